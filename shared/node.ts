@@ -1,0 +1,72 @@
+/** The node protocol: what an edge says to a pool node, and what any stand-in node must answer. */
+import { z } from "zod";
+
+export const NODE_STATES = ["ready", "draining", "drained"] as const;
+
+/** `GET /node`. */
+export const NodeInfoSchema = z
+  .object({
+    node_id: z.string(),
+    boot_id: z.string(),
+    url: z.string(),
+    state: z.enum(NODE_STATES),
+    slots: z.object({ total: z.int(), busy: z.int() }),
+    queued: z.int(),
+    browsers: z.object({ warm: z.int(), busy: z.int() }),
+    load: z.number().describe("Load average of one minute per CPU"),
+    tier: z.string().describe("How Chrome is isolated: sandbox, no-sandbox or remote"),
+    version: z.string(),
+    started_at: z.iso.datetime(),
+  })
+  .meta({ id: "NodeInfo" });
+export type NodeInfo = z.infer<typeof NodeInfoSchema>;
+
+/** One of `GET /nodes`: as last written to the store. */
+export const MemberSchema = NodeInfoSchema.extend({ state: z.enum([...NODE_STATES, "lost"]), last_seen_at: z.iso.datetime() }).meta({
+  id: "Node",
+});
+export type Member = z.infer<typeof MemberSchema>;
+export const MembersSchema = z.object({ nodes: z.array(MemberSchema) }).meta({ id: "Nodes" });
+
+/** `GET /runs/{id}/location`. `live` until the artifacts are committed or persist has failed. */
+export const LocationSchema = z.object({
+  run_id: z.string(),
+  state: z.enum(["queued", "live", "stored"]),
+  node_id: z.string().nullable(),
+  node_url: z.string().nullable(),
+});
+export type Location = z.infer<typeof LocationSchema>;
+
+/** Query of `GET /runs/{id}/location`: with `known=<state>:<node_id>` the answer waits until that differs, at most `wait_s`. */
+export const LocationQuerySchema = z.strictObject({
+  known: z.string().max(200).optional(),
+  wait_s: z.coerce.number().min(0).max(30).default(0),
+});
+
+/** What `known` must be for the location in hand. */
+export const formatKnown = (location: Location): string => `${location.state}:${location.node_id ?? ""}`;
+
+export const BrowserInfoSchema = z
+  .object({
+    browser_id: z.string(),
+    node_id: z.string(),
+    state: z.enum(["starting", "warm", "busy", "closing"]),
+    kind: z.enum(["process", "remote"]),
+    run_id: z.string().nullable(),
+    pid: z.int().nullable(),
+    version: z.string().nullable(),
+    started_at: z.iso.datetime(),
+    recycle_requested: z.boolean(),
+  })
+  .meta({ id: "Browser" });
+export type BrowserInfo = z.infer<typeof BrowserInfoSchema>;
+export const BrowsersSchema = z.object({ browsers: z.array(BrowserInfoSchema) }).meta({ id: "Browsers" });
+
+export const ReadinessSchema = z.object({ ready: z.boolean(), reasons: z.array(z.string()) }).meta({ id: "Readiness" });
+export type Readiness = z.infer<typeof ReadinessSchema>;
+
+/** Header that names the caller's key to a node. Absent: the caller may see everybody's runs. */
+export const API_KEY_NAME_HEADER = "X-Api-Key-Name";
+export const TRACE_SOURCE_HEADER = "X-Trace-Source";
+export const IDEMPOTENCY_HEADER = "Idempotency-Key";
+export const REQUEST_ID_HEADER = "X-Request-Id";
