@@ -1,0 +1,110 @@
+/** What a phase could not finish in its limit: durable entries in `DATA_DIR/outbox`, tried again until done. */
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pause } from "../../shared/deadline.ts";
+import { isRunId } from "../../shared/ids.ts";
+import type { Log } from "../telemetry/log.ts";
+
+export type OutboxKind = "publish" | "persist";
+export type OutboxEntry = { kind: OutboxKind; run_id: string; payload: unknown };
+
+const RETRY_MIN_MS = 1_000;
+const RETRY_MAX_MS = 30_000;
+
+/** Entries of one run go in order of kind: its status before its artifacts. */
+export class Outbox implements AsyncDisposable {
+  readonly #dir: string;
+  readonly #log: Log;
+  readonly #deliver: (entry: OutboxEntry) => Promise<void>;
+  readonly #closing = new AbortController();
+  #wake: () => void = () => {};
+  #loop: Promise<void> = Promise.resolve();
+
+  private constructor(dir: string, deliver: (entry: OutboxEntry) => Promise<void>, log: Log) {
+    this.#dir = dir;
+    this.#deliver = deliver;
+    this.#log = log;
+  }
+
+  /** `deliver` must stand being called again for what it has done already. */
+  static async open(dir: string, deliver: (entry: OutboxEntry) => Promise<void>, log: Log): Promise<Outbox> {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    return new Outbox(dir, deliver, log);
+  }
+
+  /** Resolves once the entry is on disk. */
+  async add(entry: OutboxEntry): Promise<void> {
+    const path = join(this.#dir, `${entry.run_id}.${entry.kind}.json`);
+    await using file = await open(`${path}.part`, "w", 0o600);
+    await file.writeFile(JSON.stringify(entry));
+    await file.sync();
+    await rename(`${path}.part`, path);
+    this.#wake();
+  }
+
+  /** Delivers what an earlier process left. Returns what could not be delivered yet. */
+  async deliverAll(): Promise<OutboxEntry[]> {
+    const left: OutboxEntry[] = [];
+    for (const entry of await this.#entries()) {
+      if (left.some(({ run_id }) => run_id === entry.run_id)) {
+        left.push(entry);
+        continue;
+      }
+      try {
+        await this.#deliver(entry);
+        await rm(join(this.#dir, `${entry.run_id}.${entry.kind}.json`), { force: true });
+      } catch (error) {
+        left.push(entry);
+        this.#log.warn("An outbox entry could not be delivered yet", { run_id: entry.run_id, kind: entry.kind, error });
+      }
+    }
+    return left;
+  }
+
+  /** Begins to try again in the background, backing off while it does not work. */
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    let waitMs = RETRY_MIN_MS;
+    while (!this.#closing.signal.aborted) {
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve; // before looking, so that an entry added meanwhile is seen
+      });
+      const left = await this.deliverAll().catch((error: unknown) => {
+        this.#log.error("The outbox could not be read", { error });
+        return [null];
+      });
+      waitMs = left.length === 0 ? RETRY_MIN_MS : Math.min(waitMs * 2, RETRY_MAX_MS);
+      const wait = left.length === 0 ? woken : pause(waitMs, this.#closing.signal);
+      await Promise.race([wait, this.#closed()]).catch(() => {}); // the loop's condition sees the closing
+    }
+  }
+
+  #closed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closing.signal.aborted) resolve();
+      else this.#closing.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  async #entries(): Promise<OutboxEntry[]> {
+    const names = (await readdir(this.#dir))
+      .filter((name) => name.endsWith(".json"))
+      .sort()
+      .reverse(); // "publish" before "persist"
+    const entries: OutboxEntry[] = [];
+    for (const name of names) {
+      const [runId = "", kind] = name.split(".");
+      if (!isRunId(runId) || (kind !== "publish" && kind !== "persist")) continue;
+      entries.push(JSON.parse(await readFile(join(this.#dir, name), "utf8")) as OutboxEntry); // written by add(), whole or not at all
+    }
+    return entries;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.#loop;
+  }
+}

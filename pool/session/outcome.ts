@@ -1,0 +1,24 @@
+/** How a run ended, as one value; and what an error means for it. By type, never by words. */
+import { AppError, type ErrorCode, type ErrorDetail, toErrorDetail } from "../../shared/errors.ts";
+import type { StepResult } from "../../shared/run.ts";
+import { NO_USAGE, type TerminalStatus, type Usage } from "../../shared/run-status.ts";
+
+/** What became of the work: kept whatever happened later. */
+export type Progress = { result: string | null; data: unknown; extracted_texts: string[]; step_results: StepResult[]; usage: Usage };
+export const noProgress = (): Progress => ({ result: null, data: null, extracted_texts: [], step_results: [], usage: NO_USAGE });
+
+export type Outcome = { status: TerminalStatus; error: ErrorDetail | null };
+
+const STATUS_OF: Partial<Record<ErrorCode, TerminalStatus>> = { TIMEOUT: "timeout", RUN_TERMINATED: "terminated" };
+
+/** No error: completed. A clock: timeout. Stop or shutdown: terminated. All else: failed. */
+export function toOutcome(error: unknown): Outcome {
+  if (error === null) return { status: "completed", error: null };
+  const detail = toErrorDetail(error);
+  return { status: STATUS_OF[detail.code] ?? "failed", error: detail };
+}
+
+export const stopRequested = (): AppError =>
+  new AppError("RUN_TERMINATED", "The run was stopped by request", { details: { reason: "stop_requested" } });
+export const nodeShutDown = (): AppError =>
+  new AppError("RUN_TERMINATED", "The run's node shut down before the run was over", { details: { reason: "shutdown" } });

@@ -1,0 +1,64 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Outbox, type OutboxEntry } from "../../pool/session/outbox.ts";
+import { createLog } from "../../pool/telemetry/log.ts";
+import { newRunId } from "../../shared/ids.ts";
+
+const log = createLog("silent");
+
+describe("Outbox", () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), "us-outbox-"));
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  it("keeps an entry on disk until it was delivered, by whichever process", async () => {
+    const run_id = newRunId();
+    const refusing = await Outbox.open(
+      dir,
+      async () => {
+        throw new Error("the store is away");
+      },
+      log,
+    );
+    await refusing.add({ kind: "publish", run_id, payload: { status: "completed" } });
+    expect(await refusing.deliverAll()).toHaveLength(1);
+
+    const delivered: OutboxEntry[] = [];
+    const next = await Outbox.open(dir, async (entry) => void delivered.push(entry), log);
+    expect(await next.deliverAll()).toEqual([]);
+    expect(delivered).toEqual([{ kind: "publish", run_id, payload: { status: "completed" } }]);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it("delivers a run's status before its artifacts, and holds those back while the status waits", async () => {
+    const [a, b] = [newRunId(), newRunId()];
+    const tried: string[] = [];
+    const outbox = await Outbox.open(
+      dir,
+      async ({ kind, run_id }) => {
+        tried.push(`${run_id} ${kind}`);
+        if (run_id === a) throw new Error("not yet");
+      },
+      log,
+    );
+    for (const run_id of [a, b]) {
+      await outbox.add({ kind: "persist", run_id, payload: null });
+      await outbox.add({ kind: "publish", run_id, payload: null });
+    }
+    expect(await outbox.deliverAll()).toHaveLength(2);
+    expect(tried.filter((each) => each.startsWith(a))).toEqual([`${a} publish`]);
+    expect(tried.filter((each) => each.startsWith(b))).toEqual([`${b} publish`, `${b} persist`]);
+  });
+
+  it("delivers in the background what is added while it sleeps", async () => {
+    const done = Promise.withResolvers<OutboxEntry>();
+    await using outbox = await Outbox.open(dir, async (entry) => done.resolve(entry), log);
+    outbox.start();
+    await outbox.add({ kind: "persist", run_id: newRunId(), payload: 1 });
+    expect((await done.promise).payload).toBe(1);
+  });
+});
