@@ -1,0 +1,196 @@
+/** One step and the values it may use → actions ready to be performed, or everything that is wrong with them. */
+import { ACTION_PARAMS, type Action, type ActionName, type Selector, type SimpleActionName } from "../../shared/action.ts";
+import { AppError, toIssues } from "../../shared/errors.ts";
+import { type Step, StepSchema, type Verify, VerifySchema } from "../../shared/playbook.ts";
+import { type Injection, inject } from "./inject.ts";
+import { mapStep, type Part, type Path, type PlaceKind, partsOf } from "./places.ts";
+import { fillSelector } from "./selector-template.ts";
+import { cutTemplate, fill, placeholders, type Values } from "./template.ts";
+
+/** Text to be typed that holds a credential: literal parts are bound, credentials are named. Their values are put in when it is typed. */
+export type TypedText = readonly (string | { credential: string })[];
+
+/** `typed` is what the action's `credential_ref` stands for, where that is more than one whole credential. */
+export type BoundAction = { action: Action; typed: TypedText | null };
+
+/** A step with every placeholder bound. */
+export type BoundStep = {
+  index: number;
+  action: ActionName;
+  /** One; for a sequence all of it. */
+  actions: readonly BoundAction[];
+  description: string;
+  verify: Verify | null;
+  on_failure: Step["on_failure"];
+  failure_message: string | null;
+  store_as: string | null;
+  once: boolean;
+  /** What `evaluate` gets as `params`. */
+  values: Values;
+};
+
+/** The names a step may use. `late` ones have no value yet: an earlier step stores it. */
+export type Scope = {
+  values: Values;
+  credentialNames: readonly string[];
+  late: ReadonlySet<string>;
+  /** Why a name has no value, for the error. */
+  whyNot(name: string): string;
+};
+
+/** What a problem is about: the checks of a dry run bear these names. */
+export type CheckName = "params" | "placeholders" | "credentials" | "selectors" | "steps";
+export type Report = (check: CheckName, path: Path, message: string) => void;
+
+const CREDENTIAL = /^credentials\.([a-z0-9_]+)$/;
+/** Stands for a late value where only its place matters. */
+const PROBE = "1";
+
+/** Binds a step, or reports every reason why not and returns null. Paths lead from the step. With late names the result only proves that it binds. */
+export function bindOne(index: number, step: Step, scope: Scope, injections: readonly Injection[], report: Report): BoundStep | null {
+  let sound = true;
+  const note: Report = (...problem) => {
+    sound = false;
+    report(...problem);
+  };
+  checkNames(step, scope, note);
+  if (!sound) return null;
+
+  const filled = fillStep(step, scope, note);
+  const ready = injectAll(filled, injections, note);
+  if (!sound || ready === null) return null;
+
+  const actions = partsOf(ready.step).map(({ part, path }, i) => bindAction(part, path, ready.typed[i] ?? null, step, scope, note));
+  const verify = ready.step.verify && checkVerify(ready.step.verify, note);
+  if (!sound) return null;
+  const { action, on_failure, failure_message, store_as, once } = ready.step;
+  const description = ready.step.description || action;
+  return {
+    index,
+    action,
+    actions: actions.flatMap((each) => each ?? []),
+    description,
+    verify,
+    on_failure,
+    failure_message,
+    store_as,
+    once,
+    values: scope.values,
+  };
+}
+
+/** Every placeholder has a value, or will have one; credentials stand in typed text only, and were given. */
+function checkNames(step: Step, { values, credentialNames, late, whyNot }: Scope, note: Report): void {
+  mapStep(step, (text, path, kind) => {
+    for (const name of placeholders(text)) {
+      const credential = CREDENTIAL.exec(name)?.[1];
+      if (credential !== undefined && kind !== "typed") note("placeholders", path, `{${name}} may stand only in the text of a key_press`);
+      else if (credential !== undefined && !credentialNames.includes(credential))
+        note("credentials", path, `No credential "${credential}" was given`);
+      else if (credential === undefined && !late.has(name) && !Object.hasOwn(values, name))
+        note("placeholders", path, `{${name}} ${whyNot(name)}`);
+    }
+    return text;
+  });
+}
+
+type Filled = { step: Step; typed: (TypedText | null)[] };
+
+function fillStep(step: Step, { values, late }: Scope, note: Report): Filled {
+  const known: Values = { ...Object.fromEntries([...late].map((name) => [name, PROBE])), ...values };
+  const change = (text: string, path: Path, kind: PlaceKind): string => {
+    if (kind !== "selector") return fill(text, known);
+    try {
+      return fillSelector(text, known);
+    } catch (error) {
+      note("selectors", path, error instanceof AppError ? error.message : "Cannot be bound");
+      return text;
+    }
+  };
+  const filled = mapStep(step, change);
+  const typed = partsOf(step).map(({ part }) => typedText(part, known));
+  const parts = partsOf(filled).map(({ part }, i) => withoutCredentials(part, typed[i] ?? null));
+  const [first] = parts;
+  const params = step.action === "sequence" ? { actions: parts } : (first?.params ?? {});
+  return { step: { ...filled, params }, typed };
+}
+
+/** The text of a key_press, cut where its credentials stand; null when it has none. */
+function typedText({ action, params }: Part, values: Values): TypedText | null {
+  if (action !== "key_press" || typeof params.text !== "string") return null;
+  const pieces = cutTemplate(params.text).map((piece) => {
+    if ("literal" in piece) return piece.literal;
+    const credential = CREDENTIAL.exec(piece.name)?.[1];
+    return credential === undefined ? fill(`{${piece.name}}`, values) : { credential };
+  });
+  return pieces.some((piece) => typeof piece !== "string") ? pieces : null;
+}
+
+/** In place of a text that holds credentials stands their names as `credential_ref`: what a log may show. */
+function withoutCredentials(part: Part, typed: TypedText | null): Part {
+  if (typed === null) return part;
+  const { text: _, ...params } = part.params;
+  return { ...part, params: { ...params, credential_ref: typedRef(typed) } };
+}
+
+const typedRef = (typed: TypedText): string =>
+  typed
+    .flatMap((piece) => (typeof piece === "string" ? [] : [piece.credential]))
+    .join("+")
+    .slice(0, 100);
+
+/** What is really typed; `credential` gives a credential's value, or throws. */
+export const composeTyped = (typed: TypedText, credential: (name: string) => string): string =>
+  typed.map((piece) => (typeof piece === "string" ? piece : credential(piece.credential))).join("");
+
+function injectAll(filled: Filled, injections: readonly Injection[], note: Report): Filled | null {
+  if (injections.length === 0) return filled;
+  const { description, failure_message, ...target } = structuredClone(filled.step);
+  for (const { into, value } of injections) {
+    const wrong = inject(target, into, value);
+    if (wrong) note("params", into, `inject_into: ${wrong}`);
+  }
+  const parsed = StepSchema.safeParse(target);
+  for (const { path, message } of parsed.success ? [] : toIssues(parsed.error)) note("params", [path], `After inject_into: ${message}`);
+  return parsed.success ? { ...filled, step: { ...parsed.data, description, failure_message } } : null;
+}
+
+function bindAction(part: Part, path: Path, typed: TypedText | null, written: Step, scope: Scope, note: Report): BoundAction | null {
+  const action = part.action as SimpleActionName;
+  const template = partsOf(written).find((each) => each.path.join() === path.join())?.part.params ?? {};
+  const isLate = (field: unknown) => placeholders(String(template[String(field)] ?? "")).some((name) => scope.late.has(name));
+  if (part.selector) checkSelector(part.selector, [...path, "selector"], note);
+  const parsed = ACTION_PARAMS[action].safeParse(part.params);
+  for (const issue of parsed.error?.issues ?? []) {
+    if (!isLate(issue.path[0])) note("steps", [...path, "params", ...issue.path], issue.message);
+  }
+  if (!parsed.success) return null;
+  const params = parsed.data;
+  if ("url" in params && !isLate("url") && !isWebUrl(params.url))
+    note("steps", [...path, "params", "url"], "Expected an http or https URL");
+  if ("credential_ref" in params && params.credential_ref !== undefined && typed === null && !isLate("credential_ref")) {
+    if (!scope.credentialNames.includes(params.credential_ref)) {
+      note("credentials", [...path, "params", "credential_ref"], `No credential "${params.credential_ref}" was given`);
+    }
+  }
+  const whole = typed?.length === 1;
+  return { action: { action, selector: part.selector, params, timeout_ms: written.timeout_ms } as Action, typed: whole ? null : typed };
+}
+
+/** The browser's own schemes and files are no place for a playbook; where a web address leads is the guardrails' matter. */
+export function isWebUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && (url.protocol === "http:" || url.protocol === "https:" || url.href === "about:blank");
+}
+
+function checkVerify(verify: Verify, note: Report): Verify {
+  const parsed = VerifySchema.safeParse(verify);
+  for (const { path, message } of parsed.success ? [] : toIssues(parsed.error)) note("steps", ["verify", path], message);
+  for (const name of ["expect_element_visible", "expect_element_gone"] as const) {
+    const selector = verify[name];
+    if (selector) checkSelector(selector, ["verify", name], note);
+  }
+  return parsed.data ?? verify;
+}
+
+function checkSelector(_selector: Selector, _path: Path, _note: Report): void {}

@@ -1,0 +1,105 @@
+/** A playbook and the values of one run, joined. Whatever can be known to be wrong is refused here, before the run starts. */
+import { formatPath, type Issue, validationFailed } from "../../shared/errors.ts";
+import type { Playbook, Step } from "../../shared/playbook.ts";
+import { type BoundStep, bindOne, type CheckName, isWebUrl, type Report, type Scope } from "./bind-step.ts";
+import { type Injection, planInjections } from "./inject.ts";
+import { lineInPlaybook } from "./load.ts";
+import { bindParams } from "./params.ts";
+import { partsOf } from "./places.ts";
+import { fill, placeholders, type Values } from "./template.ts";
+
+/** A playbook that may start: its parameters have values, and every step is known to bind. */
+export type BoundPlaybook = {
+  readonly playbook: Playbook;
+  readonly start_url: string | null;
+  /** Parameters by name, and `directive`. No credential is ever among them. */
+  readonly values: Values;
+  readonly injections: readonly Injection[];
+  readonly credentialNames: readonly string[];
+  /** What an author should know and no run needs to stop for. */
+  readonly warnings: readonly string[];
+};
+
+export type BindInput = { params?: Values; directive?: string | null; credentialNames: readonly string[] };
+export type BindProblem = Issue & { check: CheckName };
+
+/** @throws VALIDATION_FAILED: `details.issues` names everything that is wrong, not only the first. */
+export function bindPlaybook(playbook: Playbook, input: BindInput): BoundPlaybook {
+  const { bound, problems } = tryBind(playbook, input);
+  if (problems.length > 0) {
+    throw validationFailed(
+      `Playbook "${playbook.id}"`,
+      problems.map(({ check: _, ...issue }) => issue),
+    );
+  }
+  return bound;
+}
+
+/** As `bindPlaybook`, with what is wrong as a list. */
+export function tryBind(
+  playbook: Playbook,
+  { params, directive, credentialNames }: BindInput,
+): { bound: BoundPlaybook; problems: BindProblem[] } {
+  const problems: BindProblem[] = [];
+  const report: Report = (check, path, message) => {
+    const line = path[0] === "params" ? undefined : lineInPlaybook(playbook, path);
+    problems.push({ check, path: formatPath(path), message, ...(line === undefined ? {} : { line }) });
+  };
+  const { values, warnings } = bindParams(playbook, { params, directive }, (path, message) => report("params", path, message));
+  const injections = planInjections(playbook, values, (path, message) => report("params", path, message));
+  const start_url = bindStartUrl(playbook, values, report);
+  const late = new Set<string>();
+  for (const [index, step] of playbook.steps.entries()) {
+    const below: Report = (check, path, message) => report(check, ["steps", index, ...path], message);
+    const scope: Scope = { values, credentialNames, late, whyNot: (name) => whyNot(playbook, index, name) };
+    bindOne(index, step, scope, injectionsOf(injections, index), below);
+    if (step.store_as === null) continue;
+    if (yieldsText(step)) late.add(step.store_as);
+    else below("steps", ["store_as"], `A ${step.action} step has no text to store; extract and evaluate have`);
+  }
+  return { bound: { playbook, start_url, values, injections, credentialNames, warnings }, problems };
+}
+
+/**
+ * Binds a step once all it needs is known: just before it runs, with what earlier steps have stored.
+ * @throws VALIDATION_FAILED: a stored value is missing, or does not fit where it is used.
+ */
+export function bindStep(bound: BoundPlaybook, index: number, stored: Values): BoundStep {
+  const { playbook, values, injections, credentialNames } = bound;
+  const issues: Issue[] = [];
+  const scope: Scope = {
+    values: { ...values, ...stored },
+    credentialNames,
+    late: new Set(),
+    whyNot: () => "has no value: the step that stores it found no text",
+  };
+  const step = bindOne(index, playbook.steps[index] as Step, scope, injectionsOf(injections, index), (_check, path, message) =>
+    issues.push({ path: formatPath(["steps", index, ...path]), message }),
+  );
+  if (step === null) throw validationFailed(`Step ${index + 1}`, issues);
+  return step;
+}
+
+const injectionsOf = (injections: readonly Injection[], index: number) => injections.filter(({ step }) => step === index);
+
+/** Has the step a text, to store and to show? */
+export const yieldsText = (step: Step): boolean =>
+  partsOf(step).some(({ part }) => part.action === "extract" || part.action === "evaluate");
+
+function whyNot(playbook: Playbook, index: number, name: string): string {
+  const storing = playbook.steps.findIndex(({ store_as }) => store_as === name);
+  if (storing >= index)
+    return `is used in step ${index + 1}, but ${storing === index ? "only that step itself" : `step ${storing + 1}`} stores it`;
+  if (playbook.parameters.some((parameter) => parameter.name === name)) return "stands for a parameter that has no value";
+  if (name === "directive") return "has no value: the request has no directive";
+  return "is unknown: no parameter and no store_as has this name";
+}
+
+function bindStartUrl({ start_url }: Playbook, values: Values, report: Report): string | null {
+  if (start_url === null) return null;
+  const missing = placeholders(start_url).filter((name) => !Object.hasOwn(values, name));
+  for (const name of missing) report("placeholders", ["start_url"], `{${name}} is no parameter with a value`);
+  const bound = fill(start_url, values);
+  if (missing.length === 0 && !isWebUrl(bound)) report("steps", ["start_url"], "Expected an http or https URL");
+  return bound;
+}

@@ -1,0 +1,159 @@
+/** Playbooks from YAML, from inline objects, and from the files of a folder. */
+import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
+import { ACTION_NAMES } from "../../shared/action.ts";
+import { AppError, formatPath, type Issue, toIssues, validationFailed } from "../../shared/errors.ts";
+import { PLAYBOOK_ID } from "../../shared/ids.ts";
+import { type Playbook, PlaybookSchema } from "../../shared/playbook.ts";
+import type { Log } from "../telemetry/log.ts";
+import { type LineOf, MAX_YAML_CHARS, readYaml, tooDeep } from "./yaml-source.ts";
+
+const linesOf = new WeakMap<Playbook, LineOf>();
+
+/**
+ * YAML text or a plain object → a playbook.
+ * @throws VALIDATION_FAILED: `details.issues` names each field by its path, and in YAML by its 1-based line.
+ */
+export function parsePlaybook(source: string | object, what = "The playbook"): Playbook {
+  const { value, lineOf } = typeof source === "string" ? readYaml(source, what) : { value: plainObject(source, what), lineOf: noLines };
+  const parsed = PlaybookSchema.safeParse(value);
+  if (!parsed.success)
+    throw validationFailed(
+      what,
+      toIssues(parsed.error).map((issue) => explain(issue, value, lineOf)),
+    );
+  if (typeof source === "string") linesOf.set(parsed.data, lineOf);
+  return parsed.data;
+}
+
+/** The line of a field in the YAML that the playbook was parsed from; undefined when it came as an object. */
+export const lineInPlaybook = (playbook: Playbook, path: readonly PropertyKey[]): number | undefined => linesOf.get(playbook)?.(path);
+
+const noLines: LineOf = () => undefined;
+
+function plainObject(source: object, what: string): object {
+  const deep = tooDeep(source);
+  if (deep) throw validationFailed(what, [{ path: formatPath(deep), message: "Nested too deeply" }]);
+  return source;
+}
+
+/** Adds the line, and says more where the schema's own words would leave an author guessing. */
+function explain(issue: Issue, value: unknown, lineOf: LineOf): Issue {
+  const path = parsePath(issue.path);
+  const found = at(value, path);
+  const line = lineOf(path);
+  return { ...issue, message: betterMessage(path, issue.message, found), ...(line === undefined ? {} : { line }) };
+}
+
+function betterMessage(path: readonly PropertyKey[], message: string, found: unknown): string {
+  if (path.at(-1) === "action" && typeof found === "string") {
+    const known = ACTION_NAMES.join(", ");
+    return found === "sequence" ? "A sequence cannot hold a sequence" : `Unknown action "${found.slice(0, 50)}"; known are ${known}`;
+  }
+  const [only, ...others] = typeof found === "object" && found !== null ? Object.entries(found) : [];
+  if (only && others.length === 0 && only[1] === null && message !== "Unknown field") {
+    return `${message}. A value that begins with a placeholder needs quotes: "{${only[0]}}"`;
+  }
+  return message;
+}
+
+/** `steps[2].params.url` → `["steps", 2, "params", "url"]`. Only for paths that `formatPath` made. */
+const parsePath = (path: string): PropertyKey[] =>
+  [...path.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, key]) => (index === undefined ? (key as string) : Number(index)));
+
+const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (each, key) => (typeof each === "object" && each !== null ? (each as Record<PropertyKey, unknown>)[key] : undefined),
+    value,
+  );
+
+/** A file that is no playbook: it is left out, and listed here. */
+export type Problem = { file: string; message: string; issues: Issue[] };
+
+/** The playbooks of a folder, as its files are now. */
+export type Library = {
+  /** All that load, by id. */
+  list(): Playbook[];
+  get(id: string): Playbook | null;
+  /** Files that do not load. */
+  problems(): Problem[];
+};
+
+type Loaded = { version: string; playbook: Playbook | null; problem: Problem | null };
+
+/** The library of `dir`. A file is read again when its time or size changes, so an edit counts from the next run on. A folder that is not there is empty. */
+export async function openLibrary(dir: string, log: Log): Promise<Library> {
+  const loaded = new Map<string, Loaded>();
+
+  const load = (file: string): Loaded | null => {
+    const stats = statOf(join(dir, file));
+    if (!stats?.isFile()) {
+      loaded.delete(file);
+      return null;
+    }
+    const version = `${stats.mtimeMs} ${stats.size} ${stats.ino}`;
+    const known = loaded.get(file);
+    if (known?.version === version) return known;
+    const fresh = { version, ...readPlaybook(dir, file, stats) };
+    if (fresh.problem) log.warn("A playbook file is left out", { file, problem: fresh.problem.message });
+    loaded.set(file, fresh);
+    return fresh;
+  };
+
+  const all = (): Loaded[] => {
+    const files = playbookFiles(dir);
+    for (const file of loaded.keys()) if (!files.includes(file)) loaded.delete(file);
+    return files.flatMap((file) => load(file) ?? []);
+  };
+
+  const library: Library = {
+    list: () => all().flatMap(({ playbook }) => playbook ?? []),
+    get: (id) => (PLAYBOOK_ID.test(id) ? (load(`${id}.yaml`)?.playbook ?? null) : null),
+    problems: () => all().flatMap(({ problem }) => problem ?? []),
+  };
+  library.list(); // warns at start, not at the first run
+  return library;
+}
+
+function readPlaybook(dir: string, file: string, stats: Stats): Omit<Loaded, "version"> {
+  try {
+    const id = file.slice(0, -".yaml".length);
+    if (!file.endsWith(".yaml") || !PLAYBOOK_ID.test(id)) {
+      throw validationFailed(file, [{ path: "", message: "The file's name is not an id (a-z, 0-9, _ and -) and .yaml" }]);
+    }
+    if (stats.size > MAX_YAML_CHARS * 4) throw validationFailed(file, [{ path: "", message: `Longer than ${MAX_YAML_CHARS} characters` }]);
+    const playbook = parsePlaybook(readFileSync(join(dir, file), "utf8"), file);
+    if (playbook.id !== id) {
+      const line = lineInPlaybook(playbook, ["id"]);
+      throw validationFailed(file, [{ path: "id", message: `Must be "${id}", as the file is named`, ...(line ? { line } : {}) }]);
+    }
+    return { playbook, problem: null };
+  } catch (error) {
+    const issues = error instanceof AppError && Array.isArray(error.details?.issues) ? (error.details.issues as Issue[]) : [];
+    return { playbook: null, problem: { file, message: error instanceof Error ? error.message : String(error), issues } };
+  }
+}
+
+/** File names in the order of ties; hidden files and other kinds of files are nobody's playbook. */
+function playbookFiles(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+      .filter((file) => /\.ya?ml$/i.test(file) && !file.startsWith("."))
+      .sort();
+  } catch (cause) {
+    if (isMissing(cause)) return [];
+    throw new AppError("INTERNAL", "The playbooks' folder cannot be read", { cause });
+  }
+}
+
+function statOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch (cause) {
+    if (isMissing(cause)) return null;
+    throw new AppError("INTERNAL", "A playbook's file cannot be read", { cause });
+  }
+}
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
