@@ -70,16 +70,20 @@ export function validationFailed(what: string, issues: Issue[]): AppError {
   return new AppError("VALIDATION_FAILED", `${what} is not valid${place}${more}`, { details: { issues } });
 }
 
-/** zod's issues in our form, unknown fields each with a path of their own. */
-export function toIssues(error: z.ZodError): Issue[] {
-  return error.issues.flatMap((issue) => {
-    if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: "Unknown field" }));
-    }
+/** zod's issues in our form. */
+export const toIssues = (error: z.ZodError): Issue[] =>
+  flatIssues(error.issues).map(({ path, message }) => ({ path: formatPath(path), message }));
+
+/** zod's issues one by one: unknown fields each with a path of their own, and of a union those of the one form that the value was meant to have. */
+export function flatIssues(issues: readonly z.core.$ZodIssue[]): { path: PropertyKey[]; message: string }[] {
+  return issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => ({ path: [...issue.path, key], message: "Unknown field" }));
     if (issue.code === "invalid_union" && issue.errors.length > 0) {
-      return [{ path: formatPath(issue.path), message: issue.errors.map((each) => each[0]?.message ?? issue.message).join(", or ") }];
+      const meant = issue.errors.filter((form) => !form.some((each) => each.code === "invalid_type" && each.path.length === 0));
+      if (meant.length === 1) return flatIssues(meant.flat()).map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
+      return [{ path: issue.path, message: issue.errors.map((form) => form[0]?.message ?? issue.message).join(", or ") }];
     }
-    return [{ path: formatPath(issue.path), message: issue.message }];
+    return [{ path: issue.path, message: issue.message }];
   });
 }
 

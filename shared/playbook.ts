@@ -1,6 +1,7 @@
 /** A playbook as its author writes it (YAML or JSON), parsed. Placeholders are still in it; binding happens when a run starts. */
 import { z } from "zod";
 import { ACTION_PARAMS, ActionNameSchema, SELECTOR_RULE, SelectorSchema, SIMPLE_ACTION_NAMES, type SimpleActionName } from "./action.ts";
+import { flatIssues } from "./errors.ts";
 import { GuardrailsInputSchema } from "./guardrails.ts";
 import { PARAMETER_NAME, PLAYBOOK_ID } from "./ids.ts";
 
@@ -128,11 +129,7 @@ function checkAction(
   if (step.action === "sequence") {
     if (step.selector !== null) issue(["selector"], "A sequence has no selector of its own");
     const parsed = z.strictObject({ actions: z.array(SequenceItemSchema).min(1).max(50) }).safeParse(step.params);
-    for (const each of parsed.error?.issues ?? []) {
-      const keys = each.code === "unrecognized_keys" ? each.keys : [];
-      if (keys.length > 0) for (const key of keys) issue(["params", ...each.path, key], "Unknown field");
-      else issue(["params", ...each.path], each.message);
-    }
+    for (const { path, message } of flatIssues(parsed.error?.issues ?? [])) issue(["params", ...path], message);
     return;
   }
   const name = step.action as SimpleActionName;
