@@ -1,0 +1,53 @@
+/** The sessions that are open on this node: what its `live` routes serve. */
+import type { AppError } from "../../shared/errors.ts";
+import type { Artifact } from "../../shared/recording.ts";
+import type { Run } from "../../shared/run.ts";
+import type { EventLog } from "./event-log.ts";
+
+/** A run that this node owns: from its claim until its artifacts are committed or persist has failed. */
+export interface LiveRun {
+  readonly runId: string;
+  readonly apiKeyName: string | null;
+  /** Resolves once what the store knew before the claim is in it. */
+  events(): Promise<EventLog>;
+  toRun(): Run;
+  /** What is there so far; sizes of growing files are null. */
+  artifacts(): Promise<Artifact[]>;
+  /** Where the artifacts are staged. */
+  readonly dir: string;
+  /** A valid zip of what is recorded so far; once the run is over, the finished one, waited for. Null: this run has no trace. */
+  trace(): Promise<AsyncIterable<Uint8Array> | null>;
+  /** The first reason wins. */
+  stop(reason: AppError): void;
+  /** The terminal status is published, or put aside to be. Never rejects. */
+  readonly over: Promise<void>;
+  /** Nothing more will happen here. Never rejects. */
+  readonly settled: Promise<void>;
+}
+
+export class LiveRuns {
+  readonly #runs = new Map<string, LiveRun>();
+
+  add(run: LiveRun): void {
+    this.#runs.set(run.runId, run);
+    void run.settled.then(() => {
+      if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
+    });
+  }
+
+  get(runId: string): LiveRun | null {
+    return this.#runs.get(runId) ?? null;
+  }
+
+  all(): LiveRun[] {
+    return [...this.#runs.values()];
+  }
+
+  stopAll(reason: AppError): void {
+    for (const run of this.#runs.values()) run.stop(reason);
+  }
+
+  async settled(): Promise<void> {
+    while (this.#runs.size > 0) await Promise.all(this.all().map((run) => run.settled));
+  }
+}
