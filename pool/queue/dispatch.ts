@@ -1,0 +1,85 @@
+/** Accepts a run: everything that makes it durable, in one transaction, before its 202. */
+import { pause } from "../../shared/deadline.ts";
+import { AppError } from "../../shared/errors.ts";
+import type { RunStatus } from "../../shared/run-status.ts";
+import { type Idempotency, recall, rememberStatus, takeKey } from "../store/idempotency.ts";
+import { insertRun } from "../store/insert-run.ts";
+import { type ClockLimits, countQueued, type NewRun } from "../store/runs.ts";
+import type { Sql, Store } from "../store/sql.ts";
+import type { JobQueue } from "./boss.ts";
+import { type Claim, type Claimant, claimHead, HeadIsHeld } from "./claim.ts";
+
+/** Wakes nodes that wait for work. */
+export const WORK_CHANNEL = "understudy_work";
+
+export type DispatchDeps = { store: Store; queue: JobQueue; queueMax: number; clockLimits: ClockLimits };
+export type CreateOptions = {
+  /** A node with a free slot: it gets the head of the queue, which is this run when no other waits. */
+  claimFor: Claimant | null;
+  idempotency: Idempotency | null;
+};
+export type Created = {
+  run_id: string;
+  /** What the 202 says; the same again when the key was used before. */
+  status: RunStatus;
+  replayed: boolean;
+  /** For the node's session. May be another run than the one that was created. */
+  claim: Claim | null;
+};
+
+/** What a slot may take beyond the clocks: finalizing, and the delays of a busy machine. The job must not expire under its worker. */
+const EXPIRY_SLACK_S = 300;
+const RETRY_AFTER_S = 5;
+/** Serializes those that join the queue, so that its bound and its order are exact. A claim needs neither. */
+const QUEUE_LOCK = 7_064_002;
+
+/**
+ * Accepts a run.
+ * @throws POOL_SATURATED when the queue is full; CONFLICT when the idempotency key came with another body.
+ */
+export async function createRun(deps: DispatchDeps, run: NewRun, options: CreateOptions): Promise<Created> {
+  try {
+    return await deps.store.transaction((tx) => accept(tx, deps, run, options));
+  } catch (error) {
+    // Somebody is just ending the head of the queue: not ours to wait for. The run is queued, and a worker comes for it.
+    if (error instanceof HeadIsHeld) return deps.store.transaction((tx) => accept(tx, deps, run, { ...options, claimFor: null }));
+    throw error;
+  }
+}
+
+async function accept(tx: Sql, deps: DispatchDeps, run: NewRun, { claimFor, idempotency }: CreateOptions): Promise<Created> {
+  const { run_id, api_key_name } = run;
+  if (idempotency && !(await takeKey(tx, api_key_name, idempotency, { run_id, status: "queued" }))) {
+    return { ...(await recall(tx, api_key_name, idempotency)), replayed: true, claim: null };
+  }
+  if (claimFor === null) await joinQueue(tx, deps.queueMax);
+  await insertRun(tx, run, deps.clockLimits, new Date());
+  await deps.queue.send(tx, run_id, run.request.timeout_seconds + deps.clockLimits.start + EXPIRY_SLACK_S);
+  const claim = claimFor && (await claimHead(tx, deps.queue, claimFor));
+  const status = claim?.run.run_id === run_id ? claim.run.status : "queued";
+  if (status === "queued") await tx.query(`SELECT pg_notify('${WORK_CHANNEL}', $1)`, [run_id]);
+  else if (idempotency) await rememberStatus(tx, api_key_name, idempotency.key, status);
+  return { run_id, status, replayed: false, claim };
+}
+
+async function joinQueue(tx: Sql, queueMax: number): Promise<void> {
+  await tx.query(`SELECT pg_advisory_xact_lock(${QUEUE_LOCK})`, []);
+  const queued = await countQueued(tx);
+  if (queued < queueMax) return;
+  throw new AppError("POOL_SATURATED", `The queue is full: ${queued} runs wait. Try again later.`, {
+    retryAfterS: RETRY_AFTER_S,
+    details: { reason: "queue_full", queued },
+  });
+}
+
+/** The next run of the queue for this node, or null when nothing waits. */
+export async function claimNext(deps: Pick<DispatchDeps, "store" | "queue">, owner: Claimant, signal?: AbortSignal): Promise<Claim | null> {
+  for (;;) {
+    try {
+      return await deps.store.transaction((tx) => claimHead(tx, deps.queue, owner));
+    } catch (error) {
+      if (!(error instanceof HeadIsHeld)) throw error;
+      await pause(10, signal); // it takes a transaction to end a queued run, no longer
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/** Stopping a run: a queued one ends at once, a claimed one is marked and its owner told. */
+import { pause } from "../../shared/deadline.ts";
+import { AppError } from "../../shared/errors.ts";
+import { isTerminal, type RunStatus } from "../../shared/run-status.ts";
+import { stopRequested } from "../session/outcome.ts";
+import type { Owner } from "../store/fence.ts";
+import type { RunRow } from "../store/runs.ts";
+import type { Store } from "../store/sql.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { JobQueue } from "./boss.ts";
+import { endQueued, ROW } from "./end-run.ts";
+
+/** The payload is the id of the run that is to stop. */
+export const STOP_CHANNEL = "understudy_stop";
+const FLOOR_MS = 2_000;
+
+/** `ended`: it was queued and is over. `asked`: its owner knows, or will within seconds. `over`: it had ended before. */
+export type StopResult = { status: RunStatus; result: "ended" | "asked" | "over" };
+
+/** @throws NOT_FOUND for an unknown run, or another key's. */
+export async function stopRun(
+  deps: { store: Store; queue: JobQueue },
+  runId: string,
+  apiKeyName: string | null = null,
+): Promise<StopResult> {
+  return deps.store.transaction(async (tx) => {
+    const [row] = await tx.query<RunRow>(
+      `SELECT ${ROW} FROM understudy.runs WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2) FOR UPDATE`,
+      [runId, apiKeyName],
+    );
+    if (!row) throw new AppError("NOT_FOUND", "No run has this id");
+    if (isTerminal(row.status)) return { status: row.status, result: "over" };
+    if (row.status === "queued") {
+      await endQueued(tx, deps.queue, row, "terminated", stopRequested());
+      return { status: "terminated", result: "ended" };
+    }
+    await tx.query("UPDATE understudy.runs SET stop_requested_at = coalesce(stop_requested_at, $2) WHERE run_id = $1", [runId, new Date()]);
+    await tx.query(`SELECT pg_notify('${STOP_CHANNEL}', $1)`, [runId]);
+    return { status: row.status, result: "asked" };
+  });
+}
+
+type WatchOptions = { store: Store; owner: Owner; onStop: (runId: string) => void; log: Log; floorMs?: number };
+
+/** Calls `onStop` for each run of ours that is to stop: at once when told, else with the next look. It may be called more than once for a run. */
+export async function watchStops({ store, owner, onStop, log, floorMs = FLOOR_MS }: WatchOptions): Promise<AsyncDisposable> {
+  const closing = new AbortController();
+  const listening = await store.listen(STOP_CHANNEL, (runId) => (runId === "" ? void look() : onStop(runId)));
+  async function look(): Promise<void> {
+    try {
+      const marked = await store.query<{ run_id: string }>(
+        `SELECT run_id FROM understudy.runs WHERE settled_at IS NULL AND node_id = $1 AND boot_id = $2
+           AND stop_requested_at IS NOT NULL AND status IN ('starting', 'running')`,
+        [owner.node_id, owner.boot_id],
+      );
+      for (const { run_id } of marked) onStop(run_id);
+    } catch (error) {
+      log.warn("Cannot look for runs that are to stop; trying again", { error });
+    }
+  }
+  const looking = (async () => {
+    while (!closing.signal.aborted) {
+      await look();
+      await pause(floorMs, closing.signal).catch(() => {}); // closing: the loop ends
+    }
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await listening[Symbol.asyncDispose]();
+      await looking;
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/** The embedded store: PGlite, a Postgres in this process, on a directory. What it needs of us is in docs/findings.md. */
+import { mkdir } from "node:fs/promises";
+import { setFlagsFromString } from "node:v8";
+import type { PGlite, Transaction } from "@electric-sql/pglite";
+import { withDeadline } from "../../shared/deadline.ts";
+import type { Store } from "./sql.ts";
+
+/** 128 MB by default, for data that is small and in the page cache anyway. */
+const SHARED_BUFFERS = "16MB";
+
+export async function openEmbedded(dir: string): Promise<Store> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const database = await openPglite(dir);
+  const exclusive = createMutex();
+
+  const store: Store = {
+    kind: "embedded",
+    query: (text, values) =>
+      exclusive(() =>
+        run<never>(database, text, values).catch(async (error: unknown) => {
+          // A script of several statements may have failed between its BEGIN and COMMIT; there is one connection, and the next must not inherit that.
+          if (values === undefined) await database.exec("ROLLBACK");
+          throw error;
+        }),
+      ),
+    transaction: (work) => exclusive(() => database.transaction((tx) => work({ query: (text, values) => run<never>(tx, text, values) }))),
+    async listen(channel, on) {
+      const stop = await exclusive(() => database.listen(channel, on));
+      return { [Symbol.asyncDispose]: () => exclusive(() => stop()) };
+    },
+    healthy: () =>
+      withDeadline(2_000, () => store.query("SELECT 1")).then(
+        () => true,
+        () => false,
+      ),
+    [Symbol.asyncDispose]: () => exclusive(() => database.close()),
+  };
+  return store;
+}
+
+/** `query` speaks the extended protocol (one statement, values), `exec` the simple one (several, none). */
+async function run<R>(database: PGlite | Transaction, text: string, values: unknown[] | undefined): Promise<R[]> {
+  if (values !== undefined) return (await database.query<R>(text, values)).rows as R[];
+  return (await database.exec(text)).flatMap((result) => result.rows as R[]);
+}
+
+/** Imported late: V8 must know these flags before it compiles the wasm. With its optimising compiler at work the peak is 724 MB, without 184. */
+async function openPglite(dir: string): Promise<PGlite> {
+  setFlagsFromString("--no-wasm-tier-up");
+  setFlagsFromString("--no-wasm-dynamic-tiering");
+  const { PGlite } = await import("@electric-sql/pglite");
+  return PGlite.create({
+    dataDir: dir,
+    startParams: [...PGlite.defaultStartParams, "-c", `shared_buffers=${SHARED_BUFFERS}`],
+  });
+}
+
+/** One at a time, in order of calls. */
+function createMutex(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work, work);
+    last = turn;
+    return turn;
+  };
+}

@@ -1,0 +1,90 @@
+/** The pool's members: each node tells every 2 s that it lives, and learns whether it is still itself. */
+import { pause } from "../../shared/deadline.ts";
+import type { Member, NodeInfo } from "../../shared/node.ts";
+import type { Log } from "../telemetry/log.ts";
+import { toJson } from "./json.ts";
+import type { Sql, Store } from "./sql.ts";
+
+export const BEAT_MS = 2_000;
+/** A member that was not heard of for so long is shown as `lost`. */
+export const LOST_AFTER_MS = 15_000;
+/** Dead members stay in the list for a while. */
+const REMEMBERED = "1 hour";
+
+export interface Membership extends AsyncDisposable {
+  /** Tells the pool of a new state now, not at the next beat. */
+  beat(): Promise<void>;
+}
+
+type Options = {
+  store: Store;
+  /** As `GET /node` answers; holds node_id and boot_id. */
+  info: () => NodeInfo;
+  /** Called once, when another boot of this node is in the table: our runs are no longer ours. */
+  onFenced: () => void;
+  log: Log;
+  beatMs?: number;
+};
+
+/** Enters this boot of the node in the table, in place of an earlier one, and keeps it there. Disposed, it leaves the pool. */
+export async function joinNodes({ store, info, onFenced, log, beatMs = BEAT_MS }: Options): Promise<Membership> {
+  const { node_id, boot_id } = info();
+  const closing = new AbortController();
+  let fenced = false;
+
+  await store.query(
+    `INSERT INTO understudy.nodes (node_id, boot_id, info, last_seen_at) VALUES ($1, $2, $3::json, now())
+     ON CONFLICT (node_id) DO UPDATE SET boot_id = $2, info = $3::json, last_seen_at = now()`,
+    [node_id, boot_id, toJson(info())],
+  );
+
+  async function beat(): Promise<void> {
+    if (fenced || closing.signal.aborted) return;
+    // The row may be gone (forgotten while we were cut off): then it is made again. Another boot's row stays as it is.
+    const [row] = await store.query<{ boot_id: string }>(
+      `INSERT INTO understudy.nodes AS n (node_id, boot_id, info, last_seen_at) VALUES ($1, $2, $3::json, now())
+       ON CONFLICT (node_id) DO UPDATE SET info = $3::json, last_seen_at = now() WHERE n.boot_id = $2 RETURNING boot_id`,
+      [node_id, boot_id, toJson(info())],
+    );
+    if (row || fenced) return;
+    fenced = true;
+    log.error("Another process took this node's place in the pool; its runs are no longer ours", { node_id, boot_id });
+    onFenced();
+  }
+
+  const beating = (async () => {
+    while (!closing.signal.aborted && !fenced) {
+      await pause(beatMs, closing.signal).catch(() => {}); // closing: the loop ends
+      await beat().catch((error: unknown) => log.warn("Cannot tell the pool that this node lives", { error }));
+    }
+  })();
+
+  return {
+    beat,
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await beating;
+      await store
+        .query("DELETE FROM understudy.nodes WHERE node_id = $1 AND boot_id = $2", [node_id, boot_id])
+        .catch((error: unknown) => log.warn("Cannot leave the pool; it will take this node for lost", { error }));
+    },
+  };
+}
+
+/** All members, as last heard of. Whether one is lost is judged by the store's clock alone. */
+export async function listNodes(sql: Sql): Promise<Member[]> {
+  const rows = await sql.query<{ info: NodeInfo; last_seen_at: Date; silent_ms: number }>(
+    `SELECT info, last_seen_at, (extract(epoch FROM now() - last_seen_at) * 1000)::float8 AS silent_ms
+     FROM understudy.nodes ORDER BY node_id`,
+    [],
+  );
+  return rows.map(({ info, last_seen_at, silent_ms }) => ({
+    ...info,
+    state: silent_ms > LOST_AFTER_MS ? "lost" : info.state,
+    last_seen_at: last_seen_at.toISOString(),
+  }));
+}
+
+export async function forgetLostNodes(sql: Sql): Promise<void> {
+  await sql.query(`DELETE FROM understudy.nodes WHERE last_seen_at < now() - interval '${REMEMBERED}'`, []);
+}

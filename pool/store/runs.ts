@@ -1,0 +1,135 @@
+/** The table of runs: one row a run, from its 202 on. */
+import { AppError, type ErrorDetail } from "../../shared/errors.ts";
+import type { ActionRecord } from "../../shared/event.ts";
+import type { Guardrails } from "../../shared/guardrails.ts";
+import type { Playbook } from "../../shared/playbook.ts";
+import type { RecordingState } from "../../shared/recording.ts";
+import type { Clocks, CreateRun, StepResult } from "../../shared/run.ts";
+import { type ClockName, isTerminal, type RunStatus, type Usage, type Warning } from "../../shared/run-status.ts";
+import { toJson } from "./json.ts";
+import type { Sql } from "./sql.ts";
+
+export type RunRequest = Omit<CreateRun, "credentials">;
+export type RunParams = Record<string, string | number | boolean>;
+/** Seconds; the limit of `total` is the request's `timeout_seconds`. */
+export type ClockLimits = Record<Exclude<ClockName, "total">, number>;
+
+/** What a new run is made of. `guardrails` are merged, `params` checked; credentials are sealed or absent. */
+export type NewRun = {
+  run_id: string;
+  api_key_name: string | null;
+  request: RunRequest;
+  playbook: Playbook | null;
+  params: RunParams;
+  guardrails: Guardrails;
+  sealed_credentials: Uint8Array | null;
+};
+
+/** How a run ended. */
+export type RunOutcome = { result: string | null; data: unknown; error: ErrorDetail | null; usage: Usage };
+/** What it did. Kept apart: `GET /runs` leaves these out. */
+export type RunLists = { actions: ActionRecord[]; step_results: StepResult[]; extracted_texts: string[] };
+
+export type RunRow = NewRun & {
+  status: RunStatus;
+  /** From 1. */
+  attempt: number;
+  /** The owner, once a node has claimed the run. */
+  node_id: string | null;
+  boot_id: string | null;
+  node_url: string | null;
+  playbook_id: string | null;
+  labels: Record<string, string>;
+  clock_limits: ClockLimits;
+  /** As read at its end by the session; null before, and where nobody lived to read them. */
+  clocks: Clocks | null;
+  created_at: Date;
+  claimed_at: Date | null;
+  started_at: Date | null;
+  finished_at: Date | null;
+  /** Artifacts are committed, or persist has failed: from now on the run is `stored`. */
+  settled_at: Date | null;
+  stop_requested_at: Date | null;
+  last_event_id: number;
+  recording_state: RecordingState;
+  warnings: Warning[];
+  outcome: RunOutcome | null;
+  lists: RunLists | null;
+};
+/** A row of a listing: without lists, sealed credentials and the playbook's text. */
+export type RunSummaryRow = Omit<RunRow, "lists" | "sealed_credentials" | "playbook" | "params">;
+
+/** Columns are named as the fields: a row of the driver is a RunRow as it comes. It was written by this folder, under this schema. */
+export const SUMMARY_COLUMNS = `run_id, api_key_name, status, attempt, node_id, boot_id, node_url, request, playbook_id, guardrails, labels,
+  clock_limits, clocks, created_at, claimed_at, started_at, finished_at, settled_at, stop_requested_at, last_event_id, recording_state,
+  warnings, outcome`;
+export const RUN_COLUMNS = `${SUMMARY_COLUMNS}, playbook, params, sealed_credentials, lists`;
+
+/** The row, or null. With `apiKeyName` another key's run is not there either. */
+export async function readRow(sql: Sql, runId: string, apiKeyName: string | null = null): Promise<RunRow | null> {
+  const [row] = await sql.query<RunRow>(
+    `SELECT ${RUN_COLUMNS} FROM understudy.runs WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2)`,
+    [runId, apiKeyName],
+  );
+  return row ?? null;
+}
+
+/** How many runs wait for a slot. */
+export async function countQueued(sql: Sql): Promise<number> {
+  const [row] = await sql.query<{ n: number }>("SELECT count(*)::int AS n FROM understudy.runs WHERE status = 'queued'", []);
+  return row?.n ?? 0;
+}
+
+/** Place in the queue, from 1; null for a run that does not wait. */
+export async function queuePosition(sql: Sql, runId: string): Promise<number | null> {
+  const [row] = await sql.query<{ position: number }>(
+    `SELECT count(ahead.*)::int AS position FROM understudy.runs r
+     JOIN understudy.runs ahead ON ahead.status = 'queued' AND (ahead.created_at, ahead.run_id) <= (r.created_at, r.run_id)
+     WHERE r.run_id = $1 AND r.status = 'queued' GROUP BY r.run_id`,
+    [runId],
+  );
+  return row?.position ?? null;
+}
+
+/** Warnings are added, the rest is set. */
+export type Aftermath = { warnings?: Warning[]; recording_state?: RecordingState; settled?: boolean };
+
+/** What may still change once a run is over: how its artifacts fared. No fence: a node that salvages is not the one that ran it. */
+export async function updateAftermath(sql: Sql, runId: string, aftermath: Aftermath): Promise<void> {
+  await sql.query(
+    `WITH changed AS (
+       UPDATE understudy.runs SET
+         warnings = warnings || $2::jsonb,
+         recording_state = coalesce($3, recording_state),
+         settled_at = CASE WHEN $4 THEN coalesce(settled_at, $5) ELSE settled_at END
+       WHERE run_id = $1 RETURNING run_id
+     ) SELECT pg_notify('understudy_runs', run_id::text) FROM changed`,
+    [runId, toJson(aftermath.warnings ?? []), aftermath.recording_state ?? null, aftermath.settled ?? false, new Date()],
+  );
+}
+
+/**
+ * Forgets a run and its events.
+ * @throws NOT_FOUND for an unknown run, or another key's; CONFLICT while it runs, or its artifacts are on their way to the volume.
+ */
+export async function deleteRun(sql: Sql, runId: string, apiKeyName: string | null = null): Promise<void> {
+  const [gone] = await sql.query(
+    `DELETE FROM understudy.runs WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2)
+       AND finished_at IS NOT NULL AND settled_at IS NOT NULL RETURNING run_id`,
+    [runId, apiKeyName],
+  );
+  if (gone) return;
+  const row = await readRow(sql, runId, apiKeyName);
+  if (!row) throw new AppError("NOT_FOUND", "No run has this id");
+  const why = isTerminal(row.status) ? "its artifacts are still being stored; try again shortly" : `it is ${row.status}; stop it first`;
+  throw new AppError("CONFLICT", `Cannot delete the run: ${why}`, { details: { status: row.status } });
+}
+
+/** Runs that were over and stored before this moment, oldest first: what retention removes. */
+export async function settledBefore(sql: Sql, moment: Date, limit: number): Promise<string[]> {
+  const rows = await sql.query<{ run_id: string }>(
+    `SELECT run_id FROM understudy.runs WHERE finished_at < $1 AND settled_at IS NOT NULL ORDER BY finished_at LIMIT $2`,
+    [moment, limit],
+  );
+  return rows.map(({ run_id }) => run_id);
+}

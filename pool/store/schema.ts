@@ -1,0 +1,90 @@
+/** The tables, and how an older store becomes a newer one. The same SQL on PGlite and Postgres. */
+import { AppError } from "../../shared/errors.ts";
+import type { Store } from "./sql.ts";
+
+/** One entry a version, in order. An entry that was released is never changed: what comes later is a new one. */
+const VERSIONS: readonly string[] = [
+  `
+  CREATE TABLE understudy.runs (
+    run_id uuid PRIMARY KEY,
+    api_key_name text,
+    status text NOT NULL,
+    attempt int NOT NULL DEFAULT 1,
+    node_id text,
+    boot_id text,
+    node_url text,
+    claim_id uuid,
+    request json NOT NULL,
+    playbook_id text,
+    playbook json,
+    params json NOT NULL,
+    guardrails json NOT NULL,
+    sealed_credentials bytea,
+    labels jsonb NOT NULL,
+    clock_limits json NOT NULL,
+    clocks json,
+    created_at timestamptz(3) NOT NULL,
+    claimed_at timestamptz(3),
+    started_at timestamptz(3),
+    finished_at timestamptz(3),
+    settled_at timestamptz(3),
+    stop_requested_at timestamptz(3),
+    last_event_id int NOT NULL,
+    recording_state text NOT NULL,
+    warnings jsonb NOT NULL DEFAULT '[]',
+    outcome json,
+    lists json
+  ) WITH (fillfactor = 70); -- each grouped insert of events updates its run, and should find room on the page
+  COMMENT ON COLUMN understudy.runs.outcome IS 'result, data, error, usage';
+  COMMENT ON COLUMN understudy.runs.lists IS 'actions, step_results, extracted_texts; null where nobody lived to write them: then the events tell';
+  CREATE INDEX runs_newest ON understudy.runs (created_at DESC, run_id DESC);
+  CREATE INDEX runs_newest_of_key ON understudy.runs (api_key_name, created_at DESC, run_id DESC);
+  CREATE INDEX runs_queued ON understudy.runs (created_at, run_id) WHERE status = 'queued';
+  CREATE INDEX runs_unsettled ON understudy.runs (node_id) WHERE settled_at IS NULL;
+
+  CREATE TABLE understudy.events (
+    run_id uuid NOT NULL REFERENCES understudy.runs ON DELETE CASCADE,
+    id int NOT NULL,
+    event json NOT NULL, -- json, not jsonb: a replay is to the letter what live readers got
+    PRIMARY KEY (run_id, id)
+  );
+
+  CREATE TABLE understudy.idempotency (
+    api_key_name text NOT NULL,
+    key text NOT NULL,
+    digest bytea NOT NULL,
+    run_id uuid NOT NULL,
+    status text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (api_key_name, key)
+  );
+  CREATE INDEX idempotency_expired ON understudy.idempotency (expires_at);
+
+  CREATE TABLE understudy.nodes (
+    node_id text PRIMARY KEY,
+    boot_id text NOT NULL,
+    info json NOT NULL,
+    last_seen_at timestamptz NOT NULL
+  );
+  `,
+];
+
+/** Serializes nodes that start at the same moment on one server. The number has no meaning but to be ours. */
+const MIGRATION_LOCK = 7_064_001;
+
+/** Brings the tables to the newest version, in one transaction. @throws CONFLICT when a newer version of Understudy has been here. */
+export async function migrate(store: Store): Promise<void> {
+  await store.transaction(async (tx) => {
+    await tx.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+    await tx.query("CREATE SCHEMA IF NOT EXISTS understudy; CREATE TABLE IF NOT EXISTS understudy.version (version int NOT NULL)");
+    const [row] = await tx.query<{ version: number }>("SELECT version FROM understudy.version", []);
+    const version = row?.version ?? 0;
+    if (version > VERSIONS.length) {
+      throw new AppError("CONFLICT", `The store is of version ${version}, and this node knows ${VERSIONS.length}: update the node`);
+    }
+    if (version === VERSIONS.length) return;
+    for (const script of VERSIONS.slice(version)) await tx.query(script);
+    await tx.query("DELETE FROM understudy.version");
+    await tx.query("INSERT INTO understudy.version VALUES ($1)", [VERSIONS.length]);
+  });
+}

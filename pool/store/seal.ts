@@ -1,0 +1,82 @@
+/** Credentials at rest: AES-256-GCM, with the run's id as associated data, so that a sealed value opens for its own run alone. */
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { AppError } from "../../shared/errors.ts";
+
+export type Credentials = Record<string, string>;
+export type Seal = {
+  seal(runId: string, credentials: Credentials): Uint8Array;
+  /** @throws SETUP_FAILED when the key is another one, or the bytes are not what was sealed for this run. */
+  unseal(runId: string, sealed: Uint8Array): Credentials;
+  /** A keyed fingerprint of any JSON value, whatever the order of its keys: two bodies compare without either being kept. */
+  digest(value: unknown): Uint8Array;
+};
+
+const KEY_FILE = "secrets.key";
+const MIN_KEY_CHARS = 32;
+const VERSION = 1;
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** The key is SECRETS_KEY, or one made at the first start and kept in DATA_DIR (0600). @throws VALIDATION_FAILED for a key too short to be one. */
+export async function openSeal(options: { secretsKey: string | null; dataDir: string }): Promise<Seal> {
+  const secret = options.secretsKey ?? (await keepKey(join(options.dataDir, KEY_FILE)));
+  if (secret.length < MIN_KEY_CHARS) {
+    throw new AppError(
+      "VALIDATION_FAILED",
+      `SECRETS_KEY is too short: at least ${MIN_KEY_CHARS} random characters, as \`openssl rand -hex 32\` prints`,
+    );
+  }
+  return createSeal(secret);
+}
+
+/** Pure but for the random number in each sealing. */
+export function createSeal(secret: string): Seal {
+  const derive = (purpose: string) => new Uint8Array(hkdfSync("sha256", secret, "understudy", purpose, 32));
+  const sealingKey = derive("credentials");
+  const digestKey = derive("digest");
+  return {
+    seal(runId, credentials) {
+      const iv = randomBytes(IV_BYTES);
+      const cipher = createCipheriv("aes-256-gcm", sealingKey, iv).setAAD(Buffer.from(runId));
+      const text = Buffer.concat([cipher.update(JSON.stringify(credentials), "utf8"), cipher.final()]);
+      return Buffer.concat([Uint8Array.of(VERSION), iv, cipher.getAuthTag(), text]);
+    },
+    unseal(runId, sealed) {
+      const body = 1 + IV_BYTES + TAG_BYTES;
+      try {
+        if (sealed[0] !== VERSION || sealed.length < body) throw new RangeError("Not a sealed value");
+        const decipher = createDecipheriv("aes-256-gcm", sealingKey, sealed.subarray(1, 1 + IV_BYTES), { authTagLength: TAG_BYTES })
+          .setAAD(Buffer.from(runId))
+          .setAuthTag(sealed.subarray(1 + IV_BYTES, body));
+        return JSON.parse(Buffer.concat([decipher.update(sealed.subarray(body)), decipher.final()]).toString("utf8"));
+      } catch (cause) {
+        throw new AppError("SETUP_FAILED", "Cannot open the run's credentials: they were sealed with another SECRETS_KEY", { cause });
+      }
+    },
+    digest: (value) => createHmac("sha256", digestKey).update(canonicalJson(value)).digest(),
+  };
+}
+
+/** JSON with the keys of each object in order, and no space. What JSON leaves out is left out. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === "object" && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );
+}
+
+/** Called by the one process that holds DATA_DIR. */
+async function keepKey(path: string): Promise<string> {
+  try {
+    return (await readFile(path, "utf8")).trim();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
+  const key = randomBytes(32).toString("hex");
+  await writeFile(`${path}.part`, `${key}\n`, { mode: 0o600, flush: true });
+  await rename(`${path}.part`, path); // whole or not at all: with half a key nothing sealed would ever open
+  return key;
+}
