@@ -1,0 +1,212 @@
+/**
+ * The trace format: version 8 of what Playwright's Trace Viewer reads, as schemas, and what must hold between its lines.
+ * Source: playwright-core 1.53–1.65. The format is private to Playwright, so nothing outside this file knows a field of it.
+ * Viewers refuse or go blank over one bad line, therefore each event is checked when it is written.
+ */
+import { z } from "zod";
+
+/** Every viewer from 1.53 on opens version 8; newer versions open only in the newest. */
+export const TRACE_VERSION = 8;
+
+const name = z.string().min(1);
+/** Milliseconds of one monotonic clock, the recorder's. */
+const time = z.number();
+/** A blob below `resources/`. The name reaches the viewer in a URL path. */
+export const BLOB_NAME = /^[A-Za-z0-9@_-][A-Za-z0-9@._-]{0,120}$/;
+const blob = z.string().regex(BLOB_NAME);
+const point = z.object({ x: z.number(), y: z.number() });
+const box = z.object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() });
+const size = z.object({ width: z.number().positive(), height: z.number().positive() });
+/** Up to 1.62 viewers find a page's window by this pattern. */
+const pageId = z.string().regex(/^page@[0-9a-z]+$/);
+const values = z.record(z.string(), z.unknown());
+const location = z.object({ url: z.string(), lineNumber: z.number(), columnNumber: z.number() });
+
+const Context = z.strictObject({
+  type: z.literal("context-options"),
+  version: z.literal(TRACE_VERSION),
+  origin: z.literal("library"), // without it the viewer shows neither title nor browser
+  browserName: name,
+  channel: z.string().optional(),
+  platform: name,
+  playwrightVersion: name,
+  title: z.string(),
+  wallTime: z.number(),
+  monotonicTime: time,
+  sdkLanguage: z.literal("javascript"),
+  options: z.strictObject({ viewport: size, deviceScaleFactor: z.number(), isMobile: z.boolean(), userAgent: z.string().optional() }),
+  contextId: z.string().optional(),
+});
+
+const Before = z.strictObject({
+  type: z.literal("before"),
+  callId: name,
+  startTime: time,
+  class: name,
+  method: name,
+  title: z.string().optional(),
+  params: values,
+  parentId: name.optional(),
+  pageId: pageId.optional(),
+});
+
+const Input = z.strictObject({ type: z.literal("input"), callId: name, point: point.optional(), box: box.optional() });
+const Log = z.strictObject({ type: z.literal("log"), callId: name, time, message: z.string() });
+
+const After = z.strictObject({
+  type: z.literal("after"),
+  callId: name,
+  endTime: time,
+  result: values.optional(),
+  error: z.strictObject({ name, message: z.string() }).optional(),
+  attachments: z.array(z.strictObject({ name, contentType: name, sha1: blob })).optional(),
+});
+
+const Console = z.strictObject({
+  type: z.literal("console"),
+  time,
+  pageId: pageId.optional(),
+  messageType: name,
+  text: z.string(),
+  args: z.array(z.strictObject({ preview: z.string(), value: z.unknown() })),
+  location,
+});
+
+const PageEvent = z.strictObject({
+  type: z.literal("event"),
+  time,
+  class: z.literal("BrowserContext"),
+  method: z.enum(["page", "pageClosed", "pageError", "dialog", "download"]),
+  params: values,
+  pageId: pageId.optional(),
+});
+
+const Stdout = z.strictObject({ type: z.literal("stdout"), timestamp: time, text: z.string() });
+
+/** One picture of the film strip. `width` and `height`: the page in CSS px; only the ratio matters. */
+const FilmFrame = z.strictObject({
+  type: z.literal("screencast-frame"),
+  pageId,
+  sha1: blob,
+  width: z.number().positive(),
+  height: z.number().positive(),
+  timestamp: time,
+});
+
+/** The picture in the middle of the viewer while an action is selected (from 1.63 on; older ones pass over it). */
+const Picture = z.strictObject({
+  type: z.literal("screenshot"),
+  callId: name,
+  phase: z.enum(["before", "action", "after"]),
+  pageId,
+  timestamp: time,
+  file: z.string().regex(/^resources\/[A-Za-z0-9@_-][A-Za-z0-9@._-]*$/),
+});
+
+export const TraceEventSchema = z.discriminatedUnion("type", [
+  Context,
+  Before,
+  Input,
+  Log,
+  After,
+  Console,
+  PageEvent,
+  Stdout,
+  FilmFrame,
+  Picture,
+]);
+export type TraceEvent = z.infer<typeof TraceEventSchema>;
+
+/** Which calls a trace has opened and not closed. The viewer refuses a whole trace over one `input` or `after` without its `before`. */
+export class TraceOrder {
+  readonly #seen = new Set<string>();
+  readonly #open = new Map<string, { parentId: string | undefined; group: boolean }>();
+  #started = false;
+  #lastTime = 0;
+
+  /** Takes the event into account if it may stand here; false if it must not be written. */
+  admit(event: TraceEvent): boolean {
+    if (this.#started === (event.type === "context-options")) return false; // first, and only once
+    this.#started = true;
+    switch (event.type) {
+      case "before":
+        if (this.#seen.has(event.callId)) return false;
+        this.#seen.add(event.callId);
+        this.#open.set(event.callId, { parentId: event.parentId, group: isGroup(event) });
+        break;
+      case "input":
+      case "log":
+        if (!this.#open.has(event.callId)) return false;
+        break;
+      case "screenshot":
+        if (!this.#seen.has(event.callId)) return false;
+        break;
+      case "after":
+        if (!this.#open.delete(event.callId)) return false;
+        break;
+    }
+    this.#lastTime = Math.max(this.#lastTime, timeOf(event));
+    return true;
+  }
+
+  isOpen(callId: string): boolean {
+    return this.#open.has(callId);
+  }
+
+  get calls(): number {
+    return this.#seen.size;
+  }
+
+  /** Ends whatever is open, innermost first; actions with `reason`, groups without. */
+  closing(reason: string, at: number = this.#lastTime): TraceEvent[] {
+    return [...this.#open].reverse().map(([callId, { group }]) => ({
+      type: "after",
+      callId,
+      endTime: at,
+      ...(group ? {} : { error: { name: "Error", message: reason } }),
+    }));
+  }
+}
+
+const isGroup = (event: { class: string; method: string }) => event.class === "Tracing" && event.method === "tracingGroup";
+
+function timeOf(event: TraceEvent): number {
+  if ("startTime" in event) return event.startTime;
+  if ("endTime" in event) return event.endTime;
+  if ("time" in event) return event.time;
+  if ("timestamp" in event) return event.timestamp;
+  return "monotonicTime" in event ? event.monotonicTime : 0;
+}
+
+/** Now, on the clock of all events. */
+export const traceTime = (): number => Math.round(performance.now() * 1000) / 1000;
+
+/** Parts of an event that name things inside the trace: they hold nothing from outside and must stay as they are. */
+const NAMING = new Set(["type", "callId", "parentId", "pageId", "sha1", "file", "phase", "class", "method", "messageType", "contentType"]);
+/** Parts whose shape is not ours. */
+const FREE = new Set(["params", "result", "value"]);
+
+/** The event as one line, every text in it passed through `clean`. Throws what makes it unreadable for a viewer. */
+export function toLine(event: TraceEvent, clean: (text: string) => string): string {
+  return `${JSON.stringify(TraceEventSchema.parse(cleanFields(event, clean)))}\n`;
+}
+
+function cleanFields(value: unknown, clean: (text: string) => string): unknown {
+  if (typeof value === "string") return clean(value);
+  if (Array.isArray(value)) return value.map((each) => cleanFields(each, clean));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]) => {
+      if (NAMING.has(key)) return [key, each];
+      return [key, FREE.has(key) ? cleanDeep(each, clean) : cleanFields(each, clean)];
+    }),
+  );
+}
+
+/** A copy with every string cleaned, keys too: where the shape is not ours, a key can hold anything. */
+export function cleanDeep(value: unknown, clean: (text: string) => string): unknown {
+  if (typeof value === "string") return clean(value);
+  if (Array.isArray(value)) return value.map((each) => cleanDeep(each, clean));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [clean(key), cleanDeep(each, clean)]));
+}

@@ -1,0 +1,227 @@
+/**
+ * A volume in a directory: `runs/<run_id>/` for what is committed, `staging/` beside it for what is not yet, or not any more.
+ * Both are on one file system by layout, so a commit and a removal are one rename each.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, link, mkdir, open, opendir, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { AppError } from "../../shared/errors.ts";
+import { isRunId } from "../../shared/ids.ts";
+import { type Artifact, type Manifest, ManifestSchema, type RecordingState } from "../../shared/recording.ts";
+import { artifactPath, openWithin } from "./safe-path.ts";
+import type { ArtifactBody, ArtifactStat, ByteRange, StagedFile, Volume } from "./volume.ts";
+
+const MANIFEST_FILE = "manifest.json";
+const CHUNK_BYTES = 64 * 1024;
+/** Several nodes can share the directory: what is younger may be another's work under way. */
+const STALE_MS = 60 * 60 * 1000;
+
+/** Opens, or makes, the volume in this directory. */
+export async function openDirectoryVolume(root: string): Promise<Volume> {
+  const volume = new DirectoryVolume(root);
+  await volume.prepare();
+  return volume;
+}
+
+class DirectoryVolume implements Volume {
+  readonly #runs: string;
+  readonly #staging: string;
+
+  constructor(root: string) {
+    this.#runs = join(root, "runs");
+    this.#staging = join(root, "staging");
+  }
+
+  async prepare(): Promise<void> {
+    for (const folder of [this.#runs, this.#staging]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  }
+
+  async commit(runId: string, stagedDir: string, files: readonly StagedFile[], state: RecordingState = "ready"): Promise<Manifest> {
+    const folder = this.#folder(runId);
+    if (folder === null) throw new AppError("VALIDATION_FAILED", `Cannot commit artifacts of "${runId.slice(0, 80)}": not a run id`);
+    const standing = await this.manifest(runId);
+    if (standing) return standing;
+    const staged = join(this.#staging, `commit-${runId}-${randomUUID()}`);
+    await mkdir(staged, { mode: 0o700 });
+    try {
+      const artifacts: Artifact[] = [];
+      const folders = new Set([staged]);
+      for (const file of files) artifacts.push(await take(file, stagedDir, staged, folders));
+      const manifest = ManifestSchema.parse({ run_id: runId, state, artifacts });
+      await writeSynced(join(staged, MANIFEST_FILE), JSON.stringify(manifest));
+      for (const each of folders) await syncFolder(each);
+      await rename(staged, folder);
+      await syncFolder(this.#runs);
+      return manifest;
+    } catch (error) {
+      await rm(staged, { recursive: true, force: true }).catch(() => {}); // the sweep at the next boot takes it
+      const other = isTaken(error) ? await this.manifest(runId) : null; // committed by someone else meanwhile
+      if (other) return other;
+      throw error;
+    }
+  }
+
+  async manifest(runId: string): Promise<Manifest | null> {
+    const folder = this.#folder(runId);
+    await using file = folder === null ? null : await openWithin(folder, MANIFEST_FILE);
+    return file ? ManifestSchema.parse(JSON.parse(await file.readFile("utf8"))) : null;
+  }
+
+  async stat(runId: string, path: string): Promise<ArtifactStat | null> {
+    const manifest = await this.manifest(runId);
+    const artifact = manifest?.artifacts.find(({ name }) => name === path);
+    return artifact?.bytes != null && artifact.sha256 !== null ? { size: artifact.bytes, etag: `"${artifact.sha256}"` } : null;
+  }
+
+  async open(runId: string, path: string, range?: ByteRange): Promise<ArtifactBody | null> {
+    const folder = this.#folder(runId);
+    const about = await this.stat(runId, path);
+    if (folder === null || about === null) return null;
+    const { start, end } = range ?? { start: 0, end: about.size - 1 };
+    if (range && !(start >= 0 && start <= end && end < about.size)) {
+      throw new AppError("RANGE_NOT_SATISFIABLE", `Bytes ${start}–${end} are not in the artifact's ${about.size}`, {
+        details: { size: about.size },
+      });
+    }
+    const file = await openWithin(folder, path);
+    return file ? { ...about, body: new FileBody(file, start, end) } : null;
+  }
+
+  async remove(runId: string): Promise<boolean> {
+    const folder = this.#folder(runId);
+    if (folder === null) return false;
+    const gone = join(this.#staging, `remove-${runId}-${randomUUID()}`);
+    try {
+      await rename(folder, gone);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+      throw error;
+    }
+    await syncFolder(this.#runs);
+    await rm(gone, { recursive: true, force: true });
+    return true;
+  }
+
+  async sweep({ olderThanMs = STALE_MS }: { olderThanMs?: number } = {}): Promise<number> {
+    const before = Date.now() - olderThanMs;
+    let swept = 0;
+    for (const name of await readdir(this.#staging)) {
+      const path = join(this.#staging, name);
+      const about = await stat(path).catch(() => null); // another node's sweep was faster
+      if (about === null || about.ctimeMs > before) continue;
+      await rm(path, { recursive: true, force: true });
+      swept += 1;
+    }
+    return swept;
+  }
+
+  async *runs(): AsyncIterable<string> {
+    for await (const { name } of await opendir(this.#runs)) if (isRunId(name)) yield name;
+  }
+
+  #folder(runId: string): string | null {
+    return isRunId(runId) ? join(this.#runs, runId) : null;
+  }
+}
+
+/** Brings one file into the staging folder, without copying where the file system can, and tells what it is. */
+async function take({ name, kind }: StagedFile, from: string, to: string, folders: Set<string>): Promise<Artifact> {
+  const path = artifactPath(to, name);
+  if (path === null || name === MANIFEST_FILE) throw new AppError("INTERNAL", `"${name.slice(0, 300)}" cannot be the name of an artifact`);
+  const source = await openWithin(from, name);
+  if (source === null) throw new AppError("INTERNAL", `Artifact ${name} is not in ${from}`);
+  await using _ = source;
+  await makeFolders(dirname(path), to, folders);
+  try {
+    await link(join(from, name), path);
+  } catch (error) {
+    if (!CANNOT_LINK.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    await using copy = await open(path, "wx", 0o600); // another file system, or one without links
+    for await (const chunk of new FileBody(source, 0, Number.POSITIVE_INFINITY, { keepOpen: true })) await copy.writeFile(chunk);
+  }
+  await using file = await openWithin(to, name);
+  if (file === null) throw new AppError("INTERNAL", `Artifact ${name} is not a plain file`);
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of new FileBody(file, 0, Number.POSITIVE_INFINITY, { keepOpen: true })) {
+    hash.update(chunk);
+    bytes += chunk.byteLength;
+  }
+  await file.sync();
+  return { name, kind, bytes, sha256: hash.digest("hex") };
+}
+
+const CANNOT_LINK = new Set(["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
+
+async function makeFolders(folder: string, root: string, made: Set<string>): Promise<void> {
+  if (made.has(folder)) return;
+  await makeFolders(dirname(folder), root, made);
+  await mkdir(folder, { mode: 0o700 });
+  made.add(folder);
+}
+
+/** `rename` onto a folder that holds something. */
+const isTaken = (error: unknown): boolean => ["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "");
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  await using file = await open(path, "wx", 0o600);
+  await file.writeFile(text);
+  await file.sync();
+}
+
+/** Makes the names in a folder survive a power cut. */
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  await folder.sync();
+}
+
+/**
+ * The bytes of an open file, read as they are pulled. Closes the file at the end, on an error, and when its reader leaves:
+ * also one that never pulled, which a generator would not notice.
+ */
+class FileBody implements AsyncIterableIterator<Uint8Array> {
+  readonly #file: FileHandle;
+  readonly #end: number;
+  readonly #keepOpen: boolean;
+  #position: number;
+  #done = false;
+
+  constructor(file: FileHandle, start: number, end: number, options: { keepOpen?: boolean } = {}) {
+    this.#file = file;
+    this.#position = start;
+    this.#end = end;
+    this.#keepOpen = options.keepOpen ?? false;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (this.#done) return { done: true, value: undefined };
+    try {
+      const length = Math.min(CHUNK_BYTES, this.#end - this.#position + 1);
+      if (length <= 0) return await this.return();
+      const buffer = Buffer.allocUnsafeSlow(length);
+      const { bytesRead } = await this.#file.read(buffer, 0, length, this.#position);
+      if (bytesRead === 0) {
+        if (this.#end === Number.POSITIVE_INFINITY) return await this.return();
+        throw new Error(`The artifact ended at byte ${this.#position}, not at ${this.#end + 1}`);
+      }
+      this.#position += bytesRead;
+      return { done: false, value: buffer.subarray(0, bytesRead) };
+    } catch (error) {
+      await this.return();
+      throw error;
+    }
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (!this.#done) {
+      this.#done = true;
+      if (!this.#keepOpen) await this.#file.close();
+    }
+    return { done: true, value: undefined };
+  }
+}
