@@ -29,8 +29,10 @@ const fields = {
   stuck_failure_cluster_threshold: z.int().min(1).max(50),
 };
 
-/** Guardrails as merged: every rule has a value. */
-export const GuardrailsSchema = z.strictObject(fields).meta({ id: "Guardrails" });
+/** Guardrails as merged: every rule has a value. The lists of three layers may be longer than what one layer may set. */
+export const GuardrailsSchema = z
+  .strictObject({ ...fields, allowed_domains: z.array(HostRuleSchema).nullable(), blocked_domains: z.array(HostRuleSchema) })
+  .meta({ id: "Guardrails" });
 export type Guardrails = z.infer<typeof GuardrailsSchema>;
 
 /** Guardrails as somebody set them: operator, playbook or request. What is absent was not set. */

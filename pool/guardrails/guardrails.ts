@@ -1,0 +1,84 @@
+/** The guardrails of one run, for the router of actions: asked before each action, told after it. */
+import type { Action } from "../../shared/action.ts";
+import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
+import type { EgressRecord } from "./egress-record.ts";
+import type { Policy } from "./policy.ts";
+import { applyRules, INITIAL_STATE, RULES } from "./rules.ts";
+import { judgeCommitted } from "./shown.ts";
+
+/** `url`: where the page is now. `frames`: the addresses of its other frames, where the caller knows them. `error` null: it was done. */
+export type ActionOutcome = { action: Action; url: string; frames?: readonly string[]; error: unknown };
+
+export type RunGuardrails = {
+  /** May this be done to a page at `url`? `block` and `stop` mean no. */
+  ask(action: Action, page: { url: string }): Promise<Verdict>;
+  /** Once for each `ask`, refused actions too. `block`: the action counts as failed; `stop`: so does the run. Null: nothing to say. */
+  after(outcome: ActionOutcome): Verdict | null;
+};
+
+export type GuardrailsOptions = {
+  guardrails: Guardrails;
+  policy: Policy;
+  /** The run's egress listener: what the network refused explains why a page did not load. Absent: nothing is explained. */
+  egress?: EgressRecord;
+  /** Hears every verdict, `allow` among them. */
+  onVerdict?: (verdict: Verdict) => void;
+};
+
+const ALLOW: Verdict = { kind: "allow", rule: "none", reason: "Nothing is against it" };
+
+/** Holds state, nothing to close. */
+export function openGuardrails({ guardrails, policy, egress, onVerdict = () => {} }: GuardrailsOptions): RunGuardrails {
+  let state = INITIAL_STATE;
+  let mark = egress?.mark() ?? 0;
+  let refused = false;
+
+  const tell = <V extends Verdict | null>(verdict: V): V => {
+    if (verdict !== null) onVerdict(verdict);
+    return verdict;
+  };
+
+  const judge = async (action: Action, url: string): Promise<Verdict> => {
+    const shown = action.action === "goto" ? null : judgeCommitted(policy, url, "main");
+    if (shown !== null) return shown;
+    const target = action.action === "goto" ? await policy.judgeUrl(action.params.url) : ALLOW;
+    if (target.kind !== "allow") return target;
+    const judged = applyRules(RULES, state, (rule, so) => rule.before?.(so, { action, url }, guardrails));
+    if (judged.verdict?.kind !== "block" && judged.verdict?.kind !== "stop") state = judged.state;
+    return judged.verdict ?? target;
+  };
+
+  return {
+    async ask(action, { url }) {
+      mark = egress?.mark() ?? 0;
+      const verdict = await judge(action, url);
+      refused = verdict.kind === "block" || verdict.kind === "stop";
+      return tell(verdict);
+    },
+    after({ action, url, frames = [], error }) {
+      const committed = refused ? null : (networkRefusal(action, url, error) ?? committedRefusal(url, frames));
+      const success = error === null && committed === null;
+      const judged = applyRules(RULES, state, (rule, so) => rule.after?.(so, { action, success }, guardrails));
+      state = judged.state;
+      return tell(judged.verdict?.kind === "stop" ? judged.verdict : (committed ?? judged.verdict));
+    },
+  };
+
+  function committedRefusal(url: string, frames: readonly string[]): Verdict | null {
+    for (const frame of frames) {
+      const verdict = judgeCommitted(policy, frame, "frame");
+      if (verdict !== null) return verdict;
+    }
+    return judgeCommitted(policy, url, "main");
+  }
+
+  /** The egress's own record says why a page is not there; the text of Chrome's error never does. */
+  function networkRefusal(action: Action, url: string, error: unknown): Verdict | null {
+    if (egress === undefined) return null;
+    const failedGoto = action.action === "goto" && error !== null;
+    if (!failedGoto && !url.startsWith("chrome-error:")) return null;
+    const entries = egress.since(failedGoto ? mark : 0);
+    const cause = entries.findLast((each) => each.outcome !== "refused" || each.rule !== "chrome_background") ?? entries.at(-1);
+    return cause?.outcome === "refused" ? { kind: "block", rule: cause.rule, reason: cause.reason, host: cause.host } : null;
+  }
+}

@@ -1,0 +1,65 @@
+/** The rules that watch a run's actions, each a pure function from state to state: a test replays a run as a list. */
+import type { Action } from "../../shared/action.ts";
+import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
+
+/** What the rules remember of a run. A rule that needs more adds its part here. */
+export type RunState = {
+  /** Distinct URLs gone to. */
+  visited: ReadonlySet<string>;
+  /** Failed actions in a row, up to now. */
+  errors: number;
+};
+export const INITIAL_STATE: RunState = { visited: new Set(), errors: 0 };
+
+/** `url`: the address of the page, its main frame, that the action is about to be done to. */
+export type Asked = { action: Action; url: string };
+export type Done = { action: Action; success: boolean };
+export type Judged = { state: RunState; verdict: Verdict | null };
+
+/** `before` judges what is about to be done, `after` what came of it. Null: nothing to say. State of a refused action is dropped. */
+export type Rule = {
+  before?(state: RunState, asked: Asked, limits: Guardrails): Judged;
+  after?(state: RunState, done: Done, limits: Guardrails): Judged;
+};
+
+/** Counts `goto` by distinct URL; asked only of URLs that every other rule let pass. */
+export const visitedUrls: Rule = {
+  before(state, { action }, { max_urls_visited }) {
+    if (action.action !== "goto") return { state, verdict: null };
+    const url = URL.canParse(action.params.url) ? new URL(action.params.url).href : action.params.url;
+    if (state.visited.has(url)) return { state, verdict: null };
+    if (state.visited.size >= max_urls_visited) {
+      const reason = `The run has visited ${max_urls_visited} different URLs, as many as it may`;
+      return { state, verdict: { kind: "block", rule: "max_urls_visited", reason } };
+    }
+    return { state: { ...state, visited: new Set(state.visited).add(url) }, verdict: null };
+  },
+};
+
+/** Stops the run once so many actions in a row have failed; refused ones count as failed. */
+export const consecutiveErrors: Rule = {
+  after(state, { success }, { max_consecutive_errors }) {
+    const errors = success ? 0 : state.errors + 1;
+    const reason = `${errors} actions in a row have failed`;
+    const verdict: Verdict | null = errors >= max_consecutive_errors ? { kind: "stop", rule: "max_consecutive_errors", reason } : null;
+    return { state: { ...state, errors }, verdict };
+  },
+};
+
+/** In order; what a rule says earlier goes first among verdicts of one weight. */
+export const RULES: readonly Rule[] = [visitedUrls, consecutiveErrors];
+
+const WEIGHT: Record<Verdict["kind"], number> = { allow: 0, hint: 1, warning: 2, block: 3, stop: 4 };
+
+/** All rules, one verdict: the gravest. */
+export function applyRules(rules: readonly Rule[], state: RunState, judge: (rule: Rule, state: RunState) => Judged | undefined): Judged {
+  return rules.reduce<Judged>(
+    (so, rule) => {
+      const judged = judge(rule, so.state);
+      if (judged === undefined) return so;
+      const graver = judged.verdict !== null && (so.verdict === null || WEIGHT[judged.verdict.kind] > WEIGHT[so.verdict.kind]);
+      return { state: judged.state, verdict: graver ? judged.verdict : so.verdict };
+    },
+    { state, verdict: null },
+  );
+}

@@ -1,0 +1,72 @@
+/** What a node counts, for Prometheus. A registry of its own, so that two nodes in one process do not add up. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { VerdictKindSchema } from "../../shared/guardrails.ts";
+import type { TerminalStatus } from "../../shared/run-status.ts";
+
+/** Read at each scrape. `queued` null: the store did not say. */
+export type Levels = { slots: { total: number; busy: number }; queued: number | null; browsers: { warm: number; busy: number } };
+
+export type Metrics = {
+  /** A run has reached its terminal status. */
+  runEnded(status: TerminalStatus): void;
+  /** From the run's acceptance to `running`. */
+  runStarted(seconds: number): void;
+  actionDone(action: string, success: boolean): void;
+  verdict(verdict: { rule: string; kind: (typeof VerdictKindSchema)["options"][number] }): void;
+  /** The exposition text, and the Content-Type that goes with it. */
+  text(): Promise<string>;
+  readonly contentType: string;
+};
+
+/** Where runs start on a warm browser, on a fresh one, and after waiting in the queue. */
+const START_SECONDS = [0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600];
+
+/** Labels take only names from tables of ours: never a host, a URL or an id. */
+export function createMetrics(nodeId: string, levels: () => Promise<Levels>): Metrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ node_id: nodeId });
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const runs = new Counter({ name: "understudy_runs_total", help: "Runs ended, by status", labelNames: ["status"], registers });
+  for (const status of ["completed", "failed", "timeout", "terminated"] satisfies TerminalStatus[]) runs.inc({ status }, 0);
+  const start = new Histogram({
+    name: "understudy_run_start_seconds",
+    help: "From a run's acceptance to its status running",
+    buckets: START_SECONDS,
+    registers,
+  });
+  const actions = new Counter({
+    name: "understudy_actions_total",
+    help: "Actions done to pages, by name and outcome",
+    labelNames: ["action", "outcome"],
+    registers,
+  });
+  const verdicts = new Counter({
+    name: "understudy_guardrail_verdicts_total",
+    help: "What guardrails said of actions and requests, by rule and kind",
+    labelNames: ["rule", "kind"],
+    registers,
+  });
+  const slots = new Gauge({ name: "understudy_slots", help: "Room for runs, in all", registers });
+  const busySlots = new Gauge({ name: "understudy_slots_busy", help: "Slots that hold a run", registers });
+  const queue = new Gauge({ name: "understudy_queue_depth", help: "Runs waiting in the store, for any node", registers });
+  const browsers = new Gauge({ name: "understudy_browsers", help: "Chrome processes, by state", labelNames: ["state"], registers });
+
+  return {
+    runEnded: (status) => runs.inc({ status }),
+    runStarted: (seconds) => start.observe(seconds),
+    actionDone: (action, success) => actions.inc({ action, outcome: success ? "success" : "failure" }),
+    verdict: ({ rule, kind }) => verdicts.inc({ rule, kind }),
+    contentType: registry.contentType,
+    async text() {
+      const now = await levels();
+      slots.set(now.slots.total);
+      busySlots.set(now.slots.busy);
+      queue.set(now.queued ?? Number.NaN);
+      browsers.set({ state: "warm" }, now.browsers.warm);
+      browsers.set({ state: "busy" }, now.browsers.busy);
+      return registry.metrics();
+    },
+  };
+}
