@@ -8,7 +8,7 @@ const QUEUE = "runs";
 const SCHEMA = "understudy_queue";
 const HOUR_S = 3600;
 
-type Attempt = { run_id: string; attempt: number };
+export type Attempt = { run_id: string; attempt: number };
 
 /** Every call joins the caller's transaction. Inside one, a call without it would wait for that transaction's end, for ever. */
 export interface JobQueue extends AsyncDisposable {

@@ -3,7 +3,7 @@ import type { Fence, Owner } from "../store/fence.ts";
 import type { RunRow } from "../store/runs.ts";
 import type { Sql } from "../store/sql.ts";
 import { changeStatus, statusEvents } from "../store/status-change.ts";
-import type { JobQueue } from "./boss.ts";
+import type { Attempt, JobQueue } from "./boss.ts";
 
 /** A run that is ours: `starting`, its row as it stands. */
 export type Claim = { fence: Fence; run: RunRow };
@@ -21,13 +21,22 @@ export async function claimHead(tx: Sql, queue: JobQueue, owner: Claimant): Prom
   for (;;) {
     const job = await queue.fetch(tx);
     if (!job) return null;
-    const at = new Date();
-    const change = { run_id: job.run_id, from: "queued", to: "starting", at } as const;
-    const events = statusEvents({ ...change, node_id: owner.node_id, attempt: job.attempt });
-    const run = await changeStatus(tx, { ...change, events, claim: { owner, attempt: job.attempt, claimId: owner.claim_id } });
-    if (run) return { fence: { run_id: run.run_id, node_id: owner.node_id, boot_id: owner.boot_id, attempt: run.attempt }, run };
-    const [row] = await tx.query("SELECT 1 FROM understudy.runs WHERE run_id = $1 AND status = 'queued'", [job.run_id]);
-    if (row) throw new HeadIsHeld();
-    await queue.settle(tx, job); // its run is over or deleted: nothing to do, and the next is the head
+    const claim = await claimRun(tx, queue, owner, job);
+    if (claim) return claim;
   }
 }
+
+/** The claim of the run whose job was fetched; null when the run is over or deleted, and the next of the queue is the head. @throws HeadIsHeld */
+export async function claimRun(tx: Sql, queue: JobQueue, owner: Claimant, job: Attempt): Promise<Claim | null> {
+  const at = new Date();
+  const change = { run_id: job.run_id, from: "queued", to: "starting", at } as const;
+  const events = statusEvents({ ...change, node_id: owner.node_id, attempt: job.attempt });
+  const run = await changeStatus(tx, { ...change, events, claim: { owner, attempt: job.attempt, claimId: owner.claim_id } });
+  if (run) return { fence: fenceOf(owner, run), run };
+  const [row] = await tx.query("SELECT 1 FROM understudy.runs WHERE run_id = $1 AND status = 'queued'", [job.run_id]);
+  if (row) throw new HeadIsHeld();
+  await queue.settle(tx, job);
+  return null;
+}
+
+export const fenceOf = ({ node_id, boot_id }: Owner, { run_id, attempt }: Attempt): Fence => ({ run_id, node_id, boot_id, attempt });

@@ -7,7 +7,7 @@ import { insertRun } from "../store/insert-run.ts";
 import { type ClockLimits, countQueued, type NewRun } from "../store/runs.ts";
 import type { Sql, Store } from "../store/sql.ts";
 import type { JobQueue } from "./boss.ts";
-import { type Claim, type Claimant, claimHead, HeadIsHeld } from "./claim.ts";
+import { type Claim, type Claimant, claimHead, claimRun, fenceOf, HeadIsHeld } from "./claim.ts";
 
 /** Wakes nodes that wait for work. */
 export const WORK_CHANNEL = "understudy_work";
@@ -49,16 +49,27 @@ export async function createRun(deps: DispatchDeps, run: NewRun, options: Create
 
 async function accept(tx: Sql, deps: DispatchDeps, run: NewRun, { claimFor, idempotency }: CreateOptions): Promise<Created> {
   const { run_id, api_key_name } = run;
-  if (idempotency && !(await takeKey(tx, api_key_name, idempotency, { run_id, status: "queued" }))) {
+  const hoped = claimFor ? "starting" : "queued";
+  if (idempotency && !(await takeKey(tx, api_key_name, idempotency, { run_id, status: hoped }))) {
     return { ...(await recall(tx, api_key_name, idempotency)), replayed: true, claim: null };
   }
   if (claimFor === null) await joinQueue(tx, deps.queueMax);
-  await insertRun(tx, run, deps.clockLimits, new Date());
   await deps.queue.send(tx, run_id, run.request.timeout_seconds + deps.clockLimits.start + EXPIRY_SLACK_S);
-  const claim = claimFor && (await claimHead(tx, deps.queue, claimFor));
-  const status = claim?.run.run_id === run_id ? claim.run.status : "queued";
+  const job = claimFor && (await deps.queue.fetch(tx));
+  const isOurs = job?.run_id === run_id; // the queue was empty: the run is born claimed
+  const row = await insertRun(
+    tx,
+    run,
+    deps.clockLimits,
+    new Date(),
+    isOurs && claimFor ? { owner: claimFor, claimId: claimFor.claim_id } : null,
+  );
+  if (isOurs && claimFor) return { run_id, status: row.status, replayed: false, claim: { run: row, fence: fenceOf(claimFor, row) } };
+
+  const claim = job && claimFor && ((await claimRun(tx, deps.queue, claimFor, job)) ?? (await claimHead(tx, deps.queue, claimFor)));
+  const status = claim?.run.run_id === run_id ? claim.run.status : row.status;
   if (status === "queued") await tx.query(`SELECT pg_notify('${WORK_CHANNEL}', $1)`, [run_id]);
-  else if (idempotency) await rememberStatus(tx, api_key_name, idempotency.key, status);
+  if (idempotency && status !== hoped) await rememberStatus(tx, api_key_name, idempotency.key, status);
   return { run_id, status, replayed: false, claim };
 }
 

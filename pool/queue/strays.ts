@@ -2,7 +2,7 @@
 import type { Owner } from "../store/fence.ts";
 import { RUN_COLUMNS, type RunRow } from "../store/runs.ts";
 import type { Store } from "../store/sql.ts";
-import type { Claim } from "./claim.ts";
+import { type Claim, fenceOf } from "./claim.ts";
 
 /** A server may still be committing after our connection to it broke. */
 const IN_DOUBT_MS = 60_000;
@@ -34,6 +34,6 @@ export class Strays {
       [node_id, boot_id, this.#inDoubt.map(({ claimId }) => claimId)],
     );
     this.#inDoubt = this.#inDoubt.filter(({ claimId, until }) => claimId !== run?.claim_id && until > asked);
-    return run ? { run, fence: { run_id: run.run_id, node_id, boot_id, attempt: run.attempt } } : null;
+    return run ? { run, fence: fenceOf(this.#owner, run) } : null;
   }
 }

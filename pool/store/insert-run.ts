@@ -1,22 +1,35 @@
-/** The row of a new run and its first event. */
+/** The row of a new run and its first events. */
 import type { RunEvent } from "../../shared/event.ts";
+import type { Owner } from "./fence.ts";
 import { toJson } from "./json.ts";
-import type { ClockLimits, NewRun } from "./runs.ts";
+import { type ClockLimits, type NewRun, RUN_COLUMNS, type RunRow } from "./runs.ts";
 import type { Sql } from "./sql.ts";
+import { statusEvents } from "./status-change.ts";
 
-/** One statement. The run is `queued`, and event 1 says so. */
-export async function insertRun(tx: Sql, run: NewRun, clockLimits: ClockLimits, at: Date): Promise<void> {
-  const event: RunEvent = { type: "status", at: at.toISOString(), status: "queued", previous: null, node_id: null, attempt: 1 };
-  await tx.query(
+/** Born claimed: the first attempt of the run is this node's. */
+export type BornClaimed = { owner: Owner; claimId: string };
+
+/** One statement. Event 1 says `queued`; a run that is born claimed is `starting`, which event 2 says. */
+export async function insertRun(tx: Sql, run: NewRun, clockLimits: ClockLimits, at: Date, claim: BornClaimed | null): Promise<RunRow> {
+  const status = claim ? "starting" : "queued";
+  const queued: RunEvent = { type: "status", at: at.toISOString(), status: "queued", previous: null, node_id: null, attempt: 1 };
+  const starting = claim ? statusEvents({ from: "queued", to: "starting", at, node_id: claim.owner.node_id, attempt: 1 }) : [];
+  const events = [queued, ...starting];
+  const [row] = await tx.query<RunRow>(
     `WITH added AS (
        INSERT INTO understudy.runs (run_id, api_key_name, status, request, playbook_id, playbook, params, guardrails, sealed_credentials,
-         labels, clock_limits, created_at, last_event_id, recording_state)
-       VALUES ($1, $2, 'queued', $3::json, $4, $5::json, $6::json, $7::json, $8, $9::jsonb, $10::json, $11, 1, $12)
+         labels, clock_limits, created_at, last_event_id, recording_state, node_id, boot_id, node_url, claim_id, claimed_at)
+       VALUES ($1, $2, $3, $4::json, $5, $6::json, $7::json, $8::json, $9, $10::jsonb, $11::json, $12, $13, $14, $15, $16, $17, $18, $19)
+       RETURNING ${RUN_COLUMNS}
+     ), logged AS (
+       INSERT INTO understudy.events (run_id, id, event)
+       SELECT $1, nth, event FROM json_array_elements($20::json) WITH ORDINALITY AS e (event, nth)
      )
-     INSERT INTO understudy.events (run_id, id, event) VALUES ($1, 1, $13::json)`,
+     SELECT * FROM added`,
     [
       run.run_id,
       run.api_key_name,
+      status,
       toJson(run.request),
       run.playbook?.id ?? null,
       run.playbook && toJson(run.playbook),
@@ -26,8 +39,16 @@ export async function insertRun(tx: Sql, run: NewRun, clockLimits: ClockLimits, 
       toJson(run.request.labels),
       toJson(clockLimits),
       at,
+      events.length,
       run.request.recording.enabled ? "recording" : "off",
-      toJson(event),
+      claim?.owner.node_id ?? null,
+      claim?.owner.boot_id ?? null,
+      claim?.owner.node_url ?? null,
+      claim?.claimId ?? null,
+      claim ? at : null,
+      toJson(events),
     ],
   );
+  if (!row) throw new Error(`The insert of run ${run.run_id} returned nothing`);
+  return row;
 }
