@@ -2,12 +2,13 @@
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { ACTION_NAMES } from "../../shared/action.ts";
-import { AppError, formatPath, type Issue, toIssues, validationFailed } from "../../shared/errors.ts";
+import { AppError, flatIssues, formatPath, type Issue, validationFailed } from "../../shared/errors.ts";
 import { PLAYBOOK_ID } from "../../shared/ids.ts";
 import { type Playbook, PlaybookSchema } from "../../shared/playbook.ts";
 import type { Log } from "../telemetry/log.ts";
-import { type LineOf, MAX_YAML_CHARS, readYaml, tooDeep } from "./yaml-source.ts";
+import { findOddity, type LineOf, MAX_YAML_CHARS, readYaml } from "./yaml-source.ts";
 
+const MAX_ISSUES = 50;
 const linesOf = new WeakMap<Playbook, LineOf>();
 
 /**
@@ -17,11 +18,13 @@ const linesOf = new WeakMap<Playbook, LineOf>();
 export function parsePlaybook(source: string | object, what = "The playbook"): Playbook {
   const { value, lineOf } = typeof source === "string" ? readYaml(source, what) : { value: plainObject(source, what), lineOf: noLines };
   const parsed = PlaybookSchema.safeParse(value);
-  if (!parsed.success)
+  if (!parsed.success) {
+    const issues = flatIssues(parsed.error.issues).slice(0, MAX_ISSUES); // a hostile one can have as many as it has bytes
     throw validationFailed(
       what,
-      toIssues(parsed.error).map((issue) => explain(issue, value, lineOf)),
+      issues.map((issue) => explain(issue, value, lineOf)),
     );
+  }
   if (typeof source === "string") linesOf.set(parsed.data, lineOf);
   return parsed.data;
 }
@@ -32,34 +35,30 @@ export const lineInPlaybook = (playbook: Playbook, path: readonly PropertyKey[])
 const noLines: LineOf = () => undefined;
 
 function plainObject(source: object, what: string): object {
-  const deep = tooDeep(source);
-  if (deep) throw validationFailed(what, [{ path: formatPath(deep), message: "Nested too deeply" }]);
+  const odd = findOddity(source);
+  if (odd) throw validationFailed(what, [{ path: formatPath(odd.path), message: odd.message }]);
   return source;
 }
 
 /** Adds the line, and says more where the schema's own words would leave an author guessing. */
-function explain(issue: Issue, value: unknown, lineOf: LineOf): Issue {
-  const path = parsePath(issue.path);
-  const found = at(value, path);
+function explain({ path, message }: { path: PropertyKey[]; message: string }, value: unknown, lineOf: LineOf): Issue {
   const line = lineOf(path);
-  return { ...issue, message: betterMessage(path, issue.message, found), ...(line === undefined ? {} : { line }) };
+  const better = betterMessage(path, message, at(value, path));
+  return { path: formatPath(path).slice(0, 300), message: better, ...(line === undefined ? {} : { line }) };
 }
 
 function betterMessage(path: readonly PropertyKey[], message: string, found: unknown): string {
+  const known = ACTION_NAMES.join(", ");
+  if (path.at(-1) === "action" && found === undefined) return `Required; known are ${known}`;
   if (path.at(-1) === "action" && typeof found === "string") {
-    const known = ACTION_NAMES.join(", ");
     return found === "sequence" ? "A sequence cannot hold a sequence" : `Unknown action "${found.slice(0, 50)}"; known are ${known}`;
   }
   const [only, ...others] = typeof found === "object" && found !== null ? Object.entries(found) : [];
   if (only && others.length === 0 && only[1] === null && message !== "Unknown field") {
-    return `${message}. A value that begins with a placeholder needs quotes: "{${only[0]}}"`;
+    return `${message}. A value that begins with a placeholder needs quotes: "{${only[0].slice(0, 50)}}"`;
   }
   return message;
 }
-
-/** `steps[2].params.url` → `["steps", 2, "params", "url"]`. Only for paths that `formatPath` made. */
-const parsePath = (path: string): PropertyKey[] =>
-  [...path.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, key]) => (index === undefined ? (key as string) : Number(index)));
 
 const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(
@@ -91,7 +90,7 @@ export async function openLibrary(dir: string, log: Log): Promise<Library> {
       loaded.delete(file);
       return null;
     }
-    const version = `${stats.mtimeMs} ${stats.size} ${stats.ino}`;
+    const version = `${stats.mtimeMs} ${stats.ctimeMs} ${stats.size} ${stats.ino}`;
     const known = loaded.get(file);
     if (known?.version === version) return known;
     const fresh = { version, ...readPlaybook(dir, file, stats) };
@@ -102,7 +101,8 @@ export async function openLibrary(dir: string, log: Log): Promise<Library> {
 
   const all = (): Loaded[] => {
     const files = playbookFiles(dir);
-    for (const file of loaded.keys()) if (!files.includes(file)) loaded.delete(file);
+    const there = new Set(files);
+    for (const file of loaded.keys()) if (!there.has(file)) loaded.delete(file);
     return files.flatMap((file) => load(file) ?? []);
   };
 
