@@ -41,7 +41,6 @@ const EnvironmentSchema = z
     CHROME_WS_ENDPOINTS: list,
     POOL_EGRESS_ADVERTISE: z.string().optional(),
     CHROME_SANDBOX: z.enum(["required", "auto", "off"]).default("required"),
-    LLM_MODEL: z.string().optional(),
     LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
   })
   .superRefine((env, context) => {
@@ -55,7 +54,6 @@ const EnvironmentSchema = z
     if (env.VOLUME_URL !== undefined && !env.VOLUME_URL.startsWith("file:")) {
       issue("VOLUME_URL", "Only file: is supported so far; leave it out for a directory under DATA_DIR");
     }
-    if (env.LLM_MODEL !== undefined) issue("LLM_MODEL", "No model can be asked yet; leave it out");
   });
 
 /** Seconds each clock allows; `total` comes from the run. */

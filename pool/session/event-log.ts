@@ -13,11 +13,19 @@ export class EventLog {
   /** `past`: what the store already has, from event 1 on. */
   constructor(past: readonly NumberedEvent[]) {
     this.#events = [...past];
-    this.#ended = this.#events.at(-1)?.event.type === "complete";
+    this.#ended = this.isComplete;
   }
 
   get lastId(): number {
     return this.#events.at(-1)?.id ?? 0;
+  }
+
+  get isComplete(): boolean {
+    return this.#events.at(-1)?.event.type === "complete";
+  }
+
+  all(): readonly NumberedEvent[] {
+    return this.#events;
   }
 
   /** Tells readers of a stored event. Ids come in order; one that is already here is not taken twice. */

@@ -1,0 +1,36 @@
+/** What the routes of a node work with. */
+import type { NodeInfo } from "../../shared/node.ts";
+import type { Browsers } from "../browsers/browsers.ts";
+import type { EgressListener } from "../guardrails/egress.ts";
+import type { Library } from "../playbook/load.ts";
+import type { JobQueue } from "../queue/boss.ts";
+import type { Worker } from "../queue/worker.ts";
+import type { AdmissionDeps } from "../session/admission.ts";
+import type { LiveRuns } from "../session/live-runs.ts";
+import type { RunChanges } from "../store/changes.ts";
+import type { Seal } from "../store/seal.ts";
+import type { Store } from "../store/sql.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Volume } from "../volume/volume.ts";
+
+export type ApiDeps = {
+  token: string;
+  store: Store;
+  changes: RunChanges;
+  queue: JobQueue;
+  worker: Worker;
+  volume: Volume;
+  seal: Seal;
+  browsers: Browsers<EgressListener>;
+  library: Library;
+  admission: AdmissionDeps;
+  live: LiveRuns;
+  info: () => NodeInfo;
+  /** Why this node cannot take runs; empty when it can. */
+  notReady: () => Promise<string[]>;
+  metrics: () => Promise<string>;
+  draining: () => boolean;
+  drain: () => Promise<void>;
+  resume: () => Promise<void>;
+  log: Log;
+};

@@ -1,0 +1,75 @@
+/** `/runs` of a node: through the store, so that any node may answer. */
+import { Hono } from "hono";
+import { z } from "zod";
+import { AppError, validationFailed } from "../../shared/errors.ts";
+import { IDEMPOTENCY_HEADER, LocationQuerySchema } from "../../shared/node.ts";
+import { CreateRunSchema, ListRunsSchema, runCreated, type Stopped } from "../../shared/run.ts";
+import { isTerminal, type RunStatus } from "../../shared/run-status.ts";
+import { stopRun } from "../queue/stop.ts";
+import { admit, dryRun } from "../session/admission.ts";
+import { awaitLocation, readLocation } from "../store/location.ts";
+import { listRuns } from "../store/run-list.ts";
+import { deleteRun, readRow } from "../store/runs.ts";
+import type { ApiDeps } from "./api-deps.ts";
+import { bodyOf, callerOf, queryOf, runIdOf } from "./request.ts";
+
+const STOP_WAIT_MS = 10_000;
+const MAX_KEY_CHARS = 200;
+const CreateQuerySchema = z.object({ dry_run: z.enum(["true", "false"]).default("false") });
+
+export function runRoutes(deps: ApiDeps): Hono {
+  const { store, changes, queue, worker, volume, seal } = deps;
+
+  const ownStatus = async (runId: string, caller: string | null): Promise<RunStatus> => {
+    const row = await readRow(store, runId, caller);
+    if (!row) throw new AppError("NOT_FOUND", "No run has this id");
+    return row.status;
+  };
+
+  return new Hono()
+    .post("/", async (c) => {
+      const body = await bodyOf(c, CreateRunSchema);
+      if (queryOf(c, CreateQuerySchema).dry_run === "true") return c.json(dryRun(deps.admission, body));
+      const key = c.req.header(IDEMPOTENCY_HEADER);
+      if (key !== undefined && (key.length === 0 || key.length > MAX_KEY_CHARS)) {
+        throw validationFailed("The request", [{ path: IDEMPOTENCY_HEADER, message: `Expected 1 to ${MAX_KEY_CHARS} characters` }]);
+      }
+      const run = admit(deps.admission, body, callerOf(c));
+      if (deps.draining())
+        throw new AppError("POOL_SATURATED", "This node drains and takes no runs", { retryAfterS: 5, details: { reason: "draining" } });
+      const created = await worker.create(run, key === undefined ? null : { key, digest: seal.digest(body) });
+      return c.json(runCreated(created.run_id, created.status), 202);
+    })
+    .get("/", async (c) => c.json(await listRuns(store, queryOf(c, ListRunsSchema), callerOf(c))))
+    .delete("/:run_id", async (c) => {
+      const runId = runIdOf(c);
+      await deleteRun(store, runId, callerOf(c));
+      await volume.remove(runId);
+      return c.body(null, 204);
+    })
+    .post("/:run_id/stop", async (c) => {
+      const runId = runIdOf(c);
+      const caller = callerOf(c);
+      const { status } = await stopRun({ store, queue }, runId, caller);
+      const over = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(STOP_WAIT_MS)]);
+      let latest = status;
+      while (!isTerminal(latest) && !over.aborted) {
+        const changed = changes.waitForChange(runId, over).catch(() => {}); // over: one last look
+        latest = await ownStatus(runId, caller);
+        if (!isTerminal(latest)) await changed;
+      }
+      const answer: Stopped = { run_id: runId, status: isTerminal(latest) ? latest : await ownStatus(runId, caller) };
+      return c.json(answer);
+    })
+    .get("/:run_id/location", async (c) => {
+      const runId = runIdOf(c);
+      const { known, wait_s } = queryOf(c, LocationQuerySchema);
+      if (!(await readRow(store, runId, callerOf(c)))) throw new AppError("NOT_FOUND", "No run has this id");
+      const location =
+        known === undefined
+          ? await readLocation(store, runId)
+          : await awaitLocation({ sql: store, changes, signal: c.req.raw.signal }, runId, known, wait_s);
+      if (!location) throw new AppError("NOT_FOUND", "No run has this id");
+      return c.json(location);
+    });
+}

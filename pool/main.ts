@@ -1,0 +1,29 @@
+/** `npm run pool`: one node. SIGTERM and SIGINT drain it; a second one ends it without waiting. */
+import { AppError } from "../shared/errors.ts";
+import { readConfig } from "./config.ts";
+import { openNode } from "./node.ts";
+import { createLog } from "./telemetry/log.ts";
+
+const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h: to start it again as it is will not help
+
+try {
+  const config = readConfig(process.env);
+  const log = createLog(config.logLevel);
+  const ending = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+  });
+  if (process.env.LLM_MODEL) log.warn("LLM_MODEL is set, but this version cannot ask models yet: a failed step is not recovered");
+  if (process.env.OTEL_EXPORTER_OTLP_ENDPOINT) log.warn("OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version has no tracing yet");
+  await using node = await openNode(config, log);
+  const signal = await ending;
+  log.info("Draining", { signal, grace_ms: config.drainGraceMs });
+  const again = new Promise<void>((resolve) => {
+    for (const each of ["SIGTERM", "SIGINT"] as const) process.once(each, () => resolve());
+  });
+  await Promise.race([node.drain(config.drainGraceMs), again]);
+} catch (error) {
+  if (!(error instanceof AppError)) throw error;
+  const issues = (error.details?.issues ?? []) as { path: string; message: string }[];
+  process.stderr.write(`${[error.message, ...issues.map(({ path, message }) => `  ${path}: ${message}`)].join("\n")}\n`);
+  process.exitCode = error.code === "VALIDATION_FAILED" || error.code === "CONFLICT" ? EXIT_CONFIG : 1;
+}

@@ -1,0 +1,238 @@
+/** A pool node, whole: builds everything in the order it depends on each other, and takes it down in reverse. */
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { availableParallelism, loadavg } from "node:os";
+import { join } from "node:path";
+import { type ServerType, serve } from "@hono/node-server";
+import packageJson from "../package.json" with { type: "json" };
+import { AppError } from "../shared/errors.ts";
+import type { NodeInfo } from "../shared/node.ts";
+import { recoverWithoutModel } from "./agent/recover.ts";
+import { createApp } from "./api/app.ts";
+import { openBrowsers } from "./browsers/browsers.ts";
+import type { PoolConfig } from "./config.ts";
+import { openEgress } from "./guardrails/egress.ts";
+import { createPolicy } from "./guardrails/policy.ts";
+import { parsePrivateNetworks } from "./guardrails/private-networks.ts";
+import { openLibrary } from "./playbook/load.ts";
+import { openQueue } from "./queue/boss.ts";
+import { watchPeers } from "./queue/lost.ts";
+import { watchQueueClock } from "./queue/queue-clock.ts";
+import { createSlots } from "./queue/slots.ts";
+import { watchStops } from "./queue/stop.ts";
+import { Worker } from "./queue/worker.ts";
+import { deliverFromOutbox, recoverEarlierRuns } from "./recovery.ts";
+import { startRetention } from "./retention.ts";
+import { LiveRuns } from "./session/live-runs.ts";
+import { Outbox } from "./session/outbox.ts";
+import { nodeShutDown, stopRequested } from "./session/outcome.ts";
+import { Session } from "./session/session.ts";
+import type { SessionDeps } from "./session/session-deps.ts";
+import { watchRuns } from "./store/changes.ts";
+import { openStore } from "./store/connect.ts";
+import { EventWriter } from "./store/events.ts";
+import { openIdentity } from "./store/identity.ts";
+import { joinNodes } from "./store/nodes.ts";
+import { countQueued } from "./store/runs.ts";
+import { openSeal } from "./store/seal.ts";
+import { startUpkeep } from "./store/upkeep.ts";
+import { createLog, type Log } from "./telemetry/log.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+import { openDirectoryVolume } from "./volume/directory.ts";
+
+export interface PoolNode extends AsyncDisposable {
+  readonly url: string;
+  readonly nodeId: string;
+  info(): NodeInfo;
+  /** Takes no more runs; resolves when those in hand are over and stored, or were ended because the grace was over. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** Opens a node that takes runs at once. Disposed without a drain it ends its runs as `terminated`. */
+export async function openNode(config: PoolConfig, log: Log = createLog(config.logLevel)): Promise<PoolNode> {
+  await using opened = new AsyncDisposableStack();
+  const store = opened.use(await openStore({ dataDir: config.dataDir, databaseUrl: config.databaseUrl, log }));
+  const { node_id, boot_id } = await openIdentity(config.dataDir);
+  const nodeLog = log.with({ node_id });
+  const workDir = join(config.dataDir, "work");
+  await mkdir(config.playbooksDir, { recursive: true, mode: 0o700 });
+  const volume = await openDirectoryVolume(config.volumeDir);
+  await volume.sweep();
+  const seal = await openSeal({ secretsKey: config.secretsKey, dataDir: config.dataDir });
+  const library = await openLibrary(config.playbooksDir, nodeLog);
+  const networks = parsePrivateNetworks(config.privateNetworks);
+  const browsers = opened.use(
+    await openBrowsers({
+      nodeId: node_id,
+      dataDir: config.dataDir,
+      slots: config.slots,
+      warm: config.warm,
+      chromePath: config.chromePath,
+      sandbox: config.sandbox,
+      endpoints: config.chromeEndpoints,
+      egressAdvertise: config.egressAdvertise,
+      openEgress: () => openEgress(egressPlace(config.egressAdvertise)),
+      log: nodeLog,
+    }),
+  );
+
+  const queue = opened.use(await openQueue({ store, log: nodeLog }));
+  const writer = new EventWriter({ store, settle: async (tx, fence) => void (await queue.settle(tx, fence)), log: nodeLog });
+  const outbox = opened.use(
+    await Outbox.open(join(config.dataDir, "outbox"), deliverFromOutbox({ store, volume, writer, log: nodeLog }), nodeLog),
+  );
+  const server = opened.use(await listen(config));
+  const owner = { node_id, boot_id, node_url: config.publicUrl ?? server.url };
+  await outbox.deliverAll(); // what had ended must not be taken for lost
+  await recoverEarlierRuns({ store, queue, owner, volume, workDir, log: nodeLog });
+  outbox.start();
+
+  const slots = opened.use(createSlots({ total: config.slots, log: nodeLog }));
+  const metrics = createMetrics(node_id, async () => ({
+    slots: { total: slots.total, busy: slots.busy },
+    queued: await countQueued(store).catch(() => null),
+    browsers: browsers.counts(),
+  }));
+  const live = new LiveRuns();
+  const sessions: SessionDeps = {
+    store,
+    writer,
+    seal,
+    volume,
+    outbox,
+    browsers,
+    policyOf: (guardrails) => createPolicy(guardrails, { privateNetworks: networks }),
+    recover: recoverWithoutModel,
+    workDir,
+    log: nodeLog,
+    onVerdict: (verdict) => metrics.verdict(verdict),
+    onAction: (action, success) => metrics.actionDone(action, success),
+    onEnd: (status, row) => {
+      metrics.runEnded(status);
+      if (row.started_at) metrics.runStarted((row.started_at.getTime() - row.created_at.getTime()) / 1000);
+    },
+  };
+  const worker = opened.use(
+    await Worker.open({
+      store,
+      queue,
+      queueMax: config.queueMax,
+      clockLimits: config.clocks,
+      owner,
+      slots,
+      writer,
+      log: nodeLog,
+      run: async (claim, expired) => {
+        const session = new Session(claim, sessions);
+        expired.addEventListener("abort", () => session.stop(expired.reason), { once: true });
+        live.add(session);
+        await session.run();
+      },
+    }),
+  );
+  opened.use(await watchStops({ store, owner, onStop: (runId) => live.get(runId)?.stop(stopRequested()), log: nodeLog }));
+  opened.use(watchQueueClock({ store, queue, log: nodeLog }));
+  opened.use(watchPeers({ store, queue, owner, log: nodeLog }));
+  opened.use(startUpkeep({ store, log: nodeLog }));
+  opened.use(startRetention({ store, volume, retentionDays: config.retentionDays, log: nodeLog }));
+  const changes = opened.use(await watchRuns(store));
+
+  const startedAt = new Date().toISOString();
+  let queued = 0;
+  const counting = setInterval(async () => (queued = await countQueued(store).catch(() => queued)), 1_000).unref();
+  opened.defer(() => clearInterval(counting));
+  const info = (): NodeInfo => ({
+    node_id,
+    boot_id,
+    url: owner.node_url,
+    state: worker.state,
+    slots: { total: slots.total, busy: slots.busy },
+    queued,
+    browsers: browsers.counts(),
+    load: Math.round(((loadavg()[0] ?? 0) / availableParallelism()) * 100) / 100,
+    tier: browsers.tier,
+    version: packageJson.version,
+    started_at: startedAt,
+  });
+  const onFenced = () => live.stopAll(new AppError("NODE_LOST", "Another process took this node's place in the pool"));
+  const membership = opened.use(await joinNodes({ store, info, onFenced, log: nodeLog }));
+
+  const app = createApp({
+    token: config.token,
+    store,
+    changes,
+    queue,
+    worker,
+    volume,
+    seal,
+    browsers,
+    library,
+    admission: { library, seal, operator: {} },
+    live,
+    info,
+    notReady: async () => [
+      ...((await store.healthy()) ? [] : ["The store does not answer"]),
+      ...(worker.state === "ready" ? [] : [`The node is ${worker.state}`]),
+      ...browsers.ready(),
+    ],
+    metrics: () => metrics.text(),
+    draining: () => worker.state !== "ready",
+    drain: async () => {
+      await worker.drain();
+      await membership.beat();
+    },
+    resume: async () => {
+      worker.resume();
+      await membership.beat();
+    },
+    log: nodeLog,
+  });
+  server.serve((request) => app.fetch(request));
+  nodeLog.info("Node is ready", { url: owner.node_url, slots: config.slots, tier: browsers.tier, store: store.kind });
+
+  const drain = async (graceMs: number): Promise<void> => {
+    await worker.drain();
+    await membership.beat().catch((error: unknown) => nodeLog.warn("Cannot tell the pool that this node drains", { error }));
+    const over = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
+    await Promise.race([worker.idle(), over]);
+    live.stopAll(nodeShutDown());
+    await worker.idle();
+    await live.settled();
+  };
+  opened.defer(() => drain(0)); // first of all that is undone
+  const kept = opened.move();
+  return { url: owner.node_url, nodeId: node_id, info, drain, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+type Handler = (request: Request) => Response | Promise<Response>;
+
+/** Takes the port before anything else of this node is told to anybody; answers 503 until it is served. */
+async function listen(config: PoolConfig): Promise<AsyncDisposable & { url: string; serve(handler: Handler): void }> {
+  let handle: Handler = () => new Response(null, { status: 503, headers: { "Retry-After": "1" } });
+  const server: ServerType = serve({ fetch: (request) => handle(request), hostname: config.host, port: config.port });
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    throw new AppError("CONFLICT", `Cannot listen on ${config.host}:${config.port}; set POOL_PORT to a port that is free`, { cause });
+  }
+  const { port } = server.address() as AddressInfo;
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  return {
+    url: `http://${host}:${port}`,
+    serve: (handler) => {
+      handle = handler;
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, "close");
+      server.close();
+      if ("closeAllConnections" in server) server.closeAllConnections(); // every run is settled: who still listens has all there is
+      await closed;
+    },
+  };
+}
+
+/** Where a run's way out listens: on this machine, or where remote Chromes reach it. */
+function egressPlace(advertise: string | null): { host?: string; advertise?: string } {
+  return advertise === null || advertise === "none" ? {} : { host: "0.0.0.0", advertise };
+}

@@ -1,0 +1,49 @@
+/** Forgets runs, with all their artifacts, once they are older than the operator wants to keep them. */
+import { pause } from "../shared/deadline.ts";
+import { deleteRun, settledBefore } from "./store/runs.ts";
+import type { Store } from "./store/sql.ts";
+import type { Log } from "./telemetry/log.ts";
+import type { Volume } from "./volume/volume.ts";
+
+const EVERY_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+const AT_ONCE = 100;
+
+type Deps = { store: Store; volume: Volume; retentionDays: number; log: Log };
+
+/** One sweep. Returns how many runs went. The artifacts go first: a row without artifacts can be swept again, the reverse is an orphan. */
+export async function sweepOldRuns({ store, volume, retentionDays }: Deps, now: Date = new Date()): Promise<number> {
+  const before = new Date(now.getTime() - retentionDays * DAY_MS);
+  let swept = 0;
+  for (;;) {
+    const old = await settledBefore(store, before, AT_ONCE);
+    for (const runId of old) {
+      await volume.remove(runId);
+      await deleteRun(store, runId);
+    }
+    swept += old.length;
+    if (old.length < AT_ONCE) return swept;
+  }
+}
+
+/** Sweeps at start and every hour. */
+export function startRetention(deps: Deps): AsyncDisposable {
+  const closing = new AbortController();
+  const sweeping = (async () => {
+    while (!closing.signal.aborted) {
+      try {
+        const swept = await sweepOldRuns(deps);
+        if (swept > 0) deps.log.info("Old runs are forgotten", { runs: swept, retention_days: deps.retentionDays });
+      } catch (error) {
+        deps.log.warn("Old runs could not be swept; trying again later", { error });
+      }
+      await pause(EVERY_MS, closing.signal).catch(() => {}); // closing: the loop ends
+    }
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await sweeping;
+    },
+  };
+}

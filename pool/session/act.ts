@@ -1,0 +1,103 @@
+/** The one router through which every action of a run goes: ask the guardrails, perform, log, emit. */
+import type { Action } from "../../shared/action.ts";
+import { AppError, toErrorDetail } from "../../shared/errors.ts";
+import type { ActionRecord, RunEvent } from "../../shared/event.ts";
+import type { Verdict } from "../../shared/guardrails.ts";
+import type { PerformContext, Performed } from "../actions/perform.ts";
+import type { Tabs } from "../actions/tabs.ts";
+import type { RunGuardrails } from "../guardrails/guardrails.ts";
+import type { ActionLog } from "../recording/action-log.ts";
+import type { Recorder } from "../recording/recorder.ts";
+import { summarise } from "../recording/summary.ts";
+
+const RESULT_CHARS = 2_000;
+
+/** `values`: what `evaluate` gets as `params`. `credential`: in place of the run's own, where typed text is made of several parts. */
+export type ActInfo = {
+  step: number | null;
+  tool: string;
+  title: string;
+  values: Record<string, string | number | boolean>;
+  credential?: (name: string) => string;
+};
+export type Act = (action: Action, info: ActInfo) => Promise<Performed>;
+
+type ActDeps = {
+  tabs: Tabs;
+  perform: (tabs: Tabs, action: Action, context: PerformContext) => Promise<Performed>;
+  guardrails: RunGuardrails;
+  recorder: Recorder;
+  log: ActionLog;
+  emit: (event: RunEvent) => void;
+  onRecord: (record: ActionRecord) => void;
+  credential: (name: string) => string;
+  mask: (text: string) => string;
+  signal: AbortSignal;
+};
+
+/** Actions go one after the other; each has a number, refused ones too. */
+export function createAct(deps: ActDeps): Act {
+  const { tabs, guardrails, recorder, mask, signal } = deps;
+  let seq = 0;
+  const cut = (text: string) => (text.length > RESULT_CHARS ? `${text.slice(0, RESULT_CHARS)}… (${text.length} characters)` : text);
+  const tell = (verdict: Verdict, action_seq: number) => {
+    if (verdict.kind === "allow") return;
+    const { rule, kind, host } = verdict;
+    deps.emit({ type: "guardrail", at: now(), rule, kind, reason: mask(verdict.reason), action_seq, host: host ?? null });
+  };
+
+  return async (action, { step, tool, title, values, credential = deps.credential }) => {
+    seq += 1;
+    const mySeq = seq;
+    const at = now();
+    const started = performance.now();
+    const recording = recorder.action({ seq: mySeq, action, title, page: tabs.active() });
+    let done: Performed | null = null;
+    let failure: unknown = null;
+    try {
+      const verdict = await guardrails.ask(action, { url: tabs.url() });
+      tell(verdict, mySeq);
+      if (verdict.kind === "block" || verdict.kind === "stop") throw refused(verdict);
+      done = await deps.perform(tabs, action, { signal, credential, values, observe: recording.observer });
+    } catch (error) {
+      failure = signal.aborted ? signal.reason : error;
+    }
+    const after = guardrails.after({ action, url: tabs.url(), error: failure });
+    if (after) {
+      tell(after, mySeq);
+      if (after.kind === "block" || after.kind === "stop")
+        failure = failure instanceof AppError && failure.code !== "STEP_FAILED" ? failure : refused(after, failure);
+    }
+    const duration_ms = Math.round((performance.now() - started) * 10) / 10;
+    const screenshot = signal.aborted ? null : await recording.screenshot(tabs.active(), action.action, signal);
+    const error = failure === null ? null : mask(toErrorDetail(failure).message);
+    const record: ActionRecord = {
+      at,
+      seq: mySeq,
+      step,
+      tool,
+      action: action.action,
+      summary: mask(summarise(action)),
+      url: mask(tabs.url()),
+      duration_ms,
+      success: failure === null,
+      result_text: done?.text == null ? null : mask(cut(done.text)),
+      error,
+      screenshot,
+    };
+    recording.end({ error, resultText: record.result_text });
+    deps.log.write({ record, selector: action.selector, params: action.params });
+    deps.onRecord(record);
+    deps.emit({ type: "action", ...record });
+    if (failure !== null) throw failure;
+    return done as Performed; // no failure: it was performed
+  };
+}
+
+const now = () => new Date().toISOString();
+
+const refused = (verdict: Verdict, cause?: unknown): AppError =>
+  new AppError("GUARDRAIL_BLOCKED", verdict.reason, {
+    cause,
+    details: { rule: verdict.rule, ...(verdict.host ? { host: verdict.host } : {}) },
+  });

@@ -1,0 +1,77 @@
+/** Takes a request in: everything that can be known to be wrong is refused here, before there is a run. */
+import { AppError, validationFailed } from "../../shared/errors.ts";
+import type { GuardrailsInput } from "../../shared/guardrails.ts";
+import { newRunId } from "../../shared/ids.ts";
+import type { CreateRun, DryRun } from "../../shared/run.ts";
+import { mergeGuardrails } from "../guardrails/merge.ts";
+import { bindPlaybook } from "../playbook/bind.ts";
+import type { Library } from "../playbook/load.ts";
+import { checkPlaybookRequest, resolvePlaybook } from "../playbook/request.ts";
+import type { NewRun } from "../store/runs.ts";
+import type { Seal } from "../store/seal.ts";
+
+export type AdmissionDeps = { library: Library; seal: Seal; operator: GuardrailsInput };
+
+const NO_MODEL = "No playbook matches the directive, and no model is configured that could carry it out alone";
+
+/** @throws VALIDATION_FAILED with everything that is wrong with the playbook, its values or the guardrails. */
+export function admit({ library, seal, operator }: AdmissionDeps, body: CreateRun, apiKeyName: string | null): NewRun {
+  const { credentials = {}, ...request } = body;
+  const playbook = resolvePlaybook(library, body);
+  if (playbook === null) throw validationFailed("The request", [{ path: "directive", message: NO_MODEL }]);
+  const bound = bindPlaybook(playbook, {
+    params: body.params,
+    directive: body.directive ?? null,
+    credentialNames: Object.keys(credentials),
+  });
+  const run_id = newRunId();
+  return {
+    run_id,
+    api_key_name: apiKeyName,
+    request: { ...request, start_url: body.start_url ?? bound.start_url ?? undefined },
+    playbook,
+    params: body.params ?? {},
+    guardrails: mergeGuardrails({ operator, playbook: playbook.guardrails, request: body.guardrails }),
+    sealed_credentials: Object.keys(credentials).length > 0 ? seal.seal(run_id, credentials) : null,
+  };
+}
+
+/** What `admit` would say, as a list; nothing is written and nothing is opened. */
+export function dryRun({ library, operator }: AdmissionDeps, body: CreateRun): DryRun {
+  const { playbook, checks, warnings } = checkPlaybookRequest(library, { ...body, credentialNames: Object.keys(body.credentials ?? {}) });
+  const noPlaybook = playbook === null && body.playbook === undefined;
+  if (noPlaybook) checks.push({ name: "playbook", passed: false, message: NO_MODEL });
+  const layers = { operator, playbook: playbook?.guardrails, request: body.guardrails };
+  const merged = tryMerge(layers);
+  const all = [
+    ...checks,
+    { name: "guardrails", passed: merged.error === null, message: merged.error ?? "The merged guardrails hold together" },
+  ];
+  return {
+    valid: all.every(({ passed }) => passed),
+    checks: all,
+    warnings: [...warnings, ...remarks(body)],
+    guardrails: merged.guardrails,
+  };
+}
+
+function tryMerge(layers: Parameters<typeof mergeGuardrails>[0]) {
+  try {
+    return { guardrails: mergeGuardrails(layers), error: null };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return { guardrails: mergeGuardrails({ operator: layers.operator }), error: error.message };
+  }
+}
+
+function remarks(body: CreateRun): string[] {
+  const empty = Object.entries(body.credentials ?? {}).filter(([, value]) => value.trim() === "");
+  return [
+    ...empty.map(([name]) => `Credential "${name}" is blank`),
+    ...(body.output_schema ? ["output_schema needs a model, and none is configured: data will be null"] : []),
+    ...(body.output_schema && !("type" in body.output_schema) ? ["output_schema has no type"] : []),
+    ...(body.model ? ["No model can be asked yet: model has no effect"] : []),
+    ...(body.max_steps > 100 ? ["max_steps over 100: an agent that needs so many is usually lost"] : []),
+    ...(body.timeout_seconds > 1800 ? ["timeout_seconds over 1800: a slot is taken for more than half an hour"] : []),
+  ];
+}

@@ -1,0 +1,31 @@
+/** What every session of a node shares. */
+import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
+import type { TerminalStatus } from "../../shared/run-status.ts";
+import type { Browsers } from "../browsers/browsers.ts";
+import type { EgressListener } from "../guardrails/egress.ts";
+import type { Policy } from "../guardrails/policy.ts";
+import type { Recovered, StepFailure } from "../playbook/run-step.ts";
+import type { EventWriter } from "../store/events.ts";
+import type { RunRow } from "../store/runs.ts";
+import type { Seal } from "../store/seal.ts";
+import type { Store } from "../store/sql.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Volume } from "../volume/volume.ts";
+import type { Outbox } from "./outbox.ts";
+
+export type SessionDeps = {
+  store: Store;
+  writer: EventWriter;
+  seal: Seal;
+  volume: Volume;
+  outbox: Outbox;
+  browsers: Browsers<EgressListener>;
+  policyOf: (guardrails: Guardrails) => Policy;
+  recover: (failure: StepFailure) => Promise<Recovered>;
+  /** Below it each run has a folder for what it records. */
+  workDir: string;
+  log: Log;
+  onVerdict: (verdict: Verdict) => void;
+  onAction: (action: string, success: boolean, ms: number) => void;
+  onEnd: (status: TerminalStatus, row: RunRow) => void;
+};

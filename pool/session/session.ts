@@ -1,0 +1,308 @@
+/** One run on this node, from its claim to its end: browser, guardrails, recorder, playbook, and the three phases of its finalizer. */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pause } from "../../shared/deadline.ts";
+import { AppError } from "../../shared/errors.ts";
+import type { ActionRecord, NumberedEvent, RunEvent } from "../../shared/event.ts";
+import type { Artifact, RecordingState } from "../../shared/recording.ts";
+import type { Run } from "../../shared/run.ts";
+import type { Warning } from "../../shared/run-status.ts";
+import type { Claim } from "../queue/claim.ts";
+import type { ActionLog } from "../recording/action-log.ts";
+import type { Recorder } from "../recording/recorder.ts";
+import { type Fence, readEvents } from "../store/events.ts";
+import { type RunRow, updateAftermath } from "../store/runs.ts";
+import { toRun } from "../store/to-run.ts";
+import { commitArtifacts, stageArtifacts } from "./artifacts.ts";
+import { createClocks, type RunClocks } from "./clocks.ts";
+import { EventLog } from "./event-log.ts";
+import { finalize, type Phase } from "./finalizer.ts";
+import type { LiveRun } from "./live-runs.ts";
+import { createMask } from "./mask.ts";
+import { noProgress, type Outcome, type Progress, stopRequested, toOutcome } from "./outcome.ts";
+import type { SessionDeps } from "./session-deps.ts";
+import { type Stage, work } from "./work.ts";
+
+/** How long the work may take to write down what it was at when it was told to end. */
+const WIND_DOWN_MS = 500;
+
+/**
+ * States: working → over (status published) → left (Chrome gone, slot may go) → settled (artifacts committed, or put aside).
+ * One signal ends the work: stop, clocks, crash, shutdown; the first reason wins. After it only the finalizer runs, under signals of its own.
+ */
+export class Session implements LiveRun {
+  readonly runId: string;
+  readonly apiKeyName: string | null;
+  readonly dir: string;
+  readonly over: Promise<void>;
+  /** The browser is closed and its folder gone. Never rejects. */
+  readonly left: Promise<void>;
+  readonly settled: Promise<void>;
+  readonly #deps: SessionDeps;
+  readonly #fence: Fence;
+  readonly #row: RunRow;
+  readonly #ending = new AbortController();
+  readonly #clocks: RunClocks;
+  readonly #events: Promise<EventLog>;
+  readonly #actions: ActionRecord[] = [];
+  readonly #warnings: Warning[] = [];
+  readonly #over = Promise.withResolvers<void>();
+  readonly #left = Promise.withResolvers<void>();
+  readonly #settled = Promise.withResolvers<void>();
+  readonly #stage = new AsyncDisposableStack();
+  #progress: Progress = noProgress();
+  #recording: { recorder: Recorder; log: ActionLog } | null = null;
+  #recordingState: RecordingState;
+  /** The run ended elsewhere, or belongs to another: nothing more is written to it. */
+  #disowned = false;
+
+  constructor({ fence, run }: Claim, deps: SessionDeps) {
+    this.runId = fence.run_id;
+    this.apiKeyName = run.api_key_name;
+    this.dir = join(deps.workDir, fence.run_id);
+    this.over = this.#over.promise;
+    this.left = this.#left.promise;
+    this.settled = this.#settled.promise;
+    this.#deps = { ...deps, log: deps.log.with({ run_id: fence.run_id }) };
+    this.#fence = fence;
+    this.#row = { ...run };
+    this.#recordingState = run.recording_state;
+    const queuedS = ((run.claimed_at ?? run.created_at).getTime() - run.created_at.getTime()) / 1000;
+    this.#clocks = createClocks({
+      limits: run.clock_limits,
+      totalS: run.request.timeout_seconds,
+      queuedS: Math.max(0, queuedS),
+      onFire: (error) => this.stop(error),
+    });
+    this.#events = this.#pastEvents();
+    if (run.stop_requested_at) this.stop(stopRequested());
+  }
+
+  stop(reason: AppError): void {
+    this.#ending.abort(reason);
+  }
+
+  events(): Promise<EventLog> {
+    return this.#events;
+  }
+
+  /** Runs it to its end. Resolves when the slot may go; never rejects. */
+  async run(): Promise<void> {
+    const { signal } = this.#ending;
+    this.#clocks.starting();
+    const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    const worked = this.#work(signal).then(
+      () => null,
+      (error: unknown) => error,
+    );
+    const windingDown = aborted.then(() => pause(WIND_DOWN_MS)).then(() => signal.reason as unknown);
+    const ended = await Promise.race([worked, windingDown]);
+    const failure = signal.aborted ? signal.reason : ended;
+    this.#ending.abort(new AppError("RUN_TERMINATED", "The run is over")); // whatever still waits for the page, lets go now
+    this.#clocks.stop();
+    const outcome = toOutcome(failure);
+    if (failure !== null) this.#deps.log.info("Run did not complete", { code: outcome.error?.code, error: failure });
+    void this.#finalize(outcome);
+    await this.left;
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    const credentials = this.#row.sealed_credentials ? this.#deps.seal.unseal(this.runId, this.#row.sealed_credentials) : {};
+    await mkdir(this.dir, { recursive: true, mode: 0o700 });
+    const stage: Stage = {
+      row: this.#row,
+      dir: this.dir,
+      credentials,
+      mask: createMask(Object.values(credentials)),
+      signal,
+      disposables: this.#stage,
+      progress: this.#progress,
+      lost: (reason) => this.stop(reason),
+      recording: (recording) => {
+        this.#recording = recording;
+      },
+      running: () => this.#running(),
+      emit: (event) => this.#emit(event),
+      onRecord: (record) => this.#actions.push(record),
+      warn: (phase, error) => this.#warn({ phase, error }),
+    };
+    await work(stage, this.#deps);
+  }
+
+  /** The run's own status goes out beside the work: whoever refuses it ends the work. */
+  #running(): void {
+    this.#clocks.running();
+    const at = new Date();
+    this.#row.status = "running";
+    this.#row.started_at = at;
+    this.#publish(this.#deps.writer.transition(this.#fence, "running", { at }));
+  }
+
+  #emit(event: RunEvent): void {
+    this.#clocks.touch();
+    this.#publish(this.#deps.writer.append(this.#fence, event).then((numbered) => [numbered]));
+  }
+
+  #publish(stored: Promise<NumberedEvent[]>): void {
+    stored
+      .then(async (events) => {
+        const log = await this.#events;
+        for (const event of events) log.publish(event);
+      })
+      .catch((error: unknown) => {
+        this.#deps.log.error("An event could not be stored", { error });
+        this.stop(error instanceof AppError ? error : new AppError("INTERNAL", "The store was away for too long", { cause: error }));
+      });
+  }
+
+  async #pastEvents(): Promise<EventLog> {
+    try {
+      return new EventLog(await readEvents(this.#deps.store, this.runId, 0, this.#row.last_event_id));
+    } catch (error) {
+      this.#deps.log.warn("The run's first events could not be read: it is not served live", { error });
+      const log = new EventLog([]);
+      log.end(); // a reader goes to the stored events then
+      return log;
+    }
+  }
+
+  #warn(warning: Warning, cause?: unknown): void {
+    this.#warnings.push(warning);
+    this.#deps.log.warn("Something went wrong beside the run", {
+      phase: warning.phase,
+      code: warning.error.code,
+      error: cause ?? warning.error,
+    });
+  }
+
+  async #finalize(outcome: Outcome): Promise<void> {
+    this.#row.status = outcome.status;
+    this.#row.finished_at = new Date();
+    const { result, data, usage, extracted_texts, step_results } = this.#progress;
+    this.#row.outcome = { result: outcome.error ? null : result, data, error: outcome.error, usage };
+    this.#row.lists = { actions: this.#actions, step_results, extracted_texts };
+    this.#row.clocks = this.#clocks.read();
+    if (this.#recordingState === "recording") this.#recordingState = "finalizing";
+    const phases = { publishStatus: this.#publishPhase(outcome), cleanup: this.#cleanupPhase(), persist: this.#persistPhase() };
+    await finalize(phases, (warning, cause) => this.#warn(warning, cause));
+    (await this.#events).end();
+    this.#deps.onEnd(outcome.status, this.#row);
+    this.#left.resolve();
+    this.#settled.resolve();
+  }
+
+  #publishPhase({ status }: Outcome): Phase {
+    const fields = () => ({
+      at: this.#row.finished_at ?? new Date(),
+      outcome: this.#row.outcome as NonNullable<RunRow["outcome"]>,
+      lists: this.#row.lists as NonNullable<RunRow["lists"]>,
+      clocks: this.#row.clocks ?? undefined,
+      warnings: [...this.#warnings],
+      recording_state: this.#recordingState,
+    });
+    return {
+      work: async (signal) => {
+        try {
+          const events = await this.#deps.writer.transition(this.#fence, status, { ...fields(), signal });
+          this.#warnings.length = 0; // they are stored with the row
+          const log = await this.#events;
+          for (const event of events) log.publish(event);
+        } catch (error) {
+          if (!(error instanceof AppError && error.code === "CONFLICT")) throw error;
+          this.#deps.log.warn("The run ended elsewhere, or is no longer this node's", { error });
+          this.#disowned = true;
+        }
+        this.#over.resolve();
+      },
+      failed: async () => {
+        try {
+          await this.#deps.outbox.add({ kind: "publish", run_id: this.runId, payload: { fence: this.#fence, status, fields: fields() } });
+        } finally {
+          (await this.#events).end(); // readers go on with what is stored, and wait there
+          this.#over.resolve();
+        }
+      },
+    };
+  }
+
+  #cleanupPhase(): Phase {
+    return {
+      work: async () => {
+        try {
+          await this.#recording?.log.drain();
+        } finally {
+          await this.#stage.disposeAsync(); // recorder, tabs and browser, in this order
+          this.#left.resolve();
+        }
+      },
+      failed: () => this.#left.resolve(),
+    };
+  }
+
+  #persistPhase(): Phase {
+    return {
+      work: async () => {
+        const { store, volume } = this.#deps;
+        if (this.#disowned) return this.#clear();
+        if (this.#recordingState === "finalizing") this.#recordingState = this.#isWhole() ? "ready" : "partial";
+        const log = await this.#events;
+        const plan = await stageArtifacts(this.dir, this.toRun(), log.all(), this.#recorded());
+        try {
+          await commitArtifacts(volume, this.runId, plan);
+        } catch (error) {
+          await this.#deps.outbox.add({ kind: "persist", run_id: this.runId, payload: plan });
+          await updateAftermath(store, this.runId, { warnings: [...this.#warnings], settled: true });
+          throw error;
+        }
+        try {
+          await updateAftermath(store, this.runId, { warnings: [...this.#warnings], recording_state: this.#recordingState, settled: true });
+        } catch (error) {
+          await this.#deps.outbox.add({ kind: "persist", run_id: this.runId, payload: plan });
+          throw error;
+        }
+        this.#clear();
+      },
+    };
+  }
+
+  /** The folder goes when nobody reads from it any more; what a crash leaves of it, the next start sweeps. */
+  #clear(): void {
+    const released = this.#recording?.recorder.released() ?? Promise.resolve();
+    released
+      .then(() => rm(this.dir, { recursive: true, force: true }))
+      .catch((error: unknown) => this.#deps.log.warn("The run's staging folder could not be removed", { error }));
+  }
+
+  /** Is everything in the recording that belongs there? */
+  #isWhole(): boolean {
+    const { trace } = this.#row.request.recording;
+    return !trace || this.#recorded().some(({ kind }) => kind === "trace");
+  }
+
+  #recorded(): Pick<Artifact, "name" | "kind" | "bytes">[] {
+    return this.#recording ? [...this.#recording.log.artifacts(), ...this.#recording.recorder.artifacts()] : [];
+  }
+
+  toRun(): Run {
+    return toRun(this.#row, {
+      actions: this.#actions,
+      step_results: this.#progress.step_results,
+      extracted_texts: this.#progress.extracted_texts,
+      usage: this.#progress.usage,
+      clocks: this.#clocks.read(),
+      recording_state: this.#recordingState,
+      warnings: [...this.#row.warnings, ...this.#warnings],
+    });
+  }
+
+  async artifacts(): Promise<Artifact[]> {
+    return this.#recorded().map((artifact) => ({ ...artifact, sha256: null }));
+  }
+
+  async trace(): Promise<AsyncIterable<Uint8Array> | null> {
+    const { enabled, trace } = this.#row.request.recording;
+    if (!enabled || !trace) return null;
+    if (this.#ending.signal.aborted) await this.left;
+    return this.#recording?.recorder.zip() ?? null;
+  }
+}

@@ -1,0 +1,204 @@
+/** The work of one run: takes a browser, opens what surrounds it, and runs the playbook. Throws what ended it. */
+import { pause } from "../../shared/deadline.ts";
+import { AppError, type ErrorDetail, toErrorDetail } from "../../shared/errors.ts";
+import type { ActionRecord, RunEvent } from "../../shared/event.ts";
+import type { StepResult } from "../../shared/run.ts";
+import { perform } from "../actions/perform.ts";
+import { takeScreenshot } from "../actions/screenshot.ts";
+import { openTabs, type Tabs } from "../actions/tabs.ts";
+import { checkVerify } from "../actions/verify-page.ts";
+import type { Lease } from "../browsers/browsers.ts";
+import type { EgressListener } from "../guardrails/egress.ts";
+import { openGuardrails } from "../guardrails/guardrails.ts";
+import { type BoundPlaybook, bindPlaybook } from "../playbook/bind.ts";
+import { composeTyped } from "../playbook/bind-step.ts";
+import { isFinal } from "../playbook/run-step.ts";
+import { runPlaybook } from "../playbook/runner.ts";
+import { type ActionLog, openActionLog } from "../recording/action-log.ts";
+import { openRecorder, type Recorder } from "../recording/recorder.ts";
+import type { RunRow } from "../store/runs.ts";
+import { type Act, createAct } from "./act.ts";
+import type { Progress } from "./outcome.ts";
+import type { SessionDeps } from "./session-deps.ts";
+
+/** What the session lends its work, and hears from it. */
+export type Stage = {
+  row: RunRow;
+  dir: string;
+  credentials: Record<string, string>;
+  mask: (text: string) => string;
+  signal: AbortSignal;
+  /** Closed by the finalizer: what is put in last is closed first. */
+  disposables: AsyncDisposableStack;
+  progress: Progress;
+  /** The browser is gone, or the run is no longer ours. */
+  lost: (reason: AppError) => void;
+  recording: (recording: { recorder: Recorder; log: ActionLog }) => void;
+  running: () => void;
+  emit: (event: RunEvent) => void;
+  onRecord: (record: ActionRecord) => void;
+  warn: (phase: string, error: ErrorDetail) => void;
+};
+
+const now = () => new Date().toISOString();
+
+export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
+  const { row, signal, mask, progress } = stage;
+  const bound = bindRun(row, stage.credentials);
+  const opening = openRecording(stage);
+  const lease = await keep(stage, deps.browsers.lease(row.run_id, { signal, viewport: row.request.viewport }));
+  lease.lost.addEventListener("abort", () => stage.lost(lease.lost.reason), { once: true });
+  if (lease.lost.aborted) throw lease.lost.reason;
+  const policy = deps.policyOf(row.guardrails);
+  lease.egress.attach(policy, (refusal) => {
+    if (!refusal.first) return;
+    const { rule, reason, host } = refusal;
+    deps.onVerdict({ kind: "block", rule, reason, host });
+    stage.emit({ type: "guardrail", at: now(), rule, kind: "block", reason: mask(reason), action_seq: null, host });
+  });
+  const { recorder, log } = await opening(lease.version);
+  const tabs = await keep(stage, openRunTabs(stage, lease, recorder));
+  stage.disposables.defer(() => recorder.finish());
+
+  const guardrails = openGuardrails({ guardrails: row.guardrails, policy, egress: lease.egress, onVerdict: deps.onVerdict });
+  const act = createAct({
+    tabs,
+    perform,
+    guardrails,
+    recorder,
+    log,
+    emit: stage.emit,
+    onRecord: (record) => {
+      stage.onRecord(record);
+      deps.onAction(record.action, record.success, record.duration_ms);
+    },
+    credential: (name) => credentialOf(stage.credentials, name),
+    mask,
+    signal,
+  });
+  stage.running();
+  await openStart(act, row.request.start_url ?? bound?.start_url ?? null);
+  if (!bound) return; // nothing was asked but to open the page
+  await runBound(bound, { stage, deps, act, tabs, recorder });
+  signal.throwIfAborted();
+  if (row.request.output_schema && progress.data === null) {
+    const error = new AppError("LLM_ERROR", "No model is configured that could fill output_schema: data stays null");
+    stage.warn("output_schema", toErrorDetail(error));
+  }
+}
+
+/** Leaves what opens to the finalizer; what opens only after that has been, is closed at once. */
+async function keep<R extends AsyncDisposable>({ disposables, signal }: Stage, opening: Promise<R>): Promise<R> {
+  const opened = await opening;
+  if (disposables.disposed) {
+    await opened[Symbol.asyncDispose]();
+    throw signal.reason;
+  }
+  return disposables.use(opened);
+}
+
+/** The row was bound once when it was accepted; its credentials' values are needed only from now on. */
+function bindRun(row: RunRow, credentials: Record<string, string>): BoundPlaybook | null {
+  if (!row.playbook) return null;
+  return bindPlaybook(row.playbook, {
+    params: row.params,
+    directive: row.request.directive ?? null,
+    credentialNames: Object.keys(credentials),
+  });
+}
+
+/** Files are opened while the browser is on its way. */
+function openRecording({
+  row,
+  dir,
+  mask,
+  recording,
+  warn,
+}: Stage): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
+  const told = (error: unknown) => warn("recording", toErrorDetail(error));
+  const opening = openActionLog({ dir, mask, warn: told });
+  opening.catch(() => {}); // heard where it is awaited
+  return async (chromeVersion) => {
+    const log = await opening;
+    const recorder = await openRecorder({
+      dir,
+      runId: row.run_id,
+      title: row.playbook?.name ?? row.request.directive ?? row.run_id,
+      viewport: row.request.viewport,
+      chromeVersion,
+      options: row.request.recording,
+      warn: told,
+      takePicture: takeScreenshot,
+      mask,
+    });
+    recording({ recorder, log });
+    return { recorder, log };
+  };
+}
+
+function openRunTabs({ row, signal }: Stage, lease: Lease<EgressListener>, recorder: Recorder): Promise<Tabs> {
+  return openTabs(lease.page, { signal, viewport: row.request.viewport, onPage: (page) => recorder.attach(page) });
+}
+
+/** @throws SETUP_FAILED, unless a guardrail or the run's end is the reason. */
+async function openStart(act: Act, url: string | null): Promise<void> {
+  if (url === null) return;
+  try {
+    const action = { action: "goto", selector: null, params: { url }, timeout_ms: null } as const;
+    await act(action, { step: null, tool: "session", title: "Open the start page", values: {} });
+  } catch (error) {
+    if (!(error instanceof AppError) || isFinal(error)) throw error;
+    throw new AppError("SETUP_FAILED", `The start page did not open: ${error.message}`, {
+      cause: error,
+      details: error.details ?? undefined,
+    });
+  }
+}
+
+type Parts = { stage: Stage; deps: SessionDeps; act: Act; tabs: Tabs; recorder: Recorder };
+
+async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder }: Parts): Promise<void> {
+  const { signal, mask, progress, emit } = stage;
+  let group: { end(): void } | null = null;
+  const outcome = await runPlaybook(bound, {
+    act: (action, { step, description, values, typed }) => {
+      const typing = typed && { credential: () => composeTyped(typed, (name) => credentialOf(stage.credentials, name)) };
+      return act(action, { step, tool: "playbook", title: description, values, ...typing });
+    },
+    verify: (verify) => checkVerify(tabs, verify, { signal }),
+    recover: deps.recover,
+    onStep: (notice) => {
+      if (notice.state === "started" && notice.attempt === 1) group = recorder.step(notice.index, mask(notice.description));
+      emit({ type: "step", at: now(), ...notice, description: mask(notice.description), error: notice.error && mask(notice.error) });
+    },
+    onResult: (result) => {
+      group?.end();
+      progress.step_results.push(maskResult(result, mask));
+      if (result.success && result.extracted_text) progress.extracted_texts.push(mask(result.extracted_text));
+    },
+    pause,
+    signal,
+    log: deps.log,
+  });
+  if (outcome.error) throw maskError(outcome.error, mask);
+  progress.result = outcome.result && mask(outcome.result);
+}
+
+const maskResult = (result: StepResult, mask: (text: string) => string): StepResult => ({
+  ...result,
+  description: mask(result.description),
+  error: result.error && mask(result.error),
+  raw_error: result.raw_error && mask(result.raw_error),
+  extracted_text: result.extracted_text && mask(result.extracted_text),
+});
+
+/** The error as it may leave the node: pages echo what was typed into them. */
+function maskError(error: AppError, mask: (text: string) => string): AppError {
+  const details = error.details && (JSON.parse(mask(JSON.stringify(error.details))) as Record<string, unknown>);
+  return new AppError(error.code, mask(error.message), { details: details ?? undefined });
+}
+
+function credentialOf(credentials: Record<string, string>, name: string): string {
+  if (Object.hasOwn(credentials, name)) return credentials[name] as string;
+  throw new AppError("VALIDATION_FAILED", `No credential "${name}" was given`);
+}
