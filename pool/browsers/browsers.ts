@@ -1,0 +1,158 @@
+/** The browsers of this node: opens them, leases one to each run, tells operators about them. */
+import { AppError } from "../../shared/errors.ts";
+import type { BrowserInfo } from "../../shared/node.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Viewport } from "./chrome-args.ts";
+import type { BrowserSource, Egress } from "./held-browser.ts";
+import { createLease, type Lease } from "./lease.ts";
+import { openProcesses } from "./processes.ts";
+import { RemoteChromes } from "./remote.ts";
+import { Roster } from "./roster.ts";
+import type { SandboxSetting } from "./sandbox.ts";
+
+export type { Egress } from "./held-browser.ts";
+export type { Lease } from "./lease.ts";
+
+export type BrowsersOptions<E extends Egress> = {
+  nodeId: string;
+  dataDir: string;
+  /** POOL_SLOTS, POOL_WARM */
+  slots: number;
+  warm: number;
+  /** CHROME_PATH; null: look for it */
+  chromePath: string | null;
+  /** CHROME_SANDBOX */
+  sandbox: SandboxSetting;
+  /** CHROME_WS_ENDPOINTS; empty: Chrome processes of our own */
+  endpoints: string[];
+  /** POOL_EGRESS_ADVERTISE. Remote Chromes are refused without; `none` uses them without guardrails on the network. */
+  egressAdvertise: string | null;
+  /** Opens a deny-all listener; for remote Chromes its `proxyUrl` bears the advertised address. */
+  openEgress: () => Promise<E>;
+  log: Log;
+  /** What spares wait with; a run that asks for another gets it as it takes one. Default 1280 × 720. */
+  viewport?: Viewport;
+  /** For tests: the machine's load, and the pace of the health probes (default: a tick a second). */
+  loadPerCpu?: () => number;
+  healthTickMs?: number;
+};
+
+export interface Browsers<E extends Egress> extends AsyncDisposable {
+  /** `sandbox`, `no-sandbox` or `remote` */
+  readonly tier: string;
+  /**
+   * A browser for this run alone. Where it rejects, nothing of it is left.
+   * @throws SETUP_FAILED none could be had; or the signal's reason
+   */
+  lease(runId: string, options: { signal: AbortSignal; viewport: Viewport }): Promise<Lease<E>>;
+  list(): BrowserInfo[];
+  counts(): { warm: number; busy: number };
+  /** Replaces a spare at once, a busy one when its run is over. @throws NOT_FOUND */
+  recycle(n: number): Promise<BrowserInfo>;
+  /** Why a run could not get a browser now; empty: it could. */
+  ready(): string[];
+}
+
+/** Its disposal ends every browser, leased ones too, and waits until they are gone.
+ *  @throws SETUP_FAILED no Chrome works here as configured; VALIDATION_FAILED remote ones without egress */
+export async function openBrowsers<E extends Egress>(options: BrowsersOptions<E>): Promise<Browsers<E>> {
+  const roster = new Roster(options.nodeId, options.log);
+  const source =
+    options.endpoints.length > 0
+      ? await openRemote(options, roster)
+      : await openProcesses({ ...options, viewport: options.viewport ?? { width: 1280, height: 720 }, roster });
+  return new NodeBrowsers(source, roster, options);
+}
+
+/** The word in POOL_EGRESS_ADVERTISE for: I know, and want it so. */
+const NO_EGRESS = "none";
+
+async function openRemote<E extends Egress>(options: BrowsersOptions<E>, roster: Roster): Promise<BrowserSource<E>> {
+  const { endpoints, egressAdvertise, openEgress, log } = options;
+  if (egressAdvertise === null) {
+    throw new AppError(
+      "VALIDATION_FAILED",
+      "CHROME_WS_ENDPOINTS needs POOL_EGRESS_ADVERTISE: the address under which those Chromes reach this node, through which their " +
+        `traffic goes. POOL_EGRESS_ADVERTISE=${NO_EGRESS} uses them without guardrails on the network.`,
+    );
+  }
+  const useEgress = egressAdvertise !== NO_EGRESS;
+  if (!useEgress) log.warn("remote Chromes are used without egress guardrails (POOL_EGRESS_ADVERTISE=none)");
+  const remote = new RemoteChromes({ endpoints, useEgress, openEgress, roster, log });
+  await remote.connectAll();
+  return remote;
+}
+
+class NodeBrowsers<E extends Egress> implements Browsers<E> {
+  readonly #source: BrowserSource<E>;
+  readonly #roster: Roster;
+  readonly #options: BrowsersOptions<E>;
+  readonly #stop = new AbortController();
+  readonly #leases = new Set<Lease<E>>();
+  readonly #opening = new Set<Promise<Lease<E>>>();
+
+  constructor(source: BrowserSource<E>, roster: Roster, options: BrowsersOptions<E>) {
+    this.#source = source;
+    this.#roster = roster;
+    this.#options = options;
+  }
+
+  get tier(): string {
+    return this.#source.tier;
+  }
+
+  async lease(runId: string, { signal, viewport }: { signal: AbortSignal; viewport: Viewport }): Promise<Lease<E>> {
+    const joined = AbortSignal.any([signal, this.#stop.signal]);
+    joined.throwIfAborted();
+    const opening = this.#lease(runId, viewport, joined);
+    this.#opening.add(opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(opening);
+    }
+  }
+
+  list(): BrowserInfo[] {
+    return this.#roster.list();
+  }
+
+  counts(): { warm: number; busy: number } {
+    return { warm: this.#roster.count("warm"), busy: this.#roster.count("busy") };
+  }
+
+  async recycle(n: number): Promise<BrowserInfo> {
+    const entry = this.#roster.get(n);
+    entry.recycleRequested = true;
+    this.#source.retire(entry);
+    return this.#roster.info(entry);
+  }
+
+  ready(): string[] {
+    return this.#stop.signal.aborted ? ["browsers are closed"] : this.#source.reasons();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new AppError("RUN_TERMINATED", "The node stops"));
+    await Promise.allSettled(this.#opening);
+    await Promise.all([...this.#leases].map((lease) => lease[Symbol.asyncDispose]()));
+    await this.#source[Symbol.asyncDispose]();
+  }
+
+  async #lease(runId: string, viewport: Viewport, signal: AbortSignal): Promise<Lease<E>> {
+    const held = await this.#source.obtain(runId, viewport, signal);
+    const lease: Lease<E> = createLease(held, {
+      browserId: this.#roster.id(held.entry),
+      log: this.#options.log.with({ run_id: runId }),
+      onEnded: () => {
+        this.#leases.delete(lease);
+        this.#source.wake();
+      },
+      health: { tickMs: this.#options.healthTickMs, loadPerCpu: this.#options.loadPerCpu },
+    });
+    this.#leases.add(lease);
+    if (!signal.aborted) return lease;
+    await lease[Symbol.asyncDispose](); // aborted in this very moment: the caller is told so, and would never dispose it
+    throw signal.reason;
+  }
+}

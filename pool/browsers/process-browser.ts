@@ -1,0 +1,103 @@
+/** A Chrome process with its egress listener: opened together, ended together. */
+import { join } from "node:path";
+import type { Log } from "../telemetry/log.ts";
+import type { Viewport } from "./chrome-args.ts";
+import { type ChromeProcess, launchChrome } from "./chrome-process.ts";
+import { closeAll } from "./close-all.ts";
+import type { Egress, Gone, HeldBrowser } from "./held-browser.ts";
+import { openPulse, type Pulse } from "./pulse.ts";
+import type { Entry, Roster } from "./roster.ts";
+import type { Isolation } from "./sandbox.ts";
+
+export type ProcessBrowserOptions<E extends Egress> = {
+  executable: string;
+  isolation: Isolation;
+  folderRoot: string;
+  /** Makes the folders of this boot differ from those of every other. */
+  bootPrefix: string;
+  openEgress: () => Promise<E>;
+  roster: Roster;
+  log: Log;
+};
+
+class ProcessBrowser<E extends Egress> implements HeldBrowser<E> {
+  readonly entry: Entry;
+  readonly egress: E;
+  readonly pulse: Pulse;
+  readonly gone: Promise<Gone>;
+  viewport: Viewport;
+  readonly #chrome: ChromeProcess;
+  readonly #roster: Roster;
+  readonly #log: Log;
+  #ending: Promise<void> | null = null;
+
+  constructor(chrome: ChromeProcess, opened: { entry: Entry; egress: E; pulse: Pulse; viewport: Viewport; roster: Roster; log: Log }) {
+    this.#chrome = chrome;
+    this.entry = opened.entry;
+    this.egress = opened.egress;
+    this.pulse = opened.pulse;
+    this.viewport = opened.viewport;
+    this.#roster = opened.roster;
+    this.#log = opened.log;
+    this.gone = chrome.exited.then((how) => ({ what: "browser_exit", how }));
+  }
+
+  get browser() {
+    return this.#chrome.browser;
+  }
+  get page() {
+    return this.#chrome.page;
+  }
+  get version() {
+    return this.#chrome.version;
+  }
+  get downloadsDir() {
+    return this.#chrome.folder.downloads;
+  }
+  get isRunning() {
+    return this.#chrome.isRunning;
+  }
+
+  kill(): void {
+    this.#chrome.kill();
+  }
+
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    this.#roster.move(this.entry, "closing");
+    await closeAll([this.#chrome, this.egress], this.#log.with({ browser_id: this.#roster.id(this.entry) }));
+    this.#roster.remove(this.entry);
+  }
+}
+
+export type { ProcessBrowser };
+
+/** @throws SETUP_FAILED, or the signal's reason; nothing is left then, the entry is off the roster. */
+export async function openProcessBrowser<E extends Egress>(
+  options: ProcessBrowserOptions<E>,
+  entry: Entry,
+  viewport: Viewport,
+  signal: AbortSignal,
+): Promise<ProcessBrowser<E>> {
+  const { executable, isolation, roster, log } = options;
+  const opened: AsyncDisposable[] = [];
+  try {
+    const egress = await options.openEgress();
+    opened.unshift(egress);
+    const folderPath = join(options.folderRoot, `${options.bootPrefix}-${entry.n}`);
+    const chrome = await launchChrome({ executable, isolation, folderPath, proxyUrl: egress.proxyUrl, viewport }, signal);
+    opened.unshift(chrome);
+    const pulse = await openPulse(chrome.browser, chrome.page);
+    entry.pid = chrome.pid;
+    entry.version = chrome.version;
+    return new ProcessBrowser(chrome, { entry, egress, pulse, viewport, roster, log });
+  } catch (error) {
+    await closeAll(opened, log);
+    roster.remove(entry);
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Who a process is, from Linux's /proc (proc(5)): a pid alone is reused, a pid with its start time is not.
+ * Elsewhere nothing is known of other processes, and nobody is killed on a guess.
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** One process, as long as the machine runs: pid, and its start in clock ticks after boot. `name` is what it executes, cut to 15 bytes. */
+export type ProcessIdentity = { pid: number; startTicks: number; name: string };
+
+type ProcessStat = { name: string; state: string; group: number; startTicks: number };
+
+/** null: no such process, or no /proc. */
+function readStat(pid: number | string): ProcessStat | null {
+  let line: string;
+  try {
+    line = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return null; // gone
+  }
+  const nameEnd = line.lastIndexOf(")"); // a name may hold blanks and brackets
+  const fields = line.slice(nameEnd + 2).split(" ");
+  return {
+    name: line.slice(line.indexOf("(") + 1, nameEnd),
+    state: fields[0] ?? "",
+    group: Number(fields[2]),
+    startTicks: Number(fields[19]),
+  };
+}
+
+export function identify(pid: number): ProcessIdentity {
+  const stat = readStat(pid);
+  return { pid, startTicks: stat?.startTicks ?? 0, name: stat?.name ?? "" };
+}
+
+/** Does that very process still run? A zombie does not. */
+export function isAlive({ pid, startTicks }: ProcessIdentity): boolean {
+  const stat = readStat(pid);
+  return stat !== null && stat.startTicks === startTicks && runs(stat);
+}
+
+const runs = ({ state }: ProcessStat): boolean => state !== "Z" && state !== "X";
+
+/** Living members of a process group. */
+export function groupMembers(group: number): ProcessIdentity[] {
+  return listPids().flatMap((pid) => {
+    const stat = readStat(pid);
+    return stat !== null && stat.group === group && runs(stat) ? [{ pid: Number(pid), startTicks: stat.startTicks, name: stat.name }] : [];
+  });
+}
+
+/** Names the boot and the pid namespace in which our pids and ticks mean something. */
+export function machineIdentity(): string {
+  try {
+    return `${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()} ${readlinkSync("/proc/self/ns/pid")}`;
+  } catch {
+    return "";
+  }
+}
+
+function listPids(): string[] {
+  try {
+    return readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
+  }
+}
+
+/** SIGKILLs a whole group; false: there is none. */
+export function killGroup(group: number): boolean {
+  try {
+    process.kill(-group, "SIGKILL");
+    return true;
+  } catch {
+    return false; // ESRCH: all of it is gone
+  }
+}

@@ -1,0 +1,160 @@
+/** One remote Chrome: its connection, made when needed and again when it broke. */
+import { type Browser, type BrowserContext, type ConnectionTransport, connect, type Target } from "puppeteer-core";
+import { z } from "zod";
+import { withDeadline } from "../../shared/deadline.ts";
+import type { Log } from "../telemetry/log.ts";
+import { backoffMs } from "./refill.ts";
+
+const CONNECT_LIMIT_MS = 5_000;
+/** Chrome's own answer. */
+const VersionSchema = z.object({ webSocketDebuggerUrl: z.url({ protocol: /^wss?$/ }) });
+
+export class RemoteEndpoint {
+  /** Without path and query: they may hold a token. */
+  readonly name: string;
+  runs = 0;
+  /** Why the last connection failed; null while it is good or not tried. */
+  failure: string | null = null;
+  readonly #url: URL;
+  readonly #log: Log;
+  readonly #contexts = new Set<string | undefined>();
+  #connection: Promise<Browser> | null = null;
+  #failures = 0;
+  #retryAt = 0;
+
+  constructor(url: string, log: Log) {
+    this.#url = new URL(url);
+    this.name = `${this.#url.protocol}//${this.#url.host}`;
+    this.#log = log;
+  }
+
+  /** It failed a short while ago. */
+  get isResting(): boolean {
+    return this.failure !== null && performance.now() < this.#retryAt;
+  }
+
+  /** The connection, shared by all of its runs. */
+  connect(): Promise<Browser> {
+    this.#connection ??= this.#open().then(
+      (browser) => {
+        this.failure = null;
+        this.#failures = 0;
+        browser.once("disconnected", () => this.#drop("the connection broke"));
+        return browser;
+      },
+      (error: unknown) => {
+        this.#drop(error instanceof Error ? error.message : String(error));
+        throw error;
+      },
+    );
+    return this.#connection;
+  }
+
+  /** Closes the connection; the Chrome disposes all contexts that were made over it. */
+  async disconnect(): Promise<void> {
+    const browser = await this.#connection?.catch(() => null); // a connection that failed is closed
+    await browser?.disconnect();
+  }
+
+  /** Tells of a Chrome that is connected and yet of no use. */
+  async giveUp(why: string): Promise<void> {
+    const connection = this.#connection;
+    this.#drop(why);
+    await (await connection?.catch(() => null))?.disconnect();
+  }
+
+  #drop(why: string): void {
+    this.#connection = null;
+    this.#failures += 1;
+    this.#retryAt = performance.now() + backoffMs(this.#failures);
+    this.failure = `${this.name}: ${why}`;
+    this.#log.warn("a remote Chrome is not to be reached", { endpoint: this.name, why });
+  }
+
+  async #open(): Promise<Browser> {
+    return withDeadline(
+      CONNECT_LIMIT_MS,
+      async (limit) => {
+        const transport = await openWebSocket(await this.#debuggerUrl(limit), limit);
+        try {
+          return await connect({
+            transport,
+            defaultViewport: null,
+            issuesEnabled: false,
+            targetFilter: (target) => this.#isOurs(target),
+          });
+        } catch (error) {
+          transport.close();
+          throw error;
+        }
+      },
+      { reason: () => new Error(`no connection within ${CONNECT_LIMIT_MS / 1000} s`) },
+    );
+  }
+
+  /** A context whose traffic goes through `proxyUrl`; null: as the remote Chrome was started. */
+  async newContext(browser: Browser, proxyUrl: string | null): Promise<BrowserContext> {
+    const context = await browser.createBrowserContext({
+      ...(proxyUrl === null ? {} : { proxyServer: proxyUrl, proxyBypassList: ["<-loopback>"] }),
+      downloadBehavior: { policy: "deny" }, // they would fill a disk that nobody here sweeps
+    });
+    this.#contexts.add(context.id);
+    return context;
+  }
+
+  async closeContext(context: BrowserContext): Promise<void> {
+    await context.close();
+    this.#contexts.delete(context.id);
+  }
+
+  /** Other nodes and people may use the same Chrome: their pages are not attached to. */
+  #isOurs(target: Target): boolean {
+    const type = target.type();
+    return type === "browser" || (type as string) === "tab" || this.#contexts.has(target.browserContext().id ?? "");
+  }
+
+  /** An http address is asked for the DevTools one, as Chrome's `/json/version` tells it. */
+  async #debuggerUrl(signal: AbortSignal): Promise<string> {
+    if (this.#url.protocol.startsWith("ws")) return this.#url.href;
+    const answer = await fetch(new URL("/json/version", this.#url), { signal });
+    if (!answer.ok) throw new Error(`/json/version answered ${answer.status}`);
+    return VersionSchema.parse(await answer.json()).webSocketDebuggerUrl;
+  }
+}
+
+/**
+ * CDP over a WebSocket. Every context asked for over it is marked to end with it: when this node dies, none stays behind in a Chrome
+ * that lives on (`disposeOnDetach`, which puppeteer does not offer).
+ */
+function openWebSocket(url: string, signal: AbortSignal): Promise<ConnectionTransport> {
+  const socket = new WebSocket(url);
+  const transport: ConnectionTransport = {
+    send: (message) => socket.send(message.includes(`"method":"${CREATE_CONTEXT}"`) ? markToEndWithUs(message) : message),
+    close: () => socket.close(),
+  };
+  socket.addEventListener("message", ({ data }) => transport.onmessage?.(String(data)));
+  socket.addEventListener("close", () => transport.onclose?.());
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      socket.close();
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    socket.addEventListener("open", () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve(transport);
+    });
+    socket.addEventListener("error", () => {
+      signal.removeEventListener("abort", onAbort);
+      reject(new Error("no WebSocket connection")); // the event's own text may repeat the URL, and so a token
+    });
+  });
+}
+
+const CREATE_CONTEXT = "Target.createBrowserContext";
+
+/** The text may stand in another command's argument too: only the command itself is changed. */
+function markToEndWithUs(message: string): string {
+  const command = JSON.parse(message) as { method: string; params?: object };
+  return command.method === CREATE_CONTEXT ? JSON.stringify({ ...command, params: { ...command.params, disposeOnDetach: true } }) : message;
+}

@@ -1,0 +1,97 @@
+/** Every browser of this node, from the moment it is asked for until it is gone. */
+import { AppError } from "../../shared/errors.ts";
+import { formatBrowserId } from "../../shared/ids.ts";
+import type { BrowserInfo } from "../../shared/node.ts";
+import type { Log } from "../telemetry/log.ts";
+
+export type Entry = {
+  readonly n: number;
+  readonly kind: BrowserInfo["kind"];
+  readonly startedAt: Date;
+  readonly state: BrowserInfo["state"];
+  runId: string | null;
+  pid: number | null;
+  version: string | null;
+  recycleRequested: boolean;
+};
+
+/** What may follow what. A browser is used once: nothing leads back. */
+const TRANSITIONS: Record<Entry["state"], readonly Entry["state"][]> = {
+  starting: ["warm", "busy", "closing"],
+  warm: ["busy", "closing"],
+  busy: ["closing"],
+  closing: [],
+};
+
+export class Roster {
+  readonly #entries = new Map<number, Entry>();
+  readonly #nodeId: string;
+  readonly #log: Log;
+  #last = 0;
+
+  constructor(nodeId: string, log: Log) {
+    this.#nodeId = nodeId;
+    this.#log = log;
+  }
+
+  /** The next number is never one that was used before in this process. */
+  add(kind: Entry["kind"]): Entry {
+    this.#last += 1;
+    const entry: Entry = {
+      n: this.#last,
+      kind,
+      startedAt: new Date(),
+      state: "starting",
+      runId: null,
+      pid: null,
+      version: null,
+      recycleRequested: false,
+    };
+    this.#entries.set(entry.n, entry);
+    return entry;
+  }
+
+  /** The one place that changes a browser's state. */
+  move(entry: Entry, to: Entry["state"]): void {
+    if (!TRANSITIONS[entry.state].includes(to)) throw new AppError("INTERNAL", `A ${entry.state} browser cannot become ${to}`);
+    this.#log.debug("browser", { browser_id: this.id(entry), from: entry.state, to, run_id: entry.runId });
+    (entry as { state: Entry["state"] }).state = to;
+  }
+
+  remove(entry: Entry): void {
+    this.#entries.delete(entry.n);
+  }
+
+  id(entry: Entry): string {
+    return formatBrowserId(this.#nodeId, entry.n);
+  }
+
+  count(state: Entry["state"]): number {
+    return [...this.#entries.values()].filter((entry) => entry.state === state).length;
+  }
+
+  /** @throws NOT_FOUND it never was, or is gone */
+  get(n: number): Entry {
+    const entry = this.#entries.get(n);
+    if (entry === undefined) throw new AppError("NOT_FOUND", `No browser has the number ${n} on this node`);
+    return entry;
+  }
+
+  list(): BrowserInfo[] {
+    return [...this.#entries.values()].map((entry) => this.info(entry));
+  }
+
+  info(entry: Entry): BrowserInfo {
+    return {
+      browser_id: this.id(entry),
+      node_id: this.#nodeId,
+      state: entry.state,
+      kind: entry.kind,
+      run_id: entry.runId,
+      pid: entry.pid,
+      version: entry.version,
+      started_at: entry.startedAt.toISOString(),
+      recycle_requested: entry.recycleRequested,
+    };
+  }
+}

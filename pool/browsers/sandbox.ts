@@ -1,0 +1,22 @@
+/** How Chrome is kept apart from the machine: CHROME_SANDBOX → the tiers to try, strongest first. */
+
+export const SANDBOX_SETTINGS = ["required", "auto", "off"] as const;
+export type SandboxSetting = (typeof SANDBOX_SETTINGS)[number];
+
+/** `uid`: the user Chrome runs as, where that is not ours. */
+export type Isolation = { tier: "sandbox" | "no-sandbox"; uid: number | null };
+
+/** `nobody` on every Linux: owns nothing. As root Chrome refuses its sandbox, as this user it has it. */
+const NOBODY = 65534;
+
+/** Whether a tier works shows only when a Chrome starts in it: user namespaces may be off, or a container may forbid them. */
+export function isolationsToTry(setting: SandboxSetting, ownUid: number | null): Isolation[] {
+  const asOther = ownUid === 0 ? NOBODY : null;
+  if (setting === "off") return [{ tier: "no-sandbox", uid: null }];
+  if (setting === "required") return [{ tier: "sandbox", uid: asOther }];
+  return [
+    { tier: "sandbox", uid: asOther },
+    ...(asOther === null ? [] : [{ tier: "no-sandbox" as const, uid: asOther }]), // a container without namespaces: at least not root
+    { tier: "no-sandbox", uid: null },
+  ];
+}
