@@ -34,8 +34,8 @@ export type Scope = {
   values: Values;
   credentialNames: readonly string[];
   late: ReadonlySet<string>;
-  /** Why a name has no value, for the error. */
-  whyNot(name: string): string;
+  /** Why a name has no value, for the error; null: that was reported before. */
+  whyNot(name: string): string | null;
 };
 
 /** What a problem is about: the checks of a dry run bear these names. */
@@ -53,8 +53,7 @@ export function bindOne(index: number, step: Step, scope: Scope, injections: rea
     sound = false;
     report(...problem);
   };
-  checkNames(step, scope, note);
-  if (!sound) return null;
+  if (!allNamed(step, scope, report)) return null;
 
   const filled = fillStep(step, scope, note);
   const ready = injectAll(filled, injections, note);
@@ -79,19 +78,24 @@ export function bindOne(index: number, step: Step, scope: Scope, injections: rea
   };
 }
 
-/** Every placeholder has a value, or will have one; credentials stand in typed text only, and were given. */
-function checkNames(step: Step, { values, credentialNames, late, whyNot }: Scope, note: Report): void {
+/** Is there a value, now or later, for each placeholder? Credentials stand in typed text only, and must have been given. */
+function allNamed(step: Step, { values, credentialNames, late, whyNot }: Scope, report: Report): boolean {
+  let named = true;
   mapStep(step, (text, path, kind) => {
     for (const name of placeholders(text)) {
       const credential = CREDENTIAL.exec(name)?.[1];
-      if (credential !== undefined && kind !== "typed") note("placeholders", path, `{${name}} may stand only in the text of a key_press`);
-      else if (credential !== undefined && !credentialNames.includes(credential))
-        note("credentials", path, `No credential "${credential}" was given`);
-      else if (credential === undefined && !late.has(name) && !Object.hasOwn(values, name))
-        note("placeholders", path, `{${name}} ${whyNot(name)}`);
+      if (credential === undefined && (late.has(name) || Object.hasOwn(values, name))) continue;
+      if (credential !== undefined && kind === "typed" && credentialNames.includes(credential)) continue;
+      named = false;
+      if (credential === undefined) {
+        const why = whyNot(name);
+        if (why !== null) report("placeholders", path, `{${name}} ${why}`);
+      } else if (kind === "typed") report("credentials", path, `No credential "${credential}" was given`);
+      else report("placeholders", path, `{${name}} may stand only in the text of a key_press`);
     }
     return text;
   });
+  return named;
 }
 
 type Filled = { step: Step; typed: (TypedText | null)[] };

@@ -1,5 +1,5 @@
 /** A playbook and the values of one run, joined. Whatever can be known to be wrong is refused here, before the run starts. */
-import { formatPath, type Issue, validationFailed } from "../../shared/errors.ts";
+import { AppError, formatPath, type Issue, validationFailed } from "../../shared/errors.ts";
 import type { Playbook, Step } from "../../shared/playbook.ts";
 import { type BoundStep, bindOne, type CheckName, isWebUrl, type Report, type Scope } from "./bind-step.ts";
 import { type Injection, planInjections } from "./inject.ts";
@@ -74,10 +74,11 @@ export function bindStep(bound: BoundPlaybook, index: number, stored: Values): B
     whyNot: () => "has no value: the step that stores it found no text",
   };
   const step = bindOne(index, playbook.steps[index] as Step, scope, injectionsOf(injections, index), (_check, path, message) =>
-    issues.push({ path: formatPath(["steps", index, ...path]), message }),
+    issues.push({ path: formatPath(path), message }),
   );
-  if (step === null) throw validationFailed(`Step ${index + 1}`, issues);
-  return step;
+  if (step) return step;
+  const [first] = issues;
+  throw new AppError("VALIDATION_FAILED", `It cannot be bound: ${first?.path}: ${first?.message}`, { details: { issues } });
 }
 
 const injectionsOf = (injections: readonly Injection[], index: number) => injections.filter(({ step }) => step === index);
@@ -86,19 +87,23 @@ const injectionsOf = (injections: readonly Injection[], index: number) => inject
 export const yieldsText = (step: Step): boolean =>
   partsOf(step).some(({ part }) => part.action === "extract" || part.action === "evaluate");
 
-function whyNot(playbook: Playbook, index: number, name: string): string {
+function whyNot(playbook: Playbook, index: number, name: string): string | null {
   const storing = playbook.steps.findIndex(({ store_as }) => store_as === name);
   if (storing >= index)
     return `is used in step ${index + 1}, but ${storing === index ? "only that step itself" : `step ${storing + 1}`} stores it`;
-  if (playbook.parameters.some((parameter) => parameter.name === name)) return "stands for a parameter that has no value";
+  const parameter = playbook.parameters.find((each) => each.name === name);
+  if (parameter) return parameter.required ? null : "stands for a parameter that has no value"; // that a required one has none is said of the parameter
   if (name === "directive") return "has no value: the request has no directive";
   return "is unknown: no parameter and no store_as has this name";
 }
 
-function bindStartUrl({ start_url }: Playbook, values: Values, report: Report): string | null {
+function bindStartUrl({ start_url, parameters }: Playbook, values: Values, report: Report): string | null {
   if (start_url === null) return null;
   const missing = placeholders(start_url).filter((name) => !Object.hasOwn(values, name));
-  for (const name of missing) report("placeholders", ["start_url"], `{${name}} is no parameter with a value`);
+  for (const name of missing) {
+    const reported = parameters.some((each) => each.name === name && each.required);
+    if (!reported) report("placeholders", ["start_url"], `{${name}} is no parameter that has a value`);
+  }
   const bound = fill(start_url, values);
   if (missing.length === 0 && !isWebUrl(bound)) report("steps", ["start_url"], "Expected an http or https URL");
   return bound;

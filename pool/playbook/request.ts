@@ -60,7 +60,7 @@ export function checkPlaybookRequest(
     params:
       parameters.length === 0
         ? "No parameters"
-        : `${Object.keys(bound?.values ?? {}).length} of ${parameters.length} parameters have a value`,
+        : `${parameters.filter(({ name }) => Object.hasOwn(bound?.values ?? {}, name)).length} of ${parameters.length} have a value`,
     placeholders: "Every placeholder has a value, or gets one from an earlier step",
     credentials: givenCredentials(request).message,
     selectors: "Every selector is well formed",

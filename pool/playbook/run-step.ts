@@ -95,17 +95,18 @@ export async function runStep(playbook: Playbook, step: BoundStep, deps: RunnerD
   if (isFinal(error) || deps.signal.aborted || step.on_failure !== "llm_recover") return failed(error);
   if (mayNotRepeat(step, attempts)) return failed(notRepeated(error));
 
+  let asked = false;
   try {
     const unsure = step.once && attempts.dispatched && attempts.failedAt === "action";
     if (unsure && (await holds(step, deps))) return done(false);
-    const failure: StepFailure = { playbook, step, error, dispatched: attempts.dispatched, spend };
-    const recovered = await untilAborted(deps.recover(failure), deps.signal);
+    asked = true;
+    const recovered = await untilAborted(deps.recover({ playbook, step, error, dispatched: attempts.dispatched, spend }), deps.signal);
     if (step.verify) await untilAborted(deps.verify(step.verify), deps.signal);
     attempts.text = recovered.text;
     return done(true);
   } catch (cause) {
     const recovery = toAppError(cause, deps);
-    return deps.signal.aborted ? failed(recovery, true) : failed(error, true, recovery);
+    return deps.signal.aborted || !asked ? failed(recovery, asked) : failed(error, true, recovery);
   }
 }
 

@@ -4,6 +4,7 @@ import type { StepResult } from "../../shared/run.ts";
 import type { Usage } from "../../shared/run-status.ts";
 import { type BoundPlaybook, bindStep } from "./bind.ts";
 import { abortReason, notice, type RunnerDeps, runStep, type StepEnd } from "./run-step.ts";
+import { fill, placeholders, type Values } from "./template.ts";
 
 /** `error` is null when every step succeeded. `step_results` holds every step that began, the failed one last. */
 export type PlaybookOutcome = {
@@ -45,7 +46,7 @@ export async function runPlaybook(bound: BoundPlaybook, given: RunnerDeps): Prom
       end = await runStep(bound.playbook, step, deps, spend);
     } catch (error) {
       deps.onStep(notice(shown, "started", 1, null));
-      end = bindingFailed(error);
+      end = bindingFailed(error, authored(bound.playbook.steps[index]?.failure_message ?? null, { ...bound.values, ...stored }));
     }
     const result = toResult(shown, end, Math.round(performance.now() - began), usage);
     step_results.push(result);
@@ -81,10 +82,14 @@ const runError = ({ index, description }: Shown, { cause, error, raw }: Failed):
   });
 
 /** What a stored text made impossible. Nothing was done, and trying again would bind the same. */
-function bindingFailed(error: unknown): Failed {
+function bindingFailed(error: unknown, message: string | null): Failed {
   const cause = error instanceof AppError ? error : new AppError("INTERNAL", "The step could not be bound", { cause: error });
-  return { attempts: 1, recovered: false, success: false, cause, error: cause.message, raw: cause.message };
+  return { attempts: 1, recovered: false, success: false, cause, error: message ?? cause.message, raw: cause.message };
 }
+
+/** The author's message, where all that it names has a value. */
+const authored = (message: string | null, values: Values): string | null =>
+  message !== null && placeholders(message).every((name) => Object.hasOwn(values, name)) ? fill(message, values) : null;
 
 function toResult(shown: Shown, end: StepEnd, duration_ms: number, usage: Usage | null): StepResult {
   return {
