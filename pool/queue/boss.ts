@@ -1,11 +1,10 @@
 /** The queue library, wired to our store. A job is named by its run's id and holds nothing else; a run's attempt is the job's retry count + 1. */
 import { type Db, PgBoss } from "pg-boss";
+import { QUEUE_SCHEMA } from "../store/schema.ts";
 import type { Sql, Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
 
 const QUEUE = "runs";
-/** A schema of our own: the database may serve another program's pg-boss too. */
-const SCHEMA = "understudy_queue";
 const HOUR_S = 3600;
 
 export type Attempt = { run_id: string; attempt: number };
@@ -28,7 +27,8 @@ export async function openQueue(options: { store: Store; log: Log }): Promise<Jo
   const boss = new PgBoss({
     db: adapt(store),
     backend: embedded ? "pglite" : "postgres",
-    schema: SCHEMA,
+    schema: QUEUE_SCHEMA,
+    createSchema: false,
     schedule: false,
     registerInstance: false, // our own table of nodes says more
     reindex: !embedded, // needs connections beside the one that works

@@ -69,6 +69,9 @@ const VERSIONS: readonly string[] = [
   `,
 ];
 
+/** Where pg-boss keeps its tables: the database may serve another program's pg-boss too. Made here, under our lock: its own making of it is open to a race. */
+export const QUEUE_SCHEMA = "understudy_queue";
+
 /** Serializes nodes that start at the same moment on one server. The number has no meaning but to be ours. */
 const MIGRATION_LOCK = 7_064_001;
 
@@ -76,7 +79,8 @@ const MIGRATION_LOCK = 7_064_001;
 export async function migrate(store: Store): Promise<void> {
   await store.transaction(async (tx) => {
     await tx.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
-    await tx.query("CREATE SCHEMA IF NOT EXISTS understudy; CREATE TABLE IF NOT EXISTS understudy.version (version int NOT NULL)");
+    await tx.query(`CREATE SCHEMA IF NOT EXISTS understudy; CREATE SCHEMA IF NOT EXISTS ${QUEUE_SCHEMA}`);
+    await tx.query("CREATE TABLE IF NOT EXISTS understudy.version (version int NOT NULL)");
     const [row] = await tx.query<{ version: number }>("SELECT version FROM understudy.version", []);
     const version = row?.version ?? 0;
     if (version > VERSIONS.length) {

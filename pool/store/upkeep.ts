@@ -3,13 +3,14 @@ import { pause } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
 import { forgetExpiredKeys } from "./idempotency.ts";
 import { forgetLostNodes } from "./nodes.ts";
+import { QUEUE_SCHEMA } from "./schema.ts";
 import type { Store } from "./sql.ts";
 
 const CHECKPOINT_MS = 60_000;
 const VACUUM_MS = 300_000;
 /** PGlite has no autovacuum. Only what changes much; the queue's tables are asked for, their names are pg-boss's own. */
 const HOT_TABLES = `SELECT format('%I.%I', schemaname, relname) AS name FROM pg_stat_user_tables
-  WHERE schemaname IN ('understudy', 'understudy_queue') AND n_tup_upd + n_tup_del + n_tup_ins > 0`;
+  WHERE schemaname IN ('understudy', '${QUEUE_SCHEMA}') AND n_tup_upd + n_tup_del + n_tup_ins > 0`;
 
 type Options = { store: Store; log: Log; checkpointMs?: number; vacuumMs?: number };
 

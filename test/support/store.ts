@@ -1,17 +1,23 @@
 /** Stores for tests: the embedded one on a temporary folder, or a database of a real Postgres. */
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { cp, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { type JobQueue, openQueue } from "../../pool/queue/boss.ts";
-import type { DispatchDeps } from "../../pool/queue/dispatch.ts";
+import type { Claim, Claimant } from "../../pool/queue/claim.ts";
+import { createRun, type DispatchDeps } from "../../pool/queue/dispatch.ts";
 import { openStore, type Store } from "../../pool/store/connect.ts";
-import { EventWriter } from "../../pool/store/events.ts";
+import { type EndFields, EventWriter } from "../../pool/store/events.ts";
 import type { Owner } from "../../pool/store/fence.ts";
 import type { ClockLimits, NewRun } from "../../pool/store/runs.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
 import type { Guardrails } from "../../shared/guardrails.ts";
 import { newRunId } from "../../shared/ids.ts";
 import { CreateRunSchema } from "../../shared/run.ts";
+import { NO_USAGE } from "../../shared/run-status.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "./postgres.ts";
 
 export const quiet = createLog("silent");
@@ -55,11 +61,8 @@ export function newRun(body: Record<string, unknown> = {}, more: Partial<NewRun>
 export type TestStore = AsyncDisposable & { store: Store; queue: JobQueue; writer: EventWriter; deps: DispatchDeps; dataDir: string };
 export type StoreKind = "embedded" | "server";
 
-/** For describe.each: both kinds, or the one that this machine has. */
-export const STORE_KINDS: StoreKind[] = postgresMissing === null ? ["embedded", "server"] : ["embedded"];
-
 let postgres: Promise<TestPostgres> | null = null;
-let seed: Promise<string> | null = null;
+const shared = new Map<StoreKind, Promise<TestStore>>();
 
 /** A store of this kind, new and empty, with its queue and a writer. */
 export async function openTestStore(
@@ -80,33 +83,78 @@ export async function openTestStore(
   return { store, queue, writer, deps, dataDir, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-/** A database server for this test file. Call `closeShared` in afterAll. */
+/** A database server for this test file. */
 export function sharedPostgres(): Promise<TestPostgres> {
   postgres ??= startPostgres();
   return postgres;
 }
 
 /** A folder for an embedded store that has been started once before: its first start takes seconds. */
-export async function emptyDataDir(kind: StoreKind, stack: AsyncDisposableStack): Promise<string> {
+async function emptyDataDir(kind: StoreKind, stack: AsyncDisposableStack): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "us-store-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
-  if (kind === "embedded") {
-    seed ??= makeSeed();
-    await cp(await seed, dir, { recursive: true });
-  }
+  if (kind === "embedded") await cp(await seed(), dir, { recursive: true });
   return dir;
 }
 
-async function makeSeed(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), "us-seed-"));
-  await using _opened = await openTestStore("embedded", { dataDir: dir });
+/** Made once for this state of the schema and the libraries, and kept among other caches. */
+async function seed(): Promise<string> {
+  const root = new URL("../../", import.meta.url);
+  const sources = ["pool/store/schema.ts", "pool/queue/boss.ts", "package-lock.json"].map((path) => readFileSync(new URL(path, root)));
+  const hash = createHash("sha256").update(Buffer.concat(sources)).digest("hex").slice(0, 16);
+  const cache = fileURLToPath(new URL("node_modules/.cache/understudy/", root));
+  const dir = join(cache, `store-${hash}`);
+  if (existsSync(dir)) return dir;
+  await mkdir(cache, { recursive: true });
+  const making = await mkdtemp(join(cache, "making-"));
+  {
+    await using _opened = await openTestStore("embedded", { dataDir: making });
+  }
+  await rename(making, dir).catch(() => rm(making, { recursive: true })); // another test file was faster
   return dir;
 }
 
 /** Ends what the tests of a file shared. */
-export async function closeShared(): Promise<void> {
+async function closeShared(): Promise<void> {
+  for (const each of shared.values()) await each.then((opened) => opened[Symbol.asyncDispose]());
   await (await postgres)?.[Symbol.asyncDispose]();
-  if (seed) await rm(await seed, { recursive: true, force: true });
+  shared.clear();
   postgres = null;
-  seed = null;
 }
+
+/** The same tests on both kinds of store: one open store of each for all tests of a file, emptied after each test. */
+export function eachStore(title: string, tests: (opened: () => TestStore, kind: StoreKind) => void): void {
+  for (const kind of ["embedded", "server"] as const) {
+    const missing = kind === "server" ? postgresMissing : null;
+    describe.skipIf(missing !== null)(`${title} (${kind}${missing === null ? "" : `: ${missing}`})`, () => {
+      let opened: TestStore;
+      beforeAll(async () => {
+        if (!shared.has(kind)) shared.set(kind, openTestStore(kind));
+        opened = await (shared.get(kind) as Promise<TestStore>);
+      });
+      afterEach(async () => {
+        await opened.store.query(
+          "TRUNCATE understudy.runs, understudy.events, understudy.idempotency, understudy.nodes; DELETE FROM understudy_queue.job_common",
+        );
+      });
+      tests(() => opened, kind);
+    });
+  }
+}
+afterAll(closeShared);
+
+/** Who claims in a test: this node, with an id of its own for each claim. */
+export const claimant = (owner: Owner = OWNER): Claimant => ({ ...owner, claim_id: crypto.randomUUID() });
+
+/** A run that a node has claimed: `starting`, with events 1 and 2. */
+export async function claimedRun({ deps }: TestStore, run: NewRun = newRun(), owner: Owner = OWNER): Promise<Claim> {
+  const { claim } = await createRun(deps, run, { claimFor: claimant(owner), idempotency: null });
+  if (claim === null || claim.run.run_id !== run.run_id) throw new Error("The run was not claimed: another waited before it");
+  return claim;
+}
+
+/** An outcome as good as any. */
+export const OUTCOME: EndFields = {
+  outcome: { result: "done", data: null, error: null, usage: NO_USAGE },
+  lists: { actions: [], step_results: [], extracted_texts: [] },
+};

@@ -1,0 +1,140 @@
+import { describe, expect, it } from "vitest";
+import { openStore } from "../../pool/store/connect.ts";
+import { postgresMissing } from "../support/postgres.ts";
+import { eachStore, openTestStore, quiet, sharedPostgres } from "../support/store.ts";
+
+eachStore("a store", (opened) => {
+  it("runs a script of several statements when there are no values", async () => {
+    const rows = await opened().store.query("SELECT 1 AS a; SELECT 2 AS a");
+    expect(rows).toEqual([{ a: 1 }, { a: 2 }]);
+  });
+
+  it("gives values back as they were, on both kinds in the same form", async () => {
+    const at = new Date("2026-01-02T03:04:05.678Z");
+    const [row] = await opened().store.query<{ bytes: Uint8Array; at: Date }>(
+      `SELECT $1::json AS json, $2::jsonb AS jsonb, $3::bytea AS bytes, $4::timestamptz AS at, $5::text[] AS list, $6::text AS nothing,
+       1.5::float8 AS float, 7::int AS int, $7::uuid AS id`,
+      ['{"b":1,"a":[2]}', '"x"', Uint8Array.of(0, 255), at, ["a", 'b"'], null, "6cf345f3-db04-4db3-b84f-bb228417daed"],
+    );
+    expect({ ...row, bytes: [...(row?.bytes ?? [])] }).toEqual({
+      json: { b: 1, a: [2] },
+      jsonb: "x",
+      bytes: [0, 255],
+      at,
+      list: ["a", 'b"'],
+      nothing: null,
+      float: 1.5,
+      int: 7,
+      id: "6cf345f3-db04-4db3-b84f-bb228417daed",
+    });
+  });
+
+  it("keeps all of a transaction, or nothing", async () => {
+    const { store } = opened();
+    await store.query("CREATE TEMP TABLE IF NOT EXISTS nothing (n int); CREATE TABLE IF NOT EXISTS understudy.probe (n int)");
+    await expect(
+      store.transaction(async (tx) => {
+        await tx.query("INSERT INTO understudy.probe VALUES ($1)", [1]);
+        throw new RangeError("no");
+      }),
+    ).rejects.toThrow(RangeError);
+    await store.transaction((tx) => tx.query("INSERT INTO understudy.probe VALUES ($1)", [2]));
+    expect(await store.query("SELECT n FROM understudy.probe", [])).toEqual([{ n: 2 }]);
+    await store.query("DROP TABLE understudy.probe");
+  });
+
+  it("does not let what follows a failed statement of a transaction pass for done", async () => {
+    const { store } = opened();
+    const swallowed = store.transaction(async (tx) => {
+      await tx.query("SELECT 1/0", []).catch(() => {});
+    });
+    await expect(swallowed).rejects.toThrow();
+    await expect(store.query("SELECT 1 AS a", [])).resolves.toEqual([{ a: 1 }]);
+  });
+
+  it("is as before after a script that broke off inside its own transaction", async () => {
+    const { store } = opened();
+    await expect(store.query("BEGIN; SELECT 1/0; COMMIT")).rejects.toThrow(/division by zero/);
+    await expect(store.transaction((tx) => tx.query("SELECT 1 AS a", []))).resolves.toEqual([{ a: 1 }]);
+  });
+
+  it("keeps transactions of many callers apart", async () => {
+    const { store } = opened();
+    await store.query("CREATE TABLE understudy.probe (n int)");
+    const add = (n: number) =>
+      store.transaction(async (tx) => {
+        await tx.query("INSERT INTO understudy.probe VALUES ($1)", [n]);
+        if (n % 2) throw new RangeError("odd");
+        await tx.query("INSERT INTO understudy.probe VALUES ($1)", [n]);
+      });
+    await Promise.allSettled(Array.from({ length: 30 }, (_, n) => add(n)));
+    const [row] = await store.query("SELECT count(*)::int AS rows, sum(n % 2)::int AS odd FROM understudy.probe", []);
+    expect(row).toEqual({ rows: 30, odd: 0 });
+    await store.query("DROP TABLE understudy.probe");
+  });
+
+  it("tells a listener what was committed, and nothing that was rolled back", async () => {
+    const { store } = opened();
+    const heard: string[] = [];
+    const { promise: second, resolve } = Promise.withResolvers<void>();
+    await using _listening = await store.listen("understudy_probe", (payload) => {
+      heard.push(payload);
+      if (payload === "two") resolve();
+    });
+    const tell = (payload: string, fail = false) =>
+      store.transaction(async (tx) => {
+        await tx.query("SELECT pg_notify('understudy_probe', $1)", [payload]);
+        if (fail) throw new RangeError("no");
+      });
+    await tell("one");
+    await tell("never", true).catch(() => {});
+    await tell("two");
+    await second;
+    expect(heard).toEqual(["one", "two"]);
+  });
+
+  it("stops telling a listener that has left, and goes on telling the others", async () => {
+    const { store } = opened();
+    const heard: string[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const left = await store.listen("understudy_probe", () => heard.push("left"));
+    await using _stays = await store.listen("understudy_probe", () => resolve());
+    await left[Symbol.asyncDispose]();
+    await store.query("SELECT pg_notify('understudy_probe', 'x')", []);
+    await promise;
+    expect(heard).toEqual([]);
+  });
+
+  it("is healthy", async () => {
+    await expect(opened().store.healthy()).resolves.toBe(true);
+  });
+
+  it("refuses tables of a newer version", async () => {
+    const { store } = opened();
+    const { migrate } = await import("../../pool/store/schema.ts");
+    await migrate(store); // again, without effect
+    await store.query("UPDATE understudy.version SET version = 1000");
+    await expect(migrate(store)).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining("update the node") });
+    await store.query("UPDATE understudy.version SET version = 1");
+  });
+});
+
+describe("opening a store", () => {
+  it("takes an empty folder, keeps what was written, and refuses a second opening", async () => {
+    await using first = await openTestStore("embedded");
+    await first.store.query("CREATE TABLE understudy.probe AS SELECT 42 AS n");
+    await expect(openStore({ dataDir: first.dataDir, databaseUrl: null, log: quiet })).rejects.toMatchObject({ code: "CONFLICT" });
+    await first.queue[Symbol.asyncDispose]();
+    await first.store[Symbol.asyncDispose]();
+    await using again = await openStore({ dataDir: first.dataDir, databaseUrl: null, log: quiet });
+    expect(await again.query("SELECT n FROM understudy.probe", [])).toEqual([{ n: 42 }]);
+  });
+});
+
+describe("a store on a server", () => {
+  it.skipIf(postgresMissing !== null)("lets several nodes make its tables at the same moment", async () => {
+    const databaseUrl = await (await sharedPostgres()).createDatabase();
+    const nodes = await Promise.all([1, 2, 3].map(() => openTestStore("server", { databaseUrl })));
+    for (const node of nodes) await node[Symbol.asyncDispose]();
+  });
+});
