@@ -1,0 +1,29 @@
+/** Ports for the programs that a launcher starts. */
+import { createServer } from "node:net";
+
+/** A port that nobody listens on: the wanted one, or with 0 any. @throws with a sentence that names the variable to change */
+export async function takePort(host: string, port: number, variable: string): Promise<number> {
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, host, resolve);
+    });
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : port;
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? cause.code : null;
+    if (code === "EADDRINUSE") throw new Error(`Port ${port} on ${host} is taken; set ${variable} to another, or to 0 for any`, { cause });
+    throw new Error(`Cannot listen on ${host}:${port} (${code}); see ${variable}`, { cause });
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+/** The port that an environment variable names. */
+export function readPort(environment: NodeJS.ProcessEnv, variable: string, fallback: number): number {
+  const text = environment[variable] || String(fallback);
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw new Error(`${variable} is "${text}"; expected a port, 0 to 65535`);
+  return port;
+}

@@ -1,0 +1,14 @@
+import { cp, mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const EXAMPLES = fileURLToPath(new URL("../examples", import.meta.url));
+
+/** Gives a DATA_DIR without playbooks those of examples/. One that has the folder, even an empty one, keeps what it has. */
+export async function seedPlaybooks(dataDir: string): Promise<void> {
+  const folder = join(dataDir, "playbooks");
+  const there = await stat(folder).catch(() => null); // not there yet
+  if (there !== null) return;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await cp(EXAMPLES, folder, { recursive: true, filter: (path) => path === EXAMPLES || /\.ya?ml$/.test(path) });
+}

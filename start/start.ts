@@ -1,0 +1,44 @@
+/** `npm start`: an edge and a node, kept up together until a signal comes or one of them ends. */
+import { relative } from "node:path";
+import { describeExit, exitCode } from "./program.ts";
+import { nextSignal } from "./signals.ts";
+import { openSystem, type System } from "./system.ts";
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(`Cannot start. ${error instanceof Error ? error.message : error}`);
+  return 1;
+});
+
+async function main(): Promise<number> {
+  const stop = new AbortController();
+  const asked = nextSignal().then((signal) => {
+    stop.abort(new Error(`${signal} came before it was ready`));
+    return null;
+  });
+  const system = await openSystem({ environment: process.env, output: "inherit", signal: stop.signal });
+  console.log(greeting(system));
+  const broken = await Promise.race([asked, system.broken]);
+  if (broken) console.error(`${broken.name} has ended by itself (${describeExit(broken.exit)}); ending the other.`);
+  else console.log("Ending; runs under way get their grace time. A second signal ends at once.");
+  nextSignal().then(() => system.kill());
+  const code = await system.end();
+  return broken ? exitCode(broken.exit) || 1 : code;
+}
+
+function greeting({ url, nodeUrl, dataDir, keys, ownKey }: System): string {
+  const file = relative(process.cwd(), keys.apiKeyFile);
+  const playbook = '{"id":"title","start_url":"https://example.com","steps":[{"action":"extract","selector":"h1"}]}';
+  return [
+    "",
+    `Understudy is ready: ${url} (reference: ${url}/docs)`,
+    `  node ${nodeUrl}, data in ${dataDir}`,
+    ...(ownKey && keys.made ? [`  API key, shown this once and kept in ${file}: ${keys.apiKey}`] : []),
+    "",
+    "Try it:",
+    ownKey ? `  KEY=$(cat ${file})` : "  KEY=<a key of EDGE_API_KEYS with the scope runs>",
+    `  curl -X POST ${url}/runs -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\`,
+    `    -d '{"playbook":${playbook}}'`,
+    `  curl -N -H "Authorization: Bearer $KEY" ${url}/runs/<run_id>/stream`,
+    "",
+  ].join("\n");
+}

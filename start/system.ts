@@ -1,0 +1,129 @@
+/** An edge and a node as two processes that live and end together: what `npm start` keeps up, and what the demo runs on. */
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { untilAborted } from "../shared/deadline.ts";
+import { type Keys, openKeys } from "./keys.ts";
+import { readPort, takePort } from "./ports.ts";
+import { type Exit, exitCode, type Output, Program } from "./program.ts";
+import { seedPlaybooks } from "./seed.ts";
+
+const PROGRAMS = {
+  node: fileURLToPath(new URL("../pool/main.ts", import.meta.url)),
+  edge: fileURLToPath(new URL("../edge/main.ts", import.meta.url)),
+};
+const READY_LIMIT_MS = 60_000;
+const EDGE_END_MS = 10_000;
+/** Over the drain's grace: what a node may need for finalizing and for closing its store. */
+const NODE_END_MARGIN_MS = 90_000;
+const DRAIN_GRACE_S = 60;
+
+/** What only one of the two needs is not told to the other. */
+const EDGE_ONLY = ["EDGE_API_KEYS"];
+const NODE_ONLY = ["DATABASE_URL", "SECRETS_KEY", "VOLUME_URL", "LLM_API_KEY", "CHROME_WS_ENDPOINTS"];
+const WILDCARDS: Record<string, string> = { "0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]" };
+
+export type System = {
+  url: string;
+  nodeUrl: string;
+  dataDir: string;
+  keys: Keys;
+  /** Is the launcher's own key the one to use? False when EDGE_API_KEYS is set. */
+  ownKey: boolean;
+  /** One of them ended unasked: which, and how. Never settles otherwise. */
+  broken: Promise<{ name: string; exit: Exit }>;
+  /** Ends the node first, then the edge, so that streams get their end. Gives the exit code of the whole. */
+  end(): Promise<number>;
+  /** Ends both at once. */
+  kill(): void;
+};
+
+/** `output`: where their logs go. `programs`: their files, for tests of how they are kept. */
+export type SystemOptions = {
+  environment: NodeJS.ProcessEnv;
+  output: Output;
+  signal: AbortSignal;
+  programs?: { node: string; edge: string };
+};
+
+/** Starts both and waits until they are ready. @throws with a sentence for the terminal; nothing is left running then */
+export async function openSystem({ environment, output, signal, programs = PROGRAMS }: SystemOptions): Promise<System> {
+  const dataDir = resolve(environment.DATA_DIR || "./data");
+  const [node, edge] = [await place(environment, "POOL", 7070), await place(environment, "EDGE", 8080)];
+  const keys = await openKeys(dataDir);
+  await seedPlaybooks(dataDir);
+
+  const environments = tell(environment, { dataDir, keys, node, edge });
+  const nodeProgram = new Program({ name: "The node", file: programs.node, environment: environments.node, output });
+  const edgeProgram = new Program({ name: "The edge", file: programs.edge, environment: environments.edge, output });
+  const both = [nodeProgram, edgeProgram];
+  let ending: Promise<number> | null = null;
+  const system: System = {
+    url: edge.url,
+    nodeUrl: node.url,
+    dataDir,
+    keys,
+    ownKey: !environment.EDGE_API_KEYS,
+    broken: new Promise((resolve) => {
+      for (const { name, exited } of both) {
+        exited.then(
+          (exit) => ending === null && resolve({ name, exit }),
+          () => {}, // it could not be started: `ready` says so
+        );
+      }
+    }),
+    end() {
+      ending ??= (async () => {
+        const nodeExit = await nodeProgram.end(Number(environment.POOL_DRAIN_GRACE_S || DRAIN_GRACE_S) * 1000 + NODE_END_MARGIN_MS);
+        const edgeExit = await edgeProgram.end(EDGE_END_MS);
+        return exitCode(nodeExit) || exitCode(edgeExit);
+      })();
+      return ending;
+    },
+    kill() {
+      for (const each of both) each.kill();
+    },
+  };
+
+  try {
+    const ready = Promise.all([nodeProgram.ready(node.url, READY_LIMIT_MS), edgeProgram.ready(edge.url, READY_LIMIT_MS)]);
+    await untilAborted(ready, signal);
+    return system;
+  } catch (error) {
+    system.kill();
+    await Promise.allSettled(both.map(({ exited }) => exited));
+    throw error;
+  }
+}
+
+type Place = Awaited<ReturnType<typeof place>>;
+
+/** What each of the two is told: ours, over what the operator set. */
+function tell(given: NodeJS.ProcessEnv, { dataDir, keys, node, edge }: { dataDir: string; keys: Keys; node: Place; edge: Place }) {
+  const common = { ...given, DATA_DIR: dataDir, POOL_TOKEN: given.POOL_TOKEN || keys.poolToken };
+  return {
+    node: without(EDGE_ONLY, {
+      ...common,
+      POOL_HOST: node.host,
+      POOL_PORT: String(node.port),
+      CHROME_SANDBOX: given.CHROME_SANDBOX || "auto",
+    }),
+    edge: without(NODE_ONLY, {
+      ...common,
+      EDGE_HOST: edge.host,
+      EDGE_PORT: String(edge.port),
+      EDGE_API_KEYS: given.EDGE_API_KEYS || `local:runs+pool:${keys.apiKey}`,
+      POOL_NODES: [node.url, given.POOL_NODES].filter(Boolean).join(","),
+    }),
+  };
+}
+
+/** Where one of them listens, and how the others reach it there. */
+async function place(environment: NodeJS.ProcessEnv, prefix: "POOL" | "EDGE", fallback: number) {
+  const host = environment[`${prefix}_HOST`] || "127.0.0.1";
+  const port = await takePort(host, readPort(environment, `${prefix}_PORT`, fallback), `${prefix}_PORT`);
+  const reached = WILDCARDS[host] ?? (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);
+  return { host, port, url: `http://${reached}:${port}` };
+}
+
+const without = (names: string[], environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => !names.includes(name)));

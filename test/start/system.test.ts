@@ -1,0 +1,119 @@
+import { once } from "node:events";
+import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openKeys } from "../../start/keys.ts";
+import { takePort } from "../../start/ports.ts";
+import { seedPlaybooks } from "../../start/seed.ts";
+import { openSystem } from "../../start/system.ts";
+
+describe("a launched system", () => {
+  it("is ready when both are, and ends the node before the edge", async () => {
+    await using place = await makePlace();
+    const system = await place.open();
+    expect((await fetch(`${system.url}/readyz`)).status).toBe(200);
+    expect(await system.end()).toBe(0);
+    expect((await place.log()).slice(-2)).toEqual(["node: ended while the edge answered", "edge: ended"]);
+  });
+
+  it("tells each only the secrets that it needs", async () => {
+    await using place = await makePlace();
+    await (await place.open({ SECRETS_KEY: "k" })).end();
+    expect((await place.log()).slice(0, 2).toSorted()).toEqual([
+      "edge: knows EDGE_API_KEYS,POOL_TOKEN",
+      "node: knows POOL_TOKEN,SECRETS_KEY",
+    ]);
+  });
+
+  it("does not start when one of them does not, says which, and leaves nothing running", async () => {
+    await using place = await makePlace();
+    await expect(place.open({ NODE_DOES: "refuse" })).rejects.toThrow("The node ended before it was ready (exit code 3)");
+    await expect(fetch(`http://127.0.0.1:${place.edgePort}/readyz`)).rejects.toThrow("fetch failed");
+  });
+
+  it("tells when one of them ends by itself, and ends the other", async () => {
+    await using place = await makePlace();
+    const system = await place.open();
+    await fetch(`${system.nodeUrl}/die`).catch(() => null); // it dies instead of answering
+    expect(await system.broken).toEqual({ name: "The node", exit: { code: 7, signal: null } });
+    expect(await system.end()).toBe(7);
+    expect((await place.log()).at(-1)).toBe("edge: ended");
+  });
+
+  it("can be given up while it starts", async () => {
+    await using place = await makePlace();
+    await expect(place.open({}, AbortSignal.abort(new Error("SIGINT came before it was ready")))).rejects.toThrow("SIGINT came");
+  });
+});
+
+describe("what launchers keep", () => {
+  it("makes keys once, and shows them to nobody else", async () => {
+    await using place = await makePlace();
+    const [first, second] = await Promise.all([openKeys(place.folder), openKeys(place.folder)]);
+    const third = await openKeys(place.folder);
+    expect([first.made, second.made].toSorted()).toEqual([false, true]);
+    expect(third).toEqual({ ...first, made: false });
+    expect((await stat(first.apiKeyFile)).mode & 0o777).toBe(0o600);
+    expect((await stat(join(place.folder, "pool-token"))).mode & 0o777).toBe(0o600);
+    expect(first.apiKey).toMatch(/^us_[\w-]{32}$/);
+  });
+
+  it("refuses an emptied key file instead of running without a secret", async () => {
+    await using place = await makePlace();
+    await writeFile(join(place.folder, "api-key"), "");
+    await expect(openKeys(place.folder)).rejects.toThrow("api-key holds no secret");
+  });
+
+  it("gives the example playbooks to a new DATA_DIR only", async () => {
+    await using place = await makePlace();
+    await seedPlaybooks(place.folder);
+    const given = await readdir(join(place.folder, "playbooks"));
+    expect(given).toContain("cancel-order.yaml");
+    await rm(join(place.folder, "playbooks/cancel-order.yaml"));
+    await seedPlaybooks(place.folder);
+    expect(await readdir(join(place.folder, "playbooks"))).not.toContain("cancel-order.yaml");
+  });
+
+  it("says which variable to change when a port is taken", async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await once(holder, "listening");
+    const address = holder.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    await expect(takePort("127.0.0.1", port, "EDGE_PORT")).rejects.toThrow(`Port ${port} on 127.0.0.1 is taken; set EDGE_PORT`);
+    holder.close();
+    expect(await takePort("127.0.0.1", 0, "EDGE_PORT")).toBeGreaterThan(0);
+  });
+});
+
+/** A DATA_DIR, two free ports, and stand-ins whose output goes to a file. */
+async function makePlace() {
+  const folder = await mkdtemp(join(tmpdir(), "us-start-"));
+  const [poolPort, edgePort] = [await takePort("127.0.0.1", 0, "POOL_PORT"), await takePort("127.0.0.1", 0, "EDGE_PORT")];
+  const output = await open(join(folder, "log"), "a");
+  const fixture = (name: string) => join(import.meta.dirname, "fixtures", name);
+  return {
+    folder,
+    edgePort,
+    open: (environment: Record<string, string> = {}, signal = new AbortController().signal) =>
+      openSystem({
+        environment: {
+          PATH: process.env.PATH,
+          DATA_DIR: join(folder, "data"),
+          POOL_PORT: String(poolPort),
+          EDGE_PORT: String(edgePort),
+          EDGE_PORT_SEEN: String(edgePort),
+          ...environment,
+        },
+        output: output.fd,
+        signal,
+        programs: { node: fixture("node.ts"), edge: fixture("edge.ts") },
+      }),
+    log: async () => (await readFile(join(folder, "log"), "utf8")).trimEnd().split("\n"),
+    async [Symbol.asyncDispose]() {
+      await output.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
