@@ -1,6 +1,10 @@
 /** The embedded store: PGlite, a Postgres in this process, on a directory. What it needs of us is in docs/findings.md. */
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
+import { Worker } from "node:worker_threads";
 import type { PGlite, Transaction } from "@electric-sql/pglite";
 import { withDeadline } from "../../shared/deadline.ts";
 import type { Store } from "./sql.ts";
@@ -48,11 +52,19 @@ async function run<R>(database: PGlite | Transaction, text: string, values: unkn
 async function openPglite(dir: string): Promise<PGlite> {
   setFlagsFromString("--no-wasm-tier-up");
   setFlagsFromString("--no-wasm-dynamic-tiering");
+  if (!existsSync(join(dir, "PG_VERSION"))) await makeFiles(dir);
   const { PGlite } = await import("@electric-sql/pglite");
   return PGlite.create({
     dataDir: dir,
     startParams: [...PGlite.defaultStartParams, "-c", `shared_buffers=${SHARED_BUFFERS}`],
   });
+}
+
+/** The first start of all. Broken off, it is begun again by the next. */
+async function makeFiles(dir: string): Promise<void> {
+  const worker = new Worker(new URL("./first-start.ts", import.meta.url), { workerData: dir, execArgv: [] });
+  const [exitCode] = await once(worker, "exit"); // rejects with what the worker threw
+  if (exitCode !== 0) throw new Error(`Cannot make a store in "${dir}": exit code ${exitCode}`);
 }
 
 /** One at a time, in order of calls. */

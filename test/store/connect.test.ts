@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../pool/store/connect.ts";
 import { postgresMissing } from "../support/postgres.ts";
-import { eachStore, openTestStore, quiet, sharedPostgres } from "../support/store.ts";
+import { quiet } from "../support/run-fixtures.ts";
+import { eachStore, openTestStore, sharedPostgres } from "../support/store.ts";
 
 eachStore("a store", (opened) => {
   it("runs a script of several statements when there are no values", async () => {
@@ -121,13 +125,19 @@ eachStore("a store", (opened) => {
 
 describe("opening a store", () => {
   it("takes an empty folder, keeps what was written, and refuses a second opening", async () => {
-    await using first = await openTestStore("embedded");
-    await first.store.query("CREATE TABLE understudy.probe AS SELECT 42 AS n");
-    await expect(openStore({ dataDir: first.dataDir, databaseUrl: null, log: quiet })).rejects.toMatchObject({ code: "CONFLICT" });
-    await first.queue[Symbol.asyncDispose]();
-    await first.store[Symbol.asyncDispose]();
-    await using again = await openStore({ dataDir: first.dataDir, databaseUrl: null, log: quiet });
-    expect(await again.query("SELECT n FROM understudy.probe", [])).toEqual([{ n: 42 }]);
+    const dataDir = await mkdtemp(join(tmpdir(), "us-store-"));
+    try {
+      const options = { dataDir, databaseUrl: null, log: quiet };
+      {
+        await using store = await openStore(options);
+        await store.query("CREATE TABLE understudy.probe AS SELECT 42 AS n");
+        await expect(openStore(options)).rejects.toMatchObject({ code: "CONFLICT" });
+      }
+      await using again = await openStore(options);
+      expect(await again.query("SELECT n FROM understudy.probe", [])).toEqual([{ n: 42 }]);
+    } finally {
+      await rm(dataDir, { recursive: true });
+    }
   });
 });
 

@@ -5,7 +5,8 @@ import type { Fence } from "../../pool/store/fence.ts";
 import { readRow } from "../../pool/store/runs.ts";
 import { type Sql, type Store, StoreOutage } from "../../pool/store/sql.ts";
 import type { NumberedEvent, RunEvent } from "../../shared/event.ts";
-import { claimedRun, eachStore, newRun, OUTCOME, quiet, type TestStore } from "../support/store.ts";
+import { newRun, OUTCOME, quiet } from "../support/run-fixtures.ts";
+import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
 
 const event = (text: string): RunEvent => ({
   type: "guardrail",

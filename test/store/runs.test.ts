@@ -9,7 +9,8 @@ import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import { newRunId } from "../../shared/ids.ts";
 import { formatKnown } from "../../shared/node.ts";
 import { ListRunsSchema, type Run, RunPageSchema, RunSchema } from "../../shared/run.ts";
-import { claimedRun, eachStore, newRun, OUTCOME, OWNER, type TestStore } from "../support/store.ts";
+import { newRun, OUTCOME, OWNER } from "../support/run-fixtures.ts";
+import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
 
 /** A run that waits. */
 const queued = async ({ deps }: TestStore, run = newRun()) => {

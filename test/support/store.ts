@@ -7,55 +7,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { type JobQueue, openQueue } from "../../pool/queue/boss.ts";
-import type { Claim, Claimant } from "../../pool/queue/claim.ts";
+import type { Claim } from "../../pool/queue/claim.ts";
 import { createRun, type DispatchDeps } from "../../pool/queue/dispatch.ts";
 import { openStore, type Store } from "../../pool/store/connect.ts";
-import { type EndFields, EventWriter } from "../../pool/store/events.ts";
+import { EventWriter } from "../../pool/store/events.ts";
 import type { Owner } from "../../pool/store/fence.ts";
-import type { ClockLimits, NewRun } from "../../pool/store/runs.ts";
-import { createLog } from "../../pool/telemetry/log.ts";
-import type { Guardrails } from "../../shared/guardrails.ts";
-import { newRunId } from "../../shared/ids.ts";
-import { CreateRunSchema } from "../../shared/run.ts";
-import { NO_USAGE } from "../../shared/run-status.ts";
+import type { NewRun } from "../../pool/store/runs.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "./postgres.ts";
-
-export const quiet = createLog("silent");
-export const CLOCK_LIMITS: ClockLimits = { queue: 600, start: 30, idle: 120 };
-export const OWNER: Owner = { node_id: "node-a", boot_id: "boot-1", node_url: "http://127.0.0.1:7070" };
-
-const GUARDRAILS: Guardrails = {
-  allowed_domains: null,
-  blocked_domains: [],
-  max_urls_visited: 50,
-  max_consecutive_errors: 5,
-  allow_private_networks: false,
-  enable_llm_action_check: true,
-  stuck_window_size: 12,
-  stuck_repeat_hint: 3,
-  stuck_repeat_warn: 5,
-  stuck_repeat_stop: 7,
-  stuck_cycle_max_length: 3,
-  stuck_cycle_repeats: 3,
-  stuck_revisit_gap: 5,
-  stuck_failure_cluster_window: 5,
-  stuck_failure_cluster_threshold: 3,
-};
-
-/** A run as a client could have posted it. */
-export function newRun(body: Record<string, unknown> = {}, more: Partial<NewRun> = {}): NewRun {
-  const { credentials: _credentials, ...request } = CreateRunSchema.parse({ directive: "cancel order 12345", ...body });
-  return {
-    run_id: newRunId(),
-    api_key_name: "tester",
-    request,
-    playbook: null,
-    params: {},
-    guardrails: GUARDRAILS,
-    sealed_credentials: null,
-    ...more,
-  };
-}
+import { CLOCK_LIMITS, claimant, newRun, OWNER, quiet } from "./run-fixtures.ts";
 
 /** Everything around one store that a node has. */
 export type TestStore = AsyncDisposable & { store: Store; queue: JobQueue; writer: EventWriter; deps: DispatchDeps; dataDir: string };
@@ -67,10 +26,10 @@ const shared = new Map<StoreKind, Promise<TestStore>>();
 /** A store of this kind, new and empty, with its queue and a writer. */
 export async function openTestStore(
   kind: StoreKind,
-  options: { dataDir?: string; databaseUrl?: string; queueMax?: number } = {},
+  options: { dataDir?: string; databaseUrl?: string; queueMax?: number; keepDataDir?: AsyncDisposableStack } = {},
 ): Promise<TestStore> {
   await using opened = new AsyncDisposableStack();
-  const dataDir = options.dataDir ?? (await emptyDataDir(kind, opened));
+  const dataDir = options.dataDir ?? (await emptyDataDir(kind, options.keepDataDir ?? opened));
   const databaseUrl = options.databaseUrl ?? (kind === "server" ? await (await sharedPostgres()).createDatabase() : null);
   const store = opened.use(await openStore({ dataDir, databaseUrl, log: quiet }));
   const queue = opened.use(await openQueue({ store, log: quiet }));
@@ -143,18 +102,9 @@ export function eachStore(title: string, tests: (opened: () => TestStore, kind: 
 }
 afterAll(closeShared);
 
-/** Who claims in a test: this node, with an id of its own for each claim. */
-export const claimant = (owner: Owner = OWNER): Claimant => ({ ...owner, claim_id: crypto.randomUUID() });
-
 /** A run that a node has claimed: `starting`, with events 1 and 2. */
 export async function claimedRun({ deps }: TestStore, run: NewRun = newRun(), owner: Owner = OWNER): Promise<Claim> {
   const { claim } = await createRun(deps, run, { claimFor: claimant(owner), idempotency: null });
   if (claim === null || claim.run.run_id !== run.run_id) throw new Error("The run was not claimed: another waited before it");
   return claim;
 }
-
-/** An outcome as good as any. */
-export const OUTCOME: EndFields = {
-  outcome: { result: "done", data: null, error: null, usage: NO_USAGE },
-  lists: { actions: [], step_results: [], extracted_texts: [] },
-};
