@@ -92,10 +92,8 @@ async function makeProject(env: Record<string, string> = {}) {
   await cp(join(import.meta.dirname, "fixtures/npm.js"), join(folder, "npm.js"));
   await write("package.json", '{ "type": "module" }');
   await write("node_modules/.keep", "");
-  await write("programs/postgres", "#!/bin/sh\n"); // there, so that set-up has nothing to say about them
-  await write("programs/nginx", "#!/bin/sh\n");
-  await write("programs/chromium", "#!/bin/sh\n");
-  for (const name of ["postgres", "nginx", "chromium"]) await chmod(join(folder, "programs", name), 0o755);
+  await write("programs/chromium", "#!/bin/sh\n"); // there, so that set-up does not fetch one
+  await chmod(join(folder, "programs/chromium"), 0o755);
   const writeLock = (packages: object) => write("package-lock.json", JSON.stringify({ packages }));
   await writeLock(LOCK);
 
