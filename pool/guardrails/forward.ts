@@ -15,6 +15,7 @@ export type Agents = { kept: Agent; fresh: Agent };
 
 export async function forward(request: IncomingMessage, response: ServerResponse, gate: Gate, agents: Agents): Promise<void> {
   response.sendDate = false;
+  response.on("error", () => {}); // `close` follows, and is what we act on
   const url = readTarget(request);
   if (url === null) return answer(response, 421, null); // nobody browses the proxy itself
   const verdict = await gate.judge("http", url.hostname, url.port === "" ? 80 : Number(url.port));
@@ -54,6 +55,10 @@ function pass(request: IncomingMessage, response: ServerResponse, passing: Passi
   response.once("close", onLeave);
   upstream.once("socket", (socket) => guardDial(socket, target));
   upstream.once("response", (incoming) => relay(incoming, response, upstream));
+  upstream.once("upgrade", (_incoming, socket) => {
+    socket.on("error", () => {}).destroy(); // nobody asked to switch protocols
+    answer(response, 502, "http_protocol_error");
+  });
   upstream.on("error", (error: NodeJS.ErrnoException) => {
     if (response.destroyed) return;
     if (response.headersSent) return void response.destroy(); // a broken answer must look broken
