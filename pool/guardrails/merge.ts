@@ -82,7 +82,7 @@ function mergeSwitches(set: readonly GuardrailsInput[]): Pick<Guardrails, "allow
   };
 }
 
-/** Limits that only make sense together. Layers that are sound by themselves merge into something sound. */
+/** Limits that only make sense together. Two layers that are each sound may contradict each other: that is said, not bent into shape. */
 function contradictions(merged: Guardrails): Issue[] {
   const issues: Issue[] = [];
   const below = (lower: Limit, upper: Limit, strictly: boolean) => {
