@@ -1,6 +1,6 @@
 /** Pictures of the page, by content: a page that did not change costs one file, however often it is looked at. */
 import { createHash } from "node:crypto";
-import { constants, copyFile, link, mkdir, writeFile } from "node:fs/promises";
+import { constants, copyFile, link, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SCREENSHOTS_FOLDER } from "../../shared/recording.ts";
 
@@ -48,7 +48,8 @@ export class Pictures {
     if (known && this.#blobsDir !== null) {
       await twin(join(this.#blobsDir, blob), path);
     } else {
-      await writeFile(path, picture, { flag: "wx", mode: 0o600 });
+      await writeFile(`${path}.part`, picture, { flag: "wx", mode: 0o600 });
+      await rename(`${path}.part`, path); // a killed process leaves no half picture under this name
       if (this.#blobsDir !== null) await twin(path, join(this.#blobsDir, blob));
       this.#bytes += picture.byteLength;
     }

@@ -6,11 +6,12 @@ export type TraceCall = { class: string; method: string; title?: string; params:
 
 /** Without a title the viewer makes one, as `Click locator('#cancel')`; a given one replaces that. */
 export function traceCall(action: Action, title: string | null): TraceCall {
-  const call = { ...toCall(action), ...(title ? { title: escapeTitle(title) } : {}) };
+  const call = toCall(action);
   const { selector } = action;
-  if (selector === null) return call;
-  const fallbacks = selector.fallbacks.length > 0 ? { fallbacks: selector.fallbacks } : {};
-  return { ...call, params: { selector: noted(selector.primary, 500), ...fallbacks, ...call.params } };
+  const target = selector === null ? {} : { selector: noted(selector.primary, 500) };
+  const fallbacks = selector === null || selector.fallbacks.length === 0 ? {} : { fallbacks: selector.fallbacks };
+  const params = { ...target, ...fallbacks, ...call.params };
+  return { ...call, params, ...(title ? { title: literal(title, params) } : {}) };
 }
 
 function toCall(action: Action): TraceCall {
@@ -38,9 +39,10 @@ function toCall(action: Action): TraceCall {
     case "select":
       return { class: "Frame", method: "selectOption", params };
     case "extract":
+      // Not Frame.textContent: the viewer hides its getters behind a filter.
       return {
-        class: "Frame",
-        method: "textContent",
+        class: "Understudy",
+        method: "extract",
         title: `Extract ${action.params.mode}${action.selector ? " {selector}" : ""}`,
         params,
       };
@@ -49,5 +51,6 @@ function toCall(action: Action): TraceCall {
   }
 }
 
-/** The viewer fills `{name}` in a title from the parameters; a title of ours is meant as it stands. */
-const escapeTitle = (title: string): string => title.replaceAll("{", "❴").replaceAll("}", "❵");
+/** The viewer replaces `{name}` in a title by the parameter of that name. A title of ours is meant as it stands. */
+const literal = (title: string, params: Record<string, unknown>): string =>
+  title.replace(/\{(\w+)/g, (whole, name: string) => (name in params ? `{\u2060${name}` : whole)); // U+2060: joins, shows nothing

@@ -178,6 +178,12 @@ function timeOf(event: TraceEvent): number {
   return "monotonicTime" in event ? event.monotonicTime : 0;
 }
 
+/** Names of the blobs that an event shows. */
+export function blobsOf(event: TraceEvent): string[] {
+  if (event.type === "screencast-frame") return [event.sha1];
+  return event.type === "after" ? (event.attachments ?? []).map(({ sha1 }) => sha1) : [];
+}
+
 /** Now, on the clock of all events. */
 export const traceTime = (): number => Math.round(performance.now() * 1000) / 1000;
 
