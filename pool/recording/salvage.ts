@@ -1,0 +1,104 @@
+/** Makes artifacts of what a killed process left of a recording. */
+import { constants } from "node:fs";
+import { lstat, open, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Artifact, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
+import { ACTION_LOG_FILE, ACTIONS_FOLDER, collectActionLog } from "./action-log.ts";
+import { blobsOf, type TraceEvent, TraceEventSchema, TraceOrder, toLine } from "./trace-events.ts";
+import { BLOBS_FOLDER, EVENTS_FILE, TRACE_FOLDER, traceEntries, writeTraceZip } from "./trace-zip.ts";
+
+const CHUNK_BYTES = 256 * 1024;
+/** No event is longer; what is, is no event. */
+const LINE_BYTES = 4 * 1024 * 1024;
+const REASON = "The node died while this action ran";
+
+export type SalvagedFile = Pick<Artifact, "name" | "kind" | "bytes">;
+
+/**
+ * Writes `trace.zip` and `action_log.json` in the run's folder as far as they are missing, from what is whole: a torn last line is left out,
+ * actions still open are ended. Returns every artifact of the recording and the action log that is there now; none for a folder without any.
+ */
+export async function salvage(dir: string, runId: string): Promise<SalvagedFile[]> {
+  const screenshots = await plainFiles(join(dir, SCREENSHOTS_FOLDER), /\.jpg$/);
+  const actions = await plainFiles(join(dir, ACTIONS_FOLDER), /\.json$/);
+  const trace = (await plainSize(join(dir, TRACE_FILE))) ?? (await salvageTrace(dir));
+  const log = actions.size > 0 ? await collectActionLog(dir, runId) : null;
+  return [
+    ...[...actions].map(([name, bytes]) => ({ name: `${ACTIONS_FOLDER}/${name}`, kind: "action" as const, bytes })),
+    ...(log === null ? [] : [{ name: ACTION_LOG_FILE, kind: "action_log" as const, bytes: log }]),
+    ...[...screenshots].map(([name, bytes]) => ({ name: `${SCREENSHOTS_FOLDER}/${name}`, kind: "screenshot" as const, bytes })),
+    ...(trace === null ? [] : [{ name: TRACE_FILE, kind: "trace" as const, bytes: trace }]),
+  ];
+}
+
+async function salvageTrace(dir: string): Promise<number | null> {
+  const path = join(dir, TRACE_FOLDER, EVENTS_FILE);
+  if ((await plainSize(path)) === null) return null;
+  const order = new TraceOrder();
+  const named = new Set<string>();
+  let bytes = 0;
+  for await (const line of lines(path)) {
+    const event = toEvent(line);
+    if (event === null || !order.admit(event)) break; // from here on nothing can be trusted
+    for (const blob of blobsOf(event)) named.add(blob);
+    bytes += line.length + 1;
+  }
+  if (bytes === 0) return null;
+  const blobs = new Map<string, number>();
+  for (const name of named) {
+    const size = await plainSize(join(dir, TRACE_FOLDER, BLOBS_FOLDER, name));
+    if (size !== null) blobs.set(name, size);
+  }
+  const tail = Buffer.from(
+    order
+      .closing(REASON)
+      .map((event) => toLine(event, (text) => text))
+      .join(""),
+  );
+  return writeTraceZip(dir, traceEntries(dir, { bytes, blobs, tail }));
+}
+
+function toEvent(line: Buffer): TraceEvent | null {
+  try {
+    return TraceEventSchema.parse(JSON.parse(line.toString()));
+  } catch {
+    return null; // torn, or what a power cut put there
+  }
+}
+
+/** The whole lines of a file, without their line break; a last one that has none is left out. */
+async function* lines(path: string): AsyncGenerator<Buffer, void, undefined> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  let rest: Buffer = Buffer.alloc(0);
+  while (rest.length <= LINE_BYTES) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES);
+    if (bytesRead === 0) return;
+    let block = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
+    for (let end = block.indexOf(10); end >= 0; end = block.indexOf(10)) {
+      yield block.subarray(0, end);
+      block = block.subarray(end + 1);
+    }
+    rest = block;
+  }
+}
+
+async function plainFiles(folder: string, pattern: RegExp): Promise<Map<string, number>> {
+  const files = new Map<string, number>();
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+    throw error;
+  });
+  for (const name of names.sort()) {
+    const bytes = pattern.test(name) ? await plainSize(join(folder, name)) : null;
+    if (bytes !== null) files.set(name, bytes);
+  }
+  return files;
+}
+
+async function plainSize(path: string): Promise<number | null> {
+  const about = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+    throw error;
+  });
+  return about?.isFile() ? about.size : null;
+}
