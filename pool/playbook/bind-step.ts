@@ -2,6 +2,7 @@
 import { ACTION_PARAMS, type Action, type ActionName, type Selector, type SimpleActionName } from "../../shared/action.ts";
 import { AppError, toIssues } from "../../shared/errors.ts";
 import { type Step, StepSchema, type Verify, VerifySchema } from "../../shared/playbook.ts";
+import { parseSelector } from "../actions/selector-syntax.ts";
 import { type Injection, inject } from "./inject.ts";
 import { mapStep, type Part, type Path, type PlaceKind, partsOf } from "./places.ts";
 import { fillSelector } from "./selector-template.ts";
@@ -107,7 +108,8 @@ function fillStep(step: Step, { values, late }: Scope, note: Report): Filled {
     try {
       return fillSelector(text, known);
     } catch (error) {
-      note("selectors", path, error instanceof AppError ? error.message : "Cannot be bound");
+      if (!(error instanceof AppError)) throw error;
+      note("selectors", path, error.message);
       return text;
     }
   };
@@ -197,4 +199,16 @@ function checkVerify(verify: Verify, note: Report): Verify {
   return parsed.data ?? verify;
 }
 
-function checkSelector(_selector: Selector, _path: Path, _note: Report): void {}
+/** What only a browser can judge shows at the first look; all else is said here. */
+function checkSelector({ primary, fallbacks }: Selector, path: Path, note: Report): void {
+  const check = (selector: string, at: Path) => {
+    try {
+      parseSelector(selector);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      note("selectors", at, error.message);
+    }
+  };
+  check(primary, [...path, "primary"]);
+  for (const [i, fallback] of fallbacks.entries()) check(fallback, [...path, "fallbacks", i]);
+}

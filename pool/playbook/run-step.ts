@@ -6,6 +6,7 @@ import type { RunEvent } from "../../shared/event.ts";
 import type { Playbook, Verify } from "../../shared/playbook.ts";
 import type { StepResult } from "../../shared/run.ts";
 import type { Usage } from "../../shared/run-status.ts";
+import { ActionError } from "../actions/action-error.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { BoundStep, TypedText } from "./bind-step.ts";
 import type { Values } from "./template.ts";
@@ -182,9 +183,7 @@ const named = (error: AppError, i: number, count: number, action: string): AppEr
   });
 
 /** Only an error that says so is taken for one before any input. */
-const mayHaveDispatched = (error: unknown): boolean =>
-  !(error instanceof Error && "dispatched" in error && error.dispatched === false) &&
-  !(error instanceof AppError && error.code === "GUARDRAIL_BLOCKED");
+const mayHaveDispatched = (error: unknown): boolean => !(error instanceof ActionError && !error.dispatched);
 
 const mayNotRepeat = (step: BoundStep, { dispatched }: Attempts): boolean => step.once && dispatched && step.verify === null;
 

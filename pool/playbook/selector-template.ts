@@ -1,134 +1,158 @@
 /** Placeholders inside selectors: a value is escaped for the place it stands in, so that it can never leave that place. */
 import { AppError } from "../../shared/errors.ts";
+import { type ParsedSelector, parseSelector } from "../actions/selector-syntax.ts";
+import { escapeIdentifier, escapeString, escapeWords, xpathString } from "./selector-escape.ts";
+import { placeAfter } from "./selector-place.ts";
 import { cutTemplate, type Piece, type Values } from "./template.ts";
 
-/** Where a selector's text is: what the next value is surrounded by. */
-type Place =
-  | { kind: "name" } // an identifier, or the space between
-  | { kind: "string"; quote: string }
-  | { kind: "regex" }
-  | { kind: "number" } // the argument of :nth-child() and its like
-  | { kind: "escape" } // right after a backslash, or within its hex digits: nothing can be escaped there
-  | { kind: "text" }; // bare text, taken as it is
-
-/** Follows the author's own text, character by character. Values never move it: escaped, they have no meaning to it. */
-type Scanner = { read(char: string): void; place(): Place };
-
-const ENGINE = /^(text=|role=|aria\/|text\/|xpath\/|pierce\/)/;
-const engineOf = (selector: string): string => ENGINE.exec(selector)?.[1] ?? "css";
+/** What a selector is written in, by how it begins. */
+type Engine = "css" | "text" | "literal" | "role" | "aria" | "xpath";
+const PREFIXES: Record<string, Engine> = {
+  "text=": "text",
+  "text/": "literal",
+  "role=": "role",
+  "aria/": "aria",
+  "xpath/": "xpath",
+  "xpath=": "xpath",
+};
+/** The same engines, as the parser names them. */
+const KIND: Record<Engine, ParsedSelector["kind"]> = {
+  css: "css",
+  text: "text",
+  literal: "text",
+  role: "role",
+  aria: "aria",
+  xpath: "xpath",
+};
 
 /**
- * The selector with its placeholders replaced; those without a value stay.
- * @throws VALIDATION_FAILED when a placeholder stands where no value can, or a value cannot stand there.
+ * The selector with its placeholders replaced; each must have a value. The result has the structure that its author gave it, whatever the values are.
+ * @throws VALIDATION_FAILED: a placeholder stands where no value can, a value cannot stand there, or the selector is not one.
  */
 export function fillSelector(template: string, values: Values): string {
-  const pieces = cutTemplate(template).map(
-    (piece): Piece => ("name" in piece && !Object.hasOwn(values, piece.name) ? { literal: `{${piece.name}}` } : piece),
-  );
+  const pieces = cutTemplate(template.trim());
   if (pieces.every((piece) => "literal" in piece)) return template;
-  const first = pieces[0] as Piece;
-  const engine = "literal" in first ? engineOf(first.literal) : "css";
-  const filled = engine === "xpath/" ? fillXPath(pieces, values) : fillScanned(pieces, values, scannerOf(engine), engine);
-  if (engineOf(filled) !== engine) throw refused("the value would change what kind of selector it is");
+  const filled = fillPieces(pieces, values);
+  const parsed = parseSelector(filled);
+  const plain = fillPieces(pieces, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, harmless(value)])));
+  if (parsed.kind !== KIND[engineOf(pieces)] || shapeOf(parsed) !== shapeOf(parseSelector(plain))) {
+    throw refused("the value would change what the selector means");
+  }
   return filled;
 }
 
 const refused = (why: string) => new AppError("VALIDATION_FAILED", `A value cannot stand here: ${why}`);
 
-function fillScanned(pieces: Piece[], values: Values, scanner: Scanner, engine: string): string {
+/** The value itself where nothing in it could mean anything, else a word in its place. */
+const harmless = (value: Values[string]): string => (/^\w+$/.test(String(value)) ? String(value) : "x");
+
+/** All of a parsed selector but its words: how many parts, which tests, which operators and flags. */
+function shapeOf(parsed: ParsedSelector): string {
+  switch (parsed.kind) {
+    case "css":
+      return JSON.stringify(
+        parsed.list.map(({ combinators, compounds }) => [
+          combinators,
+          compounds.map(({ texts, visible }) => [visible, texts.map(({ kind }) => kind)]),
+        ]),
+      );
+    case "text":
+      if (parsed.test.kind === "regex" && parsed.test.flags !== "i") return `/${parsed.test.flags}`;
+      return parsed.test.kind === "regex" ? "part" : parsed.test.kind; // bare words become /words/i at need
+    case "role": {
+      const { name, description, ...tests } = parsed.tests;
+      const shapes = [name, description].map((test) => test && ("flags" in test ? test.flags : [test.operator, test.ignoreCase]));
+      return JSON.stringify([parsed.includeHidden, shapes, Object.keys(tests).sort()]);
+    }
+    case "aria":
+      return JSON.stringify([parsed.name === null, parsed.role === null]);
+    case "xpath":
+      return parsed.xpath.replace(/concat\((?:"[^"]*"|'[^']*'|, )*\)|"[^"]*"|'[^']*'/g, '""');
+  }
+}
+
+function engineOf([first]: readonly Piece[]): Engine {
+  const start = first && "literal" in first ? first.literal : "";
+  const prefix = Object.keys(PREFIXES).find((each) => start.startsWith(each));
+  if (prefix) return PREFIXES[prefix] as Engine;
+  return /^\(*\/\/|^\.\.?\//.test(start) ? "xpath" : "css";
+}
+
+function fillPieces(pieces: readonly Piece[], values: Values): string {
+  const engine = engineOf(pieces);
+  if (engine === "xpath") return fillXPath(pieces, values);
+  if (engine === "literal") return fillWith(pieces, values, (value) => value);
+  if (engine === "text") return fillText(pieces, values);
+  return fillWith(pieces, values, (value, before) => {
+    const place = placeAfter(before, engine);
+    if (place !== "regex" && endsInEscape(before)) throw refused("a backslash stands right before the placeholder");
+    switch (place) {
+      case "string":
+        return escapeString(value);
+      case "regex":
+        return escapeRegex(value, before);
+      case "number":
+        if (/^\d{1,15}$/.test(value)) return value;
+        throw refused("only a whole number fits");
+      case "role":
+        if (/^[a-z][a-z0-9-]*$/i.test(value)) return value;
+        throw refused("only the name of a role fits");
+      case "argument":
+        if (/^[\p{L}\p{N}_-]*$/u.test(value)) return value;
+        throw refused("only a word fits; put the placeholder in quotes");
+      case "words":
+        return engine === "role" ? escapeWords(value).trimEnd().replaceAll(" ", "\\ ") : escapeWords(value);
+      case "identifier":
+        if (value === "" && /(?:^|[\s#.:[=(>+~,])$/.test(before)) throw refused("it is empty");
+        return escapeIdentifier(value);
+    }
+  });
+}
+
+/** Joins the pieces; `write` is told the author's own text before the value, values left out: escaped, they move nothing. */
+function fillWith(pieces: readonly Piece[], values: Values, write: (value: string, before: string) => string): string {
+  let before = "";
   let filled = "";
   for (const piece of pieces) {
     if ("literal" in piece) {
-      const rest = filled === "" && engine !== "css" ? piece.literal.slice(engine.length) : piece.literal;
-      for (const char of rest) scanner.read(char);
+      before += piece.literal;
       filled += piece.literal;
     } else {
-      filled += escapeFor(scanner.place(), String(values[piece.name]));
+      filled += write(String(values[piece.name]), before);
+      before += "_"; // a value ends whatever escape stood before it
     }
   }
   return filled;
 }
 
-function escapeFor(place: Place, value: string): string {
-  switch (place.kind) {
-    case "name":
-      return cssEscape(value);
-    case "string":
+/** `text="exact"` and `text=/expression/` know escapes; bare words do not, so words that would be taken for one of these become an expression. */
+function fillText(pieces: readonly Piece[], values: Values): string {
+  const meant = parseSelector(fillWith(pieces, values, () => "x"));
+  const kind = meant.kind === "text" ? meant.test.kind : "part";
+  if (kind === "regex") return fillWith(pieces, values, escapeRegex);
+  if (kind === "exact") {
+    return fillWith(pieces, values, (value, before) => {
+      if (endsInEscape(before)) throw refused("a backslash stands right before the placeholder");
       return escapeString(value);
-    case "regex":
-      return RegExp.escape(value);
-    case "number":
-      if (!/^\d{1,15}$/.test(value)) throw refused("only a whole number fits");
-      return value;
-    case "text":
-      return value;
-    case "escape":
-      throw refused("a backslash stands right before the placeholder");
+    });
   }
+  const filled = fillWith(pieces, values, (value) => value);
+  const words = filled.slice("text=".length).trim();
+  if (!/^["'/]/.test(words)) return filled;
+  const expression = words.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&").replace(/\s+/g, "\\s+");
+  return `text=/${expression}/i`;
 }
 
-function scannerOf(engine: string): Scanner {
-  if (engine === "text/") return { read: () => {}, place: () => ({ kind: "text" }) };
-  if (engine === "text=") return textScanner();
-  return bracketScanner(engine === "role=" || engine === "aria/");
+function escapeRegex(value: string, before: string): string {
+  if (/(?:^|[^\\])(?:\\\\)*\\$/.test(before)) throw refused("a backslash stands right before the placeholder");
+  return RegExp.escape(value);
 }
 
-/** `text=`: `"exact"`, `/expression/`, or bare words up to the end. */
-function textScanner(): Scanner {
-  let opening: string | null = null;
-  let escaped = false;
-  return {
-    read(char) {
-      if (opening === null && char.trim() === "") return;
-      if (opening === null) opening = char;
-      else escaped = char === "\\" && !escaped;
-    },
-    place() {
-      if (escaped && opening !== null && "\"'/".includes(opening)) return { kind: "escape" };
-      if (opening === '"' || opening === "'") return { kind: "string", quote: opening };
-      return opening === "/" ? { kind: "regex" } : { kind: "text" };
-    },
-  };
-}
+/** A backslash, or one and the beginning of a number: what follows would belong to it. */
+const endsInEscape = (text: string): boolean => /(?:^|[^\\])(?:\\\\)*\\[0-9a-f]{0,5}$/i.test(text);
 
-/** CSS, and the role and aria forms that borrow its brackets and strings. */
-function bracketScanner(regexes: boolean): Scanner {
-  let quote: string | null = null;
-  let escapeChars = -1; // characters since a backslash that may still belong to it; -1: none
-  let word = "";
-  const functions: string[] = [];
-  let last = "";
-  return {
-    read(char) {
-      if (escapeChars >= 0) {
-        escapeChars = /[0-9a-f]/i.test(char) && escapeChars < 5 ? escapeChars + 1 : -1;
-        return;
-      }
-      if (char === "\\") {
-        escapeChars = 0;
-      } else if (quote !== null) {
-        if (char === quote) quote = null;
-      } else if (char === '"' || char === "'" || (regexes && char === "/" && last === "=")) {
-        quote = char;
-      } else if (char === "(") {
-        functions.push(word);
-      } else if (char === ")") {
-        functions.pop();
-      }
-      word = /[\w-]/.test(char) ? word + char : "";
-      if (char.trim() !== "") last = char;
-    },
-    place() {
-      if (escapeChars >= 0) return { kind: "escape" };
-      if (quote === "/") return { kind: "regex" };
-      if (quote !== null) return { kind: "string", quote };
-      return functions.at(-1)?.toLowerCase().startsWith("nth-") ? { kind: "number" } : { kind: "name" };
-    },
-  };
-}
-
-/** XPath 1.0 knows no escapes: a string that holds both quotes becomes `concat(…)`, so whole strings are written anew. */
-function fillXPath(pieces: Piece[], values: Values): string {
+/** XPath 1.0 knows no escapes: a string that holds both quotes becomes `concat(…)`, so each string is written anew. */
+function fillXPath(pieces: readonly Piece[], values: Values): string {
   let filled = "";
   let quote: string | null = null;
   let string = "";
@@ -151,34 +175,5 @@ function fillXPath(pieces: Piece[], values: Values): string {
       }
     }
   }
-  return quote === null ? filled : filled + quote + string; // an unclosed string: the syntax check names it
+  return quote === null ? filled : filled + quote + string; // not closed: the parser says so
 }
-
-/** Any text as an XPath 1.0 expression. */
-export function xpathString(text: string): string {
-  if (!text.includes('"')) return `"${text}"`;
-  if (!text.includes("'")) return `'${text}'`;
-  const parts = text.split('"').map((part) => `"${part}"`);
-  return `concat(${parts.join(`, '"', `)})`;
-}
-
-/** Inside a quoted string of CSS, role or text: quotes, backslashes and what cannot stand in a string. */
-function escapeString(text: string): string {
-  return text.replace(/["'\\]|\p{Cc}/gu, (char) => ("\"'\\".includes(char) ? `\\${char}` : hexEscape(char)));
-}
-
-/** An identifier for any text, as CSSOM's `CSS.escape` does it (https://drafts.csswg.org/cssom/#serialize-an-identifier). */
-export function cssEscape(text: string): string {
-  let escaped = "";
-  for (const [i, char] of [...text].entries()) {
-    if (char === "\0") escaped += "\uFFFD";
-    else if (/\p{Cc}/u.test(char)) escaped += hexEscape(char);
-    else if (/\d/.test(char) && (i === 0 || (i === 1 && text.startsWith("-")))) escaped += hexEscape(char);
-    else if (char === "-" && text === "-") escaped += "\\-";
-    else if (char >= "\x80" || /[\w-]/.test(char)) escaped += char;
-    else escaped += `\\${char}`;
-  }
-  return escaped;
-}
-
-const hexEscape = (char: string): string => (char === "\0" ? "\uFFFD" : `\\${char.charCodeAt(0).toString(16)} `);

@@ -222,7 +222,7 @@ describe("stored texts", () => {
     const ready = bind({ steps: [extract("u"), goto("{u}"), { action: "scroll", params: { amount: "{u}" } }, click("#{u}")] });
     expect(() => bindStep(ready, 1, { u: "javascript:alert(1)" })).toThrow("Expected an http or https URL");
     expect(() => bindStep(ready, 2, { u: "far" })).toThrow("params.amount");
-    expect(bindStep(ready, 3, { u: "1 > b" }).actions[0]?.action.selector?.primary).toBe("#\\31 \\ \\>\\ b");
+    expect(bindStep(ready, 3, { u: "1 > b" }).actions[0]?.action.selector?.primary).toBe("#\\31 \\20 \\>\\20 b");
   });
 
   it("are never expanded again", () => {

@@ -45,6 +45,7 @@ describe("the playbook that a request means", () => {
       } catch (error) {
         return error;
       }
+      return null;
     };
     expect(refusal("nobody")).toMatchObject({
       code: "VALIDATION_FAILED",

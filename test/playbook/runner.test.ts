@@ -1,21 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { ActionError } from "../../pool/actions/action-error.ts";
 import { type BindInput, bindPlaybook } from "../../pool/playbook/bind.ts";
 import { parsePlaybook } from "../../pool/playbook/load.ts";
 import type { ActInfo, RunnerDeps, StepFailure, StepNotice } from "../../pool/playbook/run-step.ts";
 import { runPlaybook } from "../../pool/playbook/runner.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
 import type { Action } from "../../shared/action.ts";
-import { AppError, type ErrorCode } from "../../shared/errors.ts";
+import { AppError } from "../../shared/errors.ts";
 import type { Verify } from "../../shared/playbook.ts";
 import type { StepResult } from "../../shared/run.ts";
-
-class ActionFailure extends AppError {
-  readonly dispatched: boolean;
-  constructor(message: string, options: { dispatched?: boolean; code?: ErrorCode } = {}) {
-    super(options.code ?? "STEP_FAILED", message);
-    this.dispatched = options.dispatched ?? false;
-  }
-}
 
 type Act = (action: Action, nth: number, info: ActInfo) => string | null | Promise<string | null>;
 type Script = {
@@ -63,11 +56,11 @@ async function run(steps: object[], script: Script = {}, parameters: object[] = 
   return { ...seen, outcome, states: seen.notices.map(({ index, state, attempt }) => `${index} ${state} ${attempt}`) };
 }
 
-const fail = (message: string, options?: ConstructorParameters<typeof ActionFailure>[1]): never => {
-  throw new ActionFailure(message, options);
+const fail = (message: string, options?: ConstructorParameters<typeof ActionError>[1]): never => {
+  throw new ActionError(message, options);
 };
 const failFirst =
-  (times: number, options?: ConstructorParameters<typeof ActionFailure>[1]): Act =>
+  (times: number, options?: ConstructorParameters<typeof ActionError>[1]): Act =>
   (_action, nth) =>
     nth <= times ? fail(`Failure ${nth}`, options) : null;
 const click = (more: object = {}) => ({ action: "click", selector: "#a", description: "Click a", ...more });
