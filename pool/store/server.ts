@@ -96,8 +96,8 @@ function createListener(connection: ConstructorParameters<typeof Client>[0] & ob
     fresh.on("error", () => {}); // "end" follows
     fresh.on("notification", ({ channel, payload }) => tell(channel, payload ?? ""));
     await fresh.connect();
-    fresh.on("end", () => void reconnect());
     for (const channel of channels.keys()) await fresh.query(`LISTEN ${channel}`);
+    fresh.on("end", () => void reconnect());
     return fresh;
   }
   async function reconnect(): Promise<void> {

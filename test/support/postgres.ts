@@ -1,6 +1,6 @@
 /** A real Postgres server for tests: on a temporary directory, gone afterwards. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,8 +69,12 @@ export async function startPostgres(): Promise<TestPostgres> {
     const ending = server;
     if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return;
     const gone = new Promise((resolve) => ending.once("exit", resolve));
+    // Its backends outlive a killed server for a moment, answer queries, and keep the next one from starting.
+    const backends = readFileSync(`/proc/${ending.pid}/task/${ending.pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
     ending.kill(signal);
+    if (signal === "SIGKILL") for (const pid of backends) if (isAlive(pid)) process.kill(pid, signal);
     await gone;
+    while (backends.some(isAlive)) await pause(5);
   }
 
   await start();
@@ -91,6 +95,14 @@ export async function startPostgres(): Promise<TestPostgres> {
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function freePort(): Promise<number> {

@@ -17,7 +17,14 @@ import { postgresMissing, startPostgres, type TestPostgres } from "./postgres.ts
 import { CLOCK_LIMITS, claimant, newRun, OWNER, quiet } from "./run-fixtures.ts";
 
 /** Everything around one store that a node has. */
-export type TestStore = AsyncDisposable & { store: Store; queue: JobQueue; writer: EventWriter; deps: DispatchDeps; dataDir: string };
+export type TestStore = AsyncDisposable & {
+  store: Store;
+  queue: JobQueue;
+  writer: EventWriter;
+  deps: DispatchDeps;
+  dataDir: string;
+  databaseUrl: string | null;
+};
 export type StoreKind = "embedded" | "server";
 
 let postgres: Promise<TestPostgres> | null = null;
@@ -39,7 +46,7 @@ export async function openTestStore(
   const writer = new EventWriter({ store, settle, log: quiet });
   const deps = { store, queue, queueMax: options.queueMax ?? 1000, clockLimits: CLOCK_LIMITS };
   const kept = opened.move();
-  return { store, queue, writer, deps, dataDir, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { store, queue, writer, deps, dataDir, databaseUrl, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /** A database server for this test file. */
