@@ -45,7 +45,7 @@ const now = () => new Date().toISOString();
 export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   const { row, signal, mask, progress } = stage;
   const bound = bindRun(row, stage.credentials);
-  const opening = openRecording(stage);
+  const opening = openRecording(stage, deps.workDir);
   const lease = await keep(stage, deps.browsers.lease(row.run_id, { signal, viewport: row.request.viewport }));
   lease.lost.addEventListener("abort", () => stage.lost(lease.lost.reason), { once: true });
   if (lease.lost.aborted) throw lease.lost.reason;
@@ -116,7 +116,7 @@ function openRecording({
   warn,
 }: Stage): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
   const told = (error: unknown) => warn("recording", toErrorDetail(error));
-  const opening = openActionLog({ dir, mask, warn: told });
+  const opening = openActionLog({ dir: workDir, runId: row.run_id, mask, warn: told });
   opening.catch(() => {}); // heard where it is awaited
   return async (chromeVersion) => {
     const log = await opening;

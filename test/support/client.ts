@@ -1,4 +1,5 @@
 /** A client of the public API, as a user would write one: fetch and an SSE reader. */
+import { pause } from "../../shared/deadline.ts";
 import type { NumberedEvent } from "../../shared/event.ts";
 import type { Run, RunCreated } from "../../shared/run.ts";
 import { isTerminal } from "../../shared/run-status.ts";
@@ -8,7 +9,10 @@ export type Client = ReturnType<typeof createClient>;
 
 export function createClient(url: string, key: string) {
   const call = (path: string, init: RequestInit = {}) =>
-    fetch(`${url}${path}`, { ...init, headers: { Authorization: `Bearer ${key}`, ...(init.body ? { "Content-Type": "application/json" } : {}), ...init.headers } });
+    fetch(`${url}${path}`, {
+      ...init,
+      headers: { Authorization: `Bearer ${key}`, ...(init.body ? { "Content-Type": "application/json" } : {}), ...init.headers },
+    });
 
   /** The body of a 2xx answer; anything else throws with the whole answer in the message. */
   const json = async <T>(path: string, init?: RequestInit): Promise<T> => {
@@ -54,6 +58,20 @@ export function createClient(url: string, key: string) {
         leaving.abort();
       }
       throw new Error("The stream ended without such an event");
+    },
+    /** Waits until the run's artifacts are stored. */
+    async settled(runId: string): Promise<void> {
+      for (;;) {
+        const response = await call(`/runs/${runId}/recording/trace`, { method: "HEAD" });
+        const manifest = await call(`/runs/${runId}/recording/manifest`);
+        const text = await manifest.text();
+        if (
+          response.headers.get("X-Trace-Source") === "stored" ||
+          (manifest.ok && JSON.parse(text).artifacts.some(({ sha256 }: { sha256: string | null }) => sha256 !== null))
+        )
+          return;
+        await pause(25);
+      }
     },
     async trace(runId: string): Promise<{ source: string | null; bytes: Uint8Array }> {
       const response = await call(`/runs/${runId}/recording/trace`);

@@ -1,0 +1,162 @@
+/** Processes that die, clients that leave: every accepted run reaches one terminal state with a true reason, and nothing stays behind. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { pause } from "../../shared/deadline.ts";
+import type { NumberedEvent } from "../../shared/event.ts";
+import { openLogin, waitForever } from "../support/playbooks.ts";
+import { openTestSystem, processesWith, type TestSystem } from "../support/system.ts";
+import { readZip } from "../support/zip.ts";
+
+let system: TestSystem;
+beforeAll(async () => {
+  system = await openTestSystem();
+});
+afterAll(() => system?.[Symbol.asyncDispose]());
+
+const login = () => openLogin(system.dashboard.url);
+const forever = () => waitForever(system.dashboard.url);
+/** Chrome processes of this system: each bears its folder, below DATA_DIR, in its command line. */
+const chromes = () => processesWith(join(system.dataDir, "browsers"));
+
+type Browsers = { browsers: { browser_id: string; run_id: string | null; pid: number | null; state: string }[] };
+
+/** Looks again until it holds. */
+async function eventually<T>(look: () => Promise<T>, holds: (value: T) => boolean, limitMs = 10_000): Promise<T> {
+  const until = performance.now() + limitMs;
+  for (;;) {
+    const value = await look();
+    if (holds(value)) return value;
+    if (performance.now() > until) throw new Error(`It did not come to hold; last seen: ${JSON.stringify(value)}`);
+    await pause(20);
+  }
+}
+
+async function startedForever(): Promise<string> {
+  const { run_id } = await system.as.writer.create(forever());
+  await system.as.writer.until(run_id, ({ event }) => event.type === "action");
+  return run_id;
+}
+
+describe("when Chrome is killed in the middle of a run", () => {
+  it("the run fails as BROWSER_CRASHED, its artifacts are kept, and the next run is well", async () => {
+    const run_id = await startedForever();
+    const { browsers } = await system.as.admin.json<Browsers>("/pool/browsers");
+    const mine = browsers.find((each) => each.run_id === run_id);
+    process.kill(mine?.pid ?? 0, "SIGKILL");
+    const { run } = await system.as.writer.finished(run_id);
+    expect(run).toMatchObject({ status: "failed", error: { code: "BROWSER_CRASHED" } });
+    await system.as.writer.settled(run_id);
+    expect((await readZip((await system.as.writer.trace(run_id)).bytes)).get("trace.trace")?.toString()).toContain("goto");
+    const next = await system.as.writer.create(login());
+    expect((await system.as.writer.finished(next.run_id)).run.status).toBe("completed");
+  });
+});
+
+describe("when the node is killed in the middle of runs", () => {
+  it("its Chromes go with it; after a restart each run is over with a true reason, and queued ones run", async () => {
+    const { writer } = system.as;
+    const running = [await startedForever(), await startedForever()];
+    const queued = (await writer.create(login())).run_id;
+    const before: NumberedEvent[] = [];
+    const following = (async () => {
+      for await (const event of writer.events(running[0] as string)) before.push(event);
+    })();
+    following.catch(() => {}); // the edge may break the stream while the node is away
+    await system.node.end("SIGKILL");
+    await eventually(chromes, (pids) => pids.length === 0, 2_000);
+    await system.restartNode();
+
+    for (const run_id of running) {
+      const { run, events } = await writer.finished(run_id);
+      expect(run).toMatchObject({ status: "failed", error: { code: "NODE_LOST" }, recording: { state: "partial" } });
+      expect(run.step_results).toMatchObject([
+        { index: 0, success: true },
+        { index: 1, success: false },
+      ]);
+      expect(events.map(({ id }) => id)).toEqual(events.map((_, i) => i + 1));
+      const { source, bytes } = await writer.trace(run_id);
+      expect(source).toBe("stored");
+      expect((await readZip(bytes)).get("trace.trace")?.toString()).toContain("goto");
+    }
+    expect((await writer.finished(queued)).run.status).toBe("completed");
+    await following.catch(() => {});
+    expect(before.map(({ id }) => id)).toEqual(before.map((_, i) => i + 1));
+    await writer.settled(queued);
+    expect(await eventually(system.leftovers, (names) => names.length === 0)).toEqual([]);
+  });
+});
+
+describe("when a node is told to end", () => {
+  it("finishes what it has in hand within its grace, ends the rest as terminated, and leaves no Chrome", async () => {
+    const { writer } = system.as;
+    await system.restartNode({ POOL_DRAIN_GRACE_S: "1" });
+    const run_id = await startedForever();
+    const short = await writer.create({ ...login() });
+    const finished = writer.finished(short.run_id);
+    await system.node.end("SIGTERM");
+    expect(await chromes()).toEqual([]);
+    await system.restartNode();
+    expect((await finished).run.status).toBe("completed");
+    expect((await writer.finished(run_id)).run).toMatchObject({
+      status: "terminated",
+      error: { code: "RUN_TERMINATED", details: { reason: "shutdown" } },
+    });
+    expect((await writer.trace(run_id)).source).toBe("stored");
+  });
+});
+
+describe("a client that", () => {
+  it("posts and leaves does not end its run", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create(login());
+    await writer.until(run_id, ({ id }) => id === 1);
+    expect((await writer.finished(run_id)).run.status).toBe("completed");
+  });
+
+  it("freezes while it follows a run harms neither that run nor others", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create(waitForever(system.dashboard.url, 1_500));
+    const script = `const r = await fetch("${system.url}/runs/${run_id}/stream", { headers: { Authorization: "Bearer writer-key-0123456789" } }); console.log("open"); for await (const _ of r.body);`;
+    const client = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(client.stdout, "data");
+    client.kill("SIGSTOP");
+    try {
+      const other = await writer.create(login());
+      expect((await writer.finished(other.run_id)).run.status).toBe("completed");
+      expect((await writer.finished(run_id)).run.status).toBe("failed");
+      await eventually(
+        () =>
+          writer
+            .json<{ slots: { busy: number } }[]>("/runs?limit=1")
+            .then(() => system.as.admin.json<{ nodes: { slots: { busy: number } }[] }>("/pool/nodes")),
+        ({ nodes }) => nodes[0]?.slots.busy === 0,
+      );
+    } finally {
+      client.kill("SIGKILL");
+    }
+  });
+
+  it("stops a run that is still queued: no Chrome is started for it", async () => {
+    const { writer, admin } = system.as;
+    const busy = [await startedForever(), await startedForever()];
+    const { run_id, status } = await writer.create(login());
+    expect(status).toBe("queued");
+    expect((await writer.read(run_id)).queue_position).toBe(1);
+    expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
+    const { run } = await writer.finished(run_id);
+    expect(run).toMatchObject({ status: "terminated", node_id: null, started_at: null });
+    for (const each of busy) await writer.stop(each);
+    const { browsers } = await admin.json<Browsers>("/pool/browsers");
+    expect(browsers.some((each) => each.run_id === run_id)).toBe(false);
+  });
+});
+
+it("leaves nothing in its folders when it has ended", async () => {
+  await system.node.end();
+  expect(await chromes()).toEqual([]);
+  expect(await readdir(join(system.dataDir, "work"))).toEqual([]);
+  expect((await readdir(join(system.dataDir, "browsers"))).filter((name) => !name.startsWith("."))).toEqual([]);
+});

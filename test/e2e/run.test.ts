@@ -1,0 +1,296 @@
+/** A run, end to end, as a client sees it: posted to the edge, run in real Chrome on a node, followed, downloaded. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { RunSchema } from "../../shared/run.ts";
+import { CREDENTIALS, openLogin, readOrders, waitForever } from "../support/playbooks.ts";
+import { openTestSystem, type TestSystem } from "../support/system.ts";
+import { readZip } from "../support/zip.ts";
+
+let system: TestSystem;
+beforeAll(async () => {
+  system = await openTestSystem();
+});
+afterAll(() => system?.[Symbol.asyncDispose]());
+afterEach(({ task }) => {
+  if (task.result?.state === "fail") process.stderr.write(system.node.output().slice(-6000));
+});
+
+const login = () => openLogin(system.dashboard.url);
+
+describe("a run", () => {
+  it("signs in, reads the page, and ends as completed with everything in its record", async () => {
+    const { writer } = system.as;
+    const created = await writer.create(readOrders(system.dashboard.url));
+    expect(created).toEqual({
+      run_id: created.run_id,
+      status: created.status,
+      status_url: `/runs/${created.run_id}`,
+      stream_url: `/runs/${created.run_id}/stream`,
+    });
+    const { run, events } = await writer.finished(created.run_id);
+    expect(run.error).toBeNull();
+    expect(RunSchema.parse(run)).toMatchObject({
+      status: "completed",
+      attempt: 1,
+      result: "Orders",
+      extracted_texts: ["Orders"],
+      playbook_id: "read-orders",
+    });
+    expect(run.step_results.map(({ index, success }) => [index, success])).toEqual([0, 1, 2, 3, 4].map((index) => [index, true]));
+    expect(run.actions.map(({ seq, action }) => [seq, action])).toEqual([
+      [1, "goto"],
+      [2, "key_press"],
+      [3, "key_press"],
+      [4, "wait_for"],
+      [5, "extract"],
+    ]);
+    expect(events.map(({ id }) => id)).toEqual(events.map((_, i) => i + 1));
+    expect(events.at(0)?.event).toMatchObject({ type: "status", status: "queued", previous: null });
+    expect(events.at(-1)?.event).toMatchObject({ type: "complete", status: "completed" });
+    expect(events.filter(({ event }) => event.type === "complete")).toHaveLength(1);
+  });
+
+  it("leaves a trace and a screenshot of each action, live at once and then stored, the same to the byte", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create(login());
+    await writer.finished(run_id);
+    const live = await writer.trace(run_id);
+    await system.as.writer.settled(run_id);
+    const stored = await writer.trace(run_id);
+    expect(stored.source).toBe("stored");
+    expect(Buffer.compare(live.bytes, stored.bytes)).toBe(0);
+    const entries = await readZip(stored.bytes);
+    expect([...entries.keys()]).toContain("trace.trace");
+    const manifest = await writer.json<{ state: string; artifacts: { name: string; kind: string; bytes: number; sha256: string }[] }>(
+      `/runs/${run_id}/recording/manifest`,
+    );
+    expect(manifest.state).toBe("ready");
+    for (const name of [
+      "status.json",
+      "events.jsonl",
+      "action_log.json",
+      "trace.zip",
+      "screenshots/0001_goto.jpg",
+      "actions/0001_playbook_goto.json",
+    ]) {
+      expect(manifest.artifacts.map((each) => each.name)).toContain(name);
+    }
+    const picture = await writer.call(`/runs/${run_id}/recording/screenshots/0001_goto.jpg`);
+    expect(picture.headers.get("content-type")).toBe("image/jpeg");
+    expect(new Uint8Array(await picture.arrayBuffer()).slice(0, 3)).toEqual(new Uint8Array([0xff, 0xd8, 0xff]));
+    const file = await writer.call(`/runs/${run_id}/recording/files/actions/0001_playbook_goto.json`);
+    expect(await file.json()).toMatchObject({ seq: 1, action: "goto", success: true });
+  });
+
+  it("streams a valid zip of what is there while it runs", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create(waitForever(system.dashboard.url));
+    await writer.until(run_id, ({ event }) => event.type === "action");
+    const { source, bytes } = await writer.trace(run_id);
+    expect(source).toBe("live");
+    const trace = (await readZip(bytes)).get("trace.trace")?.toString() ?? "";
+    expect(trace).toContain("goto");
+    expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
+  });
+
+  it("keeps a stored trace readable by range, by condition, and by HEAD", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create(login());
+    await writer.finished(run_id);
+    await writer.settled(run_id);
+    const path = `/runs/${run_id}/recording/trace`;
+    const whole = await writer.call(path);
+    const bytes = Buffer.from(await whole.arrayBuffer());
+    const etag = whole.headers.get("etag") ?? "";
+    expect(etag).toMatch(/^"[0-9a-f]{64}"$/);
+    expect(whole.headers.get("content-length")).toBe(String(bytes.length));
+    const part = await writer.call(path, { headers: { Range: "bytes=10-19" } });
+    expect(part.status).toBe(206);
+    expect(part.headers.get("content-range")).toBe(`bytes 10-19/${bytes.length}`);
+    expect(Buffer.from(await part.arrayBuffer())).toEqual(bytes.subarray(10, 20));
+    expect((await writer.call(path, { headers: { Range: "bytes=10-19", "If-Range": '"other"' } })).status).toBe(200);
+    expect((await writer.call(path, { headers: { Range: `bytes=${bytes.length}-` } })).status).toBe(416);
+    expect((await writer.call(path, { headers: { "If-None-Match": etag } })).status).toBe(304);
+    const head = await writer.call(path, { method: "HEAD" });
+    expect([head.status, head.headers.get("content-length"), head.headers.get("etag")]).toEqual([200, String(bytes.length), etag]);
+  });
+
+  it("resumes a stream after any event, without gap or double", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create(login());
+    const { events } = await writer.finished(run_id);
+    for (const { id } of events.slice(0, -1)) {
+      const rest: number[] = [];
+      for await (const event of writer.events(run_id, { lastId: id })) rest.push(event.id);
+      expect(rest).toEqual(events.slice(id).map((event) => event.id));
+    }
+    const last = events.at(-1)?.id ?? 0;
+    for (const id of [last, last + 5]) {
+      const response = await writer.call(`/runs/${run_id}/stream`, { headers: { "Last-Event-ID": String(id) } });
+      expect(response.status).toBe(204);
+    }
+    const garbage = await writer.call(`/runs/${run_id}/stream`, { headers: { "Last-Event-ID": "-3 garbage" } });
+    expect(await garbage.text()).toContain("id: 1\n");
+  });
+
+  it("fails with the step's message, the raw error beside it, and the failed step in its results", async () => {
+    const { writer } = system.as;
+    const url = system.dashboard.url;
+    const { run_id } = await writer.create({
+      params: { what: "42" },
+      playbook: {
+        id: "fails",
+        guardrails: { allow_private_networks: true },
+        parameters: [{ name: "what" }],
+        steps: [
+          { action: "goto", params: { url: `${url}/login` } },
+          {
+            action: "click",
+            selector: "#no-such",
+            on_failure: "abort",
+            failure_message: "There is no {what} to be had",
+            timeout_ms: 900,
+            description: "Click it",
+          },
+        ],
+      },
+    });
+    const { run } = await writer.finished(run_id);
+    expect(run).toMatchObject({
+      status: "failed",
+      error: { code: "STEP_FAILED", message: "Step 2 (Click it): There is no 42 to be had" },
+      step_results: [{ success: true }, { index: 1, success: false, attempts: 1, error: "There is no 42 to be had" }],
+    });
+    expect(run.step_results[1]?.raw_error).toContain("#no-such");
+  });
+
+  it("says that no model is there to recover a step", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create({
+      playbook: {
+        id: "unrecovered",
+        guardrails: { allow_private_networks: true },
+        steps: [
+          { action: "goto", params: { url: `${system.dashboard.url}/login` } },
+          { action: "click", selector: "#no-such", timeout_ms: 300 },
+        ],
+      },
+    });
+    const { run } = await writer.finished(run_id);
+    expect(run).toMatchObject({
+      status: "failed",
+      error: { code: "STEP_FAILED" },
+      step_results: [{ success: true }, { success: false, attempts: 2 }],
+    });
+    expect(run.error?.message).toMatch(/No model is configured/);
+  });
+
+  it("is stopped on request while it runs, and stays what it is when asked again", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create(waitForever(system.dashboard.url));
+    await writer.until(run_id, ({ event }) => event.type === "action");
+    expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
+    expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
+    const { run } = await writer.finished(run_id);
+    expect(run).toMatchObject({
+      status: "terminated",
+      error: { code: "RUN_TERMINATED" },
+      step_results: [{ success: true }, { success: false }],
+    });
+    const done = await writer.create(login());
+    await writer.finished(done.run_id);
+    expect(await writer.stop(done.run_id)).toEqual({ run_id: done.run_id, status: "completed" });
+  });
+
+  it("ends by its total clock, and says so", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create({ ...waitForever(system.dashboard.url), timeout_seconds: 1 });
+    const { run } = await writer.finished(run_id);
+    expect(run).toMatchObject({
+      status: "timeout",
+      error: { code: "TIMEOUT", details: { clock: "total" } },
+      clocks: { total: { limit_s: 1 } },
+    });
+  });
+
+  it("is refused by the guardrails at a private address that the operator did not list", async () => {
+    const { writer } = system.as;
+    const { port } = new URL(system.url);
+    const { run_id } = await writer.create({
+      playbook: {
+        id: "out",
+        guardrails: { allow_private_networks: true },
+        steps: [{ action: "goto", params: { url: `http://127.0.0.1:${port}/healthz` } }],
+      },
+    });
+    const { run, events } = await writer.finished(run_id);
+    expect(run).toMatchObject({ status: "failed", error: { code: "GUARDRAIL_BLOCKED", details: { rule: "private_networks" } } });
+    expect(events.some(({ event }) => event.type === "guardrail" && event.kind === "block")).toBe(true);
+  });
+
+  it("honours recording options", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create({ ...login(), recording: { enabled: false } });
+    const { run } = await writer.finished(run_id);
+    expect(run.recording).toEqual({ state: "off" });
+    await writer.settled(run_id);
+    const trace = await writer.call(`/runs/${run_id}/recording/trace`);
+    expect([trace.status, await trace.json()]).toMatchObject([404, { error: { code: "NOT_FOUND", details: { reason: "disabled" } } }]);
+  });
+
+  it("shows no credential in its record, events, artifacts, logs or store", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create(readOrders(system.dashboard.url));
+    const { run, events } = await writer.finished(run_id);
+    await writer.settled(run_id);
+    const { password } = CREDENTIALS;
+    expect(JSON.stringify([run, events])).not.toContain(password);
+    const entries = await readZip((await writer.trace(run_id)).bytes);
+    for (const [name, bytes] of entries) expect(bytes.includes(password), name).toBe(false);
+    const folder = join(system.dataDir, "volume", "runs", run_id);
+    for (const name of ["status.json", "events.jsonl", "action_log.json"])
+      expect(await readFile(join(folder, name), "utf8")).not.toContain(password);
+    expect(system.node.output()).not.toContain(password);
+    expect(system.edge.output()).not.toContain(password);
+  });
+
+  it("is seen by its own key and by a pool key, and by no other", async () => {
+    const { writer, other, admin, reader } = system.as;
+    const { run_id } = await writer.create(login());
+    await writer.finished(run_id);
+    expect((await admin.read(run_id)).run_id).toBe(run_id);
+    for (const path of ["", "/stream", "/recording/trace", "/recording/manifest"]) {
+      const response = await other.call(`/runs/${run_id}${path}`);
+      expect([path, response.status]).toEqual([path, 404]);
+      await response.body?.cancel();
+    }
+    expect((await other.call(`/runs/${run_id}/stop`, { method: "POST" })).status).toBe(404);
+    expect((await other.call(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(404);
+    expect((await reader.call("/runs", { method: "POST", body: JSON.stringify(login()) })).status).toBe(403);
+    const listed = await other.json<{ runs: { run_id: string }[] }>("/runs?limit=200");
+    expect(listed.runs.map((each) => each.run_id)).not.toContain(run_id);
+  });
+
+  it("is created once for one idempotency key", async () => {
+    const { writer } = system.as;
+    const headers = { "Idempotency-Key": "once-only" };
+    const all = await Promise.all([1, 2, 3].map(() => writer.create(login(), headers)));
+    expect(new Set(all.map(({ run_id }) => run_id)).size).toBe(1);
+    const different = await writer.call("/runs", { method: "POST", headers, body: JSON.stringify({ ...login(), labels: { a: "b" } }) });
+    expect(different.status).toBe(409);
+    await writer.finished(all[0]?.run_id ?? "");
+  });
+
+  it("is deleted with all its artifacts, once it is over", async () => {
+    const { writer } = system.as;
+    const { run_id } = await writer.create(waitForever(system.dashboard.url));
+    await writer.until(run_id, ({ event }) => event.type === "action");
+    expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(409);
+    await writer.stop(run_id);
+    await writer.settled(run_id);
+    expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).ok).toBe(true);
+    expect((await writer.call(`/runs/${run_id}`)).status).toBe(404);
+    expect((await writer.call(`/runs/${run_id}/recording/trace`)).status).toBe(404);
+  });
+});

@@ -1,0 +1,152 @@
+/** The whole system for tests: an edge and nodes as processes of their own, on free ports and a temporary folder, with the demo dashboard beside it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pause } from "../../shared/deadline.ts";
+import { openDashboard } from "../fixtures/dashboard/dashboard.ts";
+import { type Client, createClient } from "./client.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const API_KEYS = {
+  admin: "admin-key-0123456789",
+  writer: "writer-key-0123456789",
+  other: "other-key-0123456789",
+  reader: "reader-key-0123456789",
+};
+const TOKEN = "pool-token-0123456789";
+const READY_LIMIT_MS = 30_000;
+
+export type Started = {
+  process: ChildProcess;
+  url: string;
+  /** All it has written, stdout and stderr. */
+  output(): string;
+  /** Resolves when it has ended, however. */
+  exited: Promise<unknown>;
+  end(signal?: NodeJS.Signals): Promise<void>;
+};
+
+export type TestSystem = AsyncDisposable & {
+  url: string;
+  dataDir: string;
+  dashboard: Awaited<ReturnType<typeof openDashboard>>;
+  /** Clients by key: `admin` has every scope, `writer` and `other` have runs, `reader` read. */
+  as: Record<keyof typeof API_KEYS, Client>;
+  edge: Started;
+  node: Started;
+  token: string;
+  /** Starts the node anew on the same data and the same port. */
+  restartNode(env?: Record<string, string>): Promise<void>;
+  /** Files below the folder of Chromes and of staged runs that are still there. */
+  leftovers(): Promise<string[]>;
+};
+
+type Options = { env?: Record<string, string>; slowMs?: number; edgeEnv?: Record<string, string>; runtime?: "node" | "deno" };
+
+export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runtime = "node" }: Options = {}): Promise<TestSystem> {
+  await using opened = new AsyncDisposableStack();
+  const dataDir = await mkdtemp(join(tmpdir(), "us-e2e-"));
+  opened.defer(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }));
+  const dashboard = opened.use(await openDashboard({ slowMs }));
+  await mkdir(join(dataDir, "playbooks"), { recursive: true });
+  const [nodePort, edgePort] = [await freePort(), await freePort()];
+  const { port } = new URL(dashboard.url);
+  const nodeEnv = {
+    POOL_PORT: String(nodePort),
+    POOL_TOKEN: TOKEN,
+    POOL_SLOTS: "2",
+    DATA_DIR: dataDir,
+    CHROME_SANDBOX: "auto",
+    POOL_PRIVATE_NETWORKS: `127.0.0.1/32:${port}`,
+    LOG_LEVEL: "debug",
+    ...env,
+  };
+  const startNode = (more: Record<string, string> = {}) => start(["pool/main.ts"], { ...nodeEnv, ...more }, `http://127.0.0.1:${nodePort}`);
+  let node = await startNode();
+  opened.defer(() => node.end());
+  const edgeArgs = runtime === "deno" ? ["run", "--allow-net", "--allow-env", "--allow-read", "edge/main.ts"] : ["edge/main.ts"];
+  const edge = await start(
+    edgeArgs,
+    {
+      EDGE_PORT: String(edgePort),
+      EDGE_API_KEYS: `admin:runs+pool:${API_KEYS.admin},writer:runs:${API_KEYS.writer},other:runs:${API_KEYS.other},reader:read:${API_KEYS.reader}`,
+      POOL_TOKEN: TOKEN,
+      POOL_NODES: node.url,
+      ...edgeEnv,
+    },
+    `http://127.0.0.1:${edgePort}`,
+    runtime === "deno" ? join(ROOT, "node_modules/.bin/deno") : process.execPath,
+  );
+  opened.defer(() => edge.end());
+  const as = Object.fromEntries(Object.entries(API_KEYS).map(([name, key]) => [name, createClient(edge.url, key)])) as TestSystem["as"];
+  const kept = opened.move();
+  return {
+    url: edge.url,
+    dataDir,
+    dashboard,
+    as,
+    edge,
+    token: TOKEN,
+    get node() {
+      return node;
+    },
+    async restartNode(more) {
+      await node.end();
+      node = await startNode(more);
+    },
+    leftovers: async () => (await readdir(join(dataDir, "work")).catch(() => [])).map((name) => `work/${name}`),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+/** Starts a program and waits until its /readyz says yes. @throws with its output when it ends before. */
+async function start(args: string[], env: Record<string, string>, url: string, runtime = process.execPath): Promise<Started> {
+  const child = spawn(runtime, args, {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, CHROME_PATH: process.env.CHROME_PATH, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  const exited = once(child, "exit");
+  const end = async (signal: NodeJS.Signals = "SIGTERM") => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await exited;
+  };
+  const until = performance.now() + READY_LIMIT_MS;
+  for (;;) {
+    const ready = await fetch(`${url}/readyz`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ready) return { process: child, url, output: () => output, exited, end };
+    if (child.exitCode !== null || performance.now() > until) {
+      child.kill("SIGKILL");
+      throw new Error(`${args.join(" ")} did not get ready:\n${output}`);
+    }
+    await pause(25);
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Ids of the processes whose command line holds the text. */
+export async function processesWith(text: string): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => ((await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).includes(text) ? Number(pid) : null)),
+  );
+  return found.filter((pid) => pid !== null);
+}
