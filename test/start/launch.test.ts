@@ -1,0 +1,136 @@
+/** `npm start` and `npm run demo`, as their processes: a real edge and a real node below them. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { pause } from "../../shared/deadline.ts";
+import { freePort } from "../support/system.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+describe("npm start", { timeout: 60_000 }, () => {
+  it("makes a key, serves, and ends with 0 when asked to", async () => {
+    await using place = await makePlace();
+    const launcher = place.start("start/start.ts");
+    await launcher.says("Understudy is ready");
+    const key = /kept in \S+: (us_\S+)/.exec(launcher.output())?.[1];
+    const answer = await fetch(`${place.edge}/playbooks`, { headers: { Authorization: `Bearer ${key}` } });
+    const { playbooks } = (await answer.json()) as { playbooks: { id: string }[] };
+    expect(playbooks.map(({ id }) => id).toSorted()).toEqual(["cancel-order", "list-orders", "monthly-report"]);
+    expect((await readFile(join(place.dataDir, "api-key"), "utf8")).trim()).toBe(key);
+
+    launcher.process.kill("SIGTERM");
+    expect(await launcher.exited).toEqual([0, null]);
+    await expect(fetch(`${place.edge}/healthz`)).rejects.toThrow("fetch failed");
+
+    const again = place.start("start/start.ts");
+    await again.says("Understudy is ready");
+    expect(again.output()).not.toContain(key);
+    again.process.kill("SIGINT");
+    expect(await again.exited).toEqual([0, null]);
+  });
+
+  it("ends, and not with 0, when its node dies", async () => {
+    await using place = await makePlace();
+    const launcher = place.start("start/start.ts");
+    await launcher.says("Understudy is ready");
+    process.kill((await place.holder()).pid, "SIGKILL");
+    expect(await launcher.exited).toEqual([137, null]);
+    expect(launcher.output()).toContain("The node has ended by itself (killed by SIGKILL)");
+    await expect(fetch(`${place.edge}/healthz`)).rejects.toThrow("fetch failed");
+  });
+
+  it("takes edge and node along when it is killed itself", async () => {
+    await using place = await makePlace();
+    const launcher = place.start("start/start.ts");
+    await launcher.says("Understudy is ready");
+    launcher.process.kill("SIGKILL");
+    await place.untilGone();
+  });
+
+  it("says in one sentence that its port is taken", async () => {
+    await using place = await makePlace();
+    const holder = createServer().listen(Number(new URL(place.edge).port), "127.0.0.1");
+    await once(holder, "listening");
+    const launcher = place.start("start/start.ts");
+    expect(await launcher.exited).toEqual([1, null]);
+    expect(launcher.output()).toMatch(/^Cannot start\. Port \d+ on 127\.0\.0\.1 is taken; set EDGE_PORT to another, or to 0 for any\n$/);
+    holder.close();
+  });
+});
+
+describe("npm run demo", { timeout: 60_000 }, () => {
+  it("cancels the order, saves the recording and leaves nothing running", async () => {
+    await using place = await makePlace();
+    const demo = place.start("start/demo.ts");
+    expect(await demo.exited, demo.output()).toEqual([0, null]);
+    expect(demo.output()).toContain("✓ The dashboard itself says: order 12345 is cancelled.");
+    expect(demo.output().match(/^ {2}✓ +\d+ /gm)).toHaveLength(7);
+    expect(demo.output()).not.toContain("\u001b");
+    const [run = ""] = await readdir(join(place.dataDir, "demo/recordings"));
+    const recording = join(place.dataDir, "demo/recordings", run);
+    expect((await readFile(join(recording, "trace.zip"))).subarray(0, 4).toString("latin1")).toBe("PK\u0003\u0004");
+    expect((await readdir(join(recording, "screenshots"))).length).toBeGreaterThan(0);
+  });
+});
+
+/** A DATA_DIR and two free ports. Whatever is still running at the end is killed. */
+async function makePlace() {
+  const dataDir = await mkdtemp(join(tmpdir(), "us-launch-"));
+  const [edgePort, poolPort] = [await freePort(), await freePort()];
+  const [edge, node] = [`http://127.0.0.1:${edgePort}`, `http://127.0.0.1:${poolPort}`];
+  const children: ChildProcess[] = [];
+  const untilGone = async () => {
+    for (const url of [edge, node]) while (await answers(url)) await pause(50);
+  };
+  return {
+    dataDir,
+    edge,
+    untilGone,
+    /** Who holds DATA_DIR: the node. */
+    holder: async () => JSON.parse(await readFile(join(dataDir, "node.holder.json"), "utf8")) as { pid: number },
+    start(file: string) {
+      const { PATH, HOME, CHROME_PATH } = process.env;
+      const child = spawn(process.execPath, [file], {
+        cwd: ROOT,
+        env: { PATH, HOME, CHROME_PATH, DATA_DIR: dataDir, EDGE_PORT: String(edgePort), POOL_PORT: String(poolPort), LOG_LEVEL: "warn" },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      children.push(child);
+      let output = "";
+      const heard = new EventTarget();
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding("utf8").on("data", (text: string) => {
+          output += text;
+          heard.dispatchEvent(new Event("output"));
+        });
+      }
+      const closed = once(child, "close");
+      return {
+        process: child,
+        output: () => output,
+        exited: closed,
+        async says(text: string): Promise<void> {
+          while (!output.includes(text)) {
+            const more = new Promise((resolve) => heard.addEventListener("output", resolve, { once: true }));
+            await Promise.race([more, closed.then(() => Promise.reject(new Error(`${file} ended without saying "${text}":\n${output}`)))]);
+          }
+        },
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      await untilGone();
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    },
+  };
+}
+
+const answers = (url: string) =>
+  fetch(`${url}/healthz`).then(
+    () => true,
+    () => false,
+  );
