@@ -8,8 +8,7 @@ import type { TerminalStatus } from "../shared/run-status.ts";
 import type { JobQueue } from "./queue/boss.ts";
 import { endRunsOfEarlierBoots } from "./queue/lost.ts";
 import { salvage } from "./recording/salvage.ts";
-import type { CommitPlan } from "./session/artifacts.ts";
-import { commitArtifacts, stageArtifacts } from "./session/artifacts.ts";
+import { type CommitPlan, commitArtifacts, stageArtifacts, whatIsLeft } from "./session/artifacts.ts";
 import type { OutboxEntry } from "./session/outbox.ts";
 import { type EndFields, type EventWriter, type Fence, readEvents } from "./store/events.ts";
 import type { Owner } from "./store/fence.ts";
@@ -89,8 +88,9 @@ export function deliverFromOutbox({ store, volume, writer }: Deps & { writer: Ev
       return;
     }
     const plan = payload as CommitPlan;
-    await commitArtifacts(volume, run_id, plan);
-    await updateAftermath(store, run_id, { recording_state: plan.state, settled: true });
+    const left = await whatIsLeft(plan);
+    const manifest = left ? await commitArtifacts(volume, run_id, left) : await volume.manifest(run_id);
+    await updateAftermath(store, run_id, { recording_state: manifest?.state ?? (plan.state === "off" ? "off" : "lost"), settled: true });
     await rm(plan.dir, { recursive: true, force: true });
   };
 }

@@ -1,5 +1,5 @@
 /** What a run leaves in its folder besides its recording, and the way of all of it into the volume. */
-import { writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NumberedEvent } from "../../shared/event.ts";
 import type { Manifest, RecordingState } from "../../shared/recording.ts";
@@ -28,6 +28,24 @@ export async function stageArtifacts(
     ...recorded.map(({ name, kind }) => ({ name, kind })),
   ];
   return { dir, files, state: run.recording.state };
+}
+
+/**
+ * The commit as far as its files are still there: what was taken away meanwhile never comes back, and must not hold up the rest.
+ * Null: nothing is left of it.
+ */
+export async function whatIsLeft(plan: CommitPlan): Promise<CommitPlan | null> {
+  const there = await Promise.all(
+    plan.files.map(({ name }) =>
+      stat(join(plan.dir, name)).then(
+        (about) => about.isFile(),
+        () => false,
+      ),
+    ),
+  );
+  const files = plan.files.filter((_, i) => there[i]);
+  if (files.length === plan.files.length) return plan;
+  return files.length === 0 ? null : { ...plan, files, state: plan.state === "ready" ? "partial" : plan.state };
 }
 
 /** May be repeated: the first commit of a run stands. */

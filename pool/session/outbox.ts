@@ -19,6 +19,8 @@ export class Outbox implements AsyncDisposable {
   readonly #closing = new AbortController();
   #wake: () => void = () => {};
   #loop: Promise<void> = Promise.resolve();
+  /** Entries whose failure was told; again and again would fill the log of a long outage. */
+  readonly #told = new Set<string>();
 
   private constructor(dir: string, deliver: (entry: OutboxEntry) => Promise<void>, log: Log) {
     this.#dir = dir;
@@ -53,9 +55,13 @@ export class Outbox implements AsyncDisposable {
       try {
         await this.#deliver(entry);
         await rm(join(this.#dir, `${entry.run_id}.${entry.kind}.json`), { force: true });
+        this.#told.delete(`${entry.run_id} ${entry.kind}`);
       } catch (error) {
         left.push(entry);
-        this.#log.warn("An outbox entry could not be delivered yet", { run_id: entry.run_id, kind: entry.kind, error });
+        const { run_id, kind } = entry;
+        const level = this.#told.has(`${run_id} ${kind}`) ? "debug" : "warn";
+        this.#told.add(`${run_id} ${kind}`);
+        this.#log[level]("An outbox entry could not be delivered yet", { run_id, kind, error });
       }
     }
     return left;

@@ -108,13 +108,10 @@ function bindRun(row: RunRow, credentials: Record<string, string>): BoundPlayboo
 }
 
 /** Files are opened while the browser is on its way. */
-function openRecording({
-  row,
-  dir,
-  mask,
-  recording,
-  warn,
-}: Stage): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
+function openRecording(
+  { row, dir, mask, recording, warn }: Stage,
+  workDir: string,
+): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
   const told = (error: unknown) => warn("recording", toErrorDetail(error));
   const opening = openActionLog({ dir: workDir, runId: row.run_id, mask, warn: told });
   opening.catch(() => {}); // heard where it is awaited
