@@ -2,6 +2,7 @@
 import type { Action } from "../../shared/action.ts";
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
 import type { EgressRecord } from "./egress-record.ts";
+import { createNetworkWatch } from "./network-watch.ts";
 import type { Policy } from "./policy.ts";
 import { applyRules, INITIAL_STATE, RULES } from "./rules.ts";
 import { judgeCommitted } from "./shown.ts";
@@ -30,8 +31,8 @@ const ALLOW: Verdict = { kind: "allow", rule: "none", reason: "Nothing is agains
 /** Holds state, nothing to close. */
 export function openGuardrails({ guardrails, policy, egress, onVerdict = () => {} }: GuardrailsOptions): RunGuardrails {
   let state = INITIAL_STATE;
-  let mark = egress?.mark() ?? 0;
   let refused = false;
+  const watch = egress === undefined ? null : createNetworkWatch(egress);
 
   const tell = <V extends Verdict | null>(verdict: V): V => {
     if (verdict !== null) onVerdict(verdict);
@@ -50,13 +51,13 @@ export function openGuardrails({ guardrails, policy, egress, onVerdict = () => {
 
   return {
     async ask(action, { url }) {
-      mark = egress?.mark() ?? 0;
+      watch?.asked(url);
       const verdict = await judge(action, url);
       refused = verdict.kind === "block" || verdict.kind === "stop";
       return tell(verdict);
     },
     after({ action, url, frames = [], error }) {
-      const committed = refused ? null : (networkRefusal(action, url, error) ?? committedRefusal(url, frames));
+      const committed = refused ? null : (watch?.cause({ action, url, error }) ?? committedRefusal(url, frames));
       const success = error === null && committed === null;
       const judged = applyRules(RULES, state, (rule, so) => rule.after?.(so, { action, success }, guardrails));
       state = judged.state;
@@ -70,15 +71,5 @@ export function openGuardrails({ guardrails, policy, egress, onVerdict = () => {
       if (verdict !== null) return verdict;
     }
     return judgeCommitted(policy, url, "main");
-  }
-
-  /** The egress's own record says why a page is not there; the text of Chrome's error never does. */
-  function networkRefusal(action: Action, url: string, error: unknown): Verdict | null {
-    if (egress === undefined) return null;
-    const failedGoto = action.action === "goto" && error !== null;
-    if (!failedGoto && !url.startsWith("chrome-error:")) return null;
-    const entries = egress.since(failedGoto ? mark : 0);
-    const cause = entries.findLast((each) => each.outcome !== "refused" || each.rule !== "chrome_background") ?? entries.at(-1);
-    return cause?.outcome === "refused" ? { kind: "block", rule: cause.rule, reason: cause.reason, host: cause.host } : null;
   }
 }
