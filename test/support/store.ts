@@ -88,9 +88,11 @@ async function closeShared(): Promise<void> {
   postgres = null;
 }
 
+const KINDS: StoreKind[] = ["embedded", "server"];
+
 /** The same tests on both kinds of store: one open store of each for all tests of a file, emptied after each test. */
-export function eachStore(title: string, tests: (opened: () => TestStore, kind: StoreKind) => void): void {
-  for (const kind of ["embedded", "server"] as const) {
+export function eachStore(title: string, tests: (opened: () => TestStore, kind: StoreKind) => void, kinds = KINDS): void {
+  for (const kind of kinds) {
     const missing = kind === "server" ? postgresMissing : null;
     describe.skipIf(missing !== null)(`${title} (${kind}${missing === null ? "" : `: ${missing}`})`, () => {
       let opened: TestStore;

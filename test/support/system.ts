@@ -41,8 +41,10 @@ export type TestSystem = AsyncDisposable & {
   token: string;
   /** Starts the node anew on the same data and the same port. */
   restartNode(env?: Record<string, string>): Promise<void>;
-  /** Files below the folder of Chromes and of staged runs that are still there. */
+  /** Folders of staged runs that are still there. */
   leftovers(): Promise<string[]>;
+  /** Below it each Chrome of the node has a folder, and bears its path in its command line. */
+  chromeFolder(): string;
 };
 
 type Options = { env?: Record<string, string>; slowMs?: number; edgeEnv?: Record<string, string>; runtime?: "node" | "deno" };
@@ -97,6 +99,10 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
     async restartNode(more) {
       await node.end();
       node = await startNode(more);
+    },
+    chromeFolder() {
+      const [, folder = "none"] = /"folders":"([^"]+)"/.exec(node.output()) ?? [];
+      return folder;
     },
     leftovers: async () => (await readdir(join(dataDir, "work")).catch(() => [])).map((name) => `work/${name}`),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
