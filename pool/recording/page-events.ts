@@ -3,7 +3,6 @@ import type { CDPSession, Page, Protocol } from "puppeteer-core";
 import { type TraceEvent, traceTime } from "./trace-events.ts";
 
 const CALL_LIMIT_MS = 5_000;
-const TEXT_CHARS = 2_000;
 const MAX_ARGS = 20;
 /** Logged objects stay in the page's memory until they are let go. */
 const RELEASE_EVERY = 50;
@@ -33,15 +32,16 @@ export async function watchPage(page: Page, pageId: string, write: (event: Trace
 
 function consoleEvent(event: Protocol.Runtime.ConsoleAPICalledEvent, pageId: string): TraceEvent {
   const args = event.args.slice(0, MAX_ARGS).map((arg) => ({ preview: preview(arg), value: null }));
+  const isText = event.args.length === 1 && event.args[0]?.type === "string";
   const frame = event.stackTrace?.callFrames[0];
   return {
     type: "console",
     time: traceTime(),
     pageId,
     messageType: event.type,
-    text: shorten(args.map((arg) => arg.preview).join(" ")),
-    args,
-    location: { url: shorten(frame?.url ?? ""), lineNumber: frame?.lineNumber ?? 0, columnNumber: frame?.columnNumber ?? 0 },
+    text: args.map((arg) => arg.preview).join(" "),
+    args: isText ? [] : args,
+    location: { url: frame?.url ?? "", lineNumber: frame?.lineNumber ?? 0, columnNumber: frame?.columnNumber ?? 0 },
   };
 }
 
@@ -51,14 +51,14 @@ function logEvent(entry: Protocol.Log.LogEntry, pageId: string): TraceEvent {
     time: traceTime(),
     pageId,
     messageType: entry.level,
-    text: shorten(entry.text),
+    text: entry.text,
     args: [],
-    location: { url: shorten(entry.url ?? ""), lineNumber: entry.lineNumber ?? 0, columnNumber: 0 },
+    location: { url: entry.url ?? "", lineNumber: entry.lineNumber ?? 0, columnNumber: 0 },
   };
 }
 
 function pageErrorEvent(details: Protocol.Runtime.ExceptionDetails, pageId: string): TraceEvent {
-  const stack = shorten(details.exception?.description ?? details.text);
+  const stack = details.exception?.description ?? details.text;
   const [, name = "Error", message = stack] = /^(\w*Error): ([^\n]*)/.exec(stack) ?? [];
   return {
     type: "event",
@@ -68,19 +68,20 @@ function pageErrorEvent(details: Protocol.Runtime.ExceptionDetails, pageId: stri
     pageId,
     params: {
       error: { error: { name, message, stack } },
-      location: { url: shorten(details.url ?? ""), line: details.lineNumber, column: details.columnNumber },
+      location: { url: details.url ?? "", line: details.lineNumber, column: details.columnNumber },
     },
   };
 }
 
 function preview(arg: Protocol.Runtime.RemoteObject): string {
-  if (arg.type === "string") return shorten(String(arg.value));
+  if (arg.type === "string") return String(arg.value);
   if (arg.unserializableValue !== undefined) return arg.unserializableValue;
   if (arg.preview) {
-    const parts = arg.preview.properties.map(({ name, value }) => (arg.subtype === "array" ? value : `${name}: ${value}`));
-    return shorten(arg.subtype === "array" ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`);
+    const parts = arg.preview.properties.map((property) => {
+      const value = property.type === "string" && property.value?.includes("…") ? "…" : property.value; // cut by Chrome: half a secret cannot be masked
+      return arg.subtype === "array" ? value : `${property.name}: ${value}`;
+    });
+    return arg.subtype === "array" ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`;
   }
-  return shorten(arg.value === undefined ? (arg.description ?? arg.type) : String(arg.value));
+  return arg.value === undefined ? (arg.description ?? arg.type) : String(arg.value);
 }
-
-const shorten = (text: string): string => (text.length > TEXT_CHARS ? `${text.slice(0, TEXT_CHARS)}…` : text);

@@ -1,20 +1,21 @@
-/** Records a run: what was done to the page, how long it took, how it looked. Nothing in here may change how the run ends. */
-import { createReadStream } from "node:fs";
+/** Records a run: what was done to its pages, how long it took, how it looked. Nothing in here may change how the run goes or ends. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { CDPSession, ElementHandle, Page } from "puppeteer-core";
+import type { ElementHandle, Page } from "puppeteer-core";
 import type { Action } from "../../shared/action.ts";
-import { withDeadline } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type Artifact, type RecordingOptions, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
+import { type Clean, createClean } from "./clean.ts";
+import { fileChunks, openPlain } from "./file-chunks.ts";
 import { screenshotName } from "./names.ts";
-import { watchPage } from "./page-events.ts";
-import { Pictures } from "./pictures.ts";
-import { noted } from "./summary.ts";
+import { PageWatch } from "./page-watch.ts";
+import { Pictures, type TakePicture } from "./pictures.ts";
+import { salvagedEntries } from "./salvage.ts";
 import { traceCall } from "./trace-calls.ts";
 import { TRACE_VERSION, type TraceEvent, traceTime } from "./trace-events.ts";
 import { TraceWriter } from "./trace-writer.ts";
 import { BLOBS_FOLDER, EVENTS_FILE, TRACE_FOLDER, traceEntries, writeTraceZip } from "./trace-zip.ts";
+import { type Warn, warnOnce } from "./warn.ts";
 import { zipStream } from "./zip.ts";
 
 /** What one run's recording may take. Past a limit the trace says so and stays valid. */
@@ -23,6 +24,7 @@ export type RecordingLimits = {
   traceBytes: number;
   pictures: number;
   pictureBytes: number;
+  /** Console messages and uncaught errors of all pages. */
   consoleMessages: number;
   /** Longest wait for one picture. */
   pictureMs: number;
@@ -34,26 +36,22 @@ export const RECORDING_LIMITS: RecordingLimits = {
   consoleMessages: 10_000,
   pictureMs: 3_000,
 };
-/** JPEG quality of pictures, 0–100. */
-const PICTURE_QUALITY = 70;
 const TEXT_CHARS = 10_000;
-
-/** Takes a JPEG of the page's viewport, within the limit, whatever state the page is in. */
-export type TakePicture = (page: Page, options: { signal: AbortSignal; quality: number; limitMs: number }) => Promise<Uint8Array>;
 
 export type RecorderOptions = {
   /** The run's own folder. Must exist. */
   dir: string;
   runId: string;
+  /** Stands above the trace in the viewer. */
   title: string;
   viewport: { width: number; height: number };
   chromeVersion: string;
   options: RecordingOptions;
-  /** Hears of everything that could not be recorded, each kind of failure once. */
-  warn: (error: unknown) => void;
   takePicture: TakePicture;
+  /** Hears of what could not be recorded, each kind of failure once. */
+  warn: (error: unknown) => void;
   /** Replaces secrets; applied to every text that is written. */
-  mask?: (text: string) => string;
+  mask?: Clean;
   limits?: Partial<RecordingLimits>;
 };
 
@@ -66,19 +64,20 @@ export type InputTarget = {
 export type ActionRecording = {
   /** What `perform` tells on its way. */
   observer: { log(message: string): void; input(target: InputTarget): void };
-  /** Keeps how the page looks now. Returns the picture's name below `screenshots/`; null if there is none. Never rejects. */
+  /** The action is over: keeps how the page looks now. Returns the picture's name below `screenshots/`; null if there is none. */
   screenshot(page: Page, actionName: string, signal?: AbortSignal): Promise<string | null>;
   end(outcome: { error: string | null; resultText: string | null }): void;
 };
 
-/** No method of a recorder throws, except the stream of `zip()` at its reader. */
+/** No method throws, except the stream of `zip()` at its reader. */
 export interface Recorder {
   /** Call for each page, as soon as it exists. */
   attach(page: Page): void;
   /** A playbook's step, `index` from 0. Actions until its end are shown below it. */
   step(index: number, title: string): { end(): void };
+  /** Without a title, or with its step's, the viewer names the action itself, as `Click locator('#cancel')`. */
   action(about: { seq: number; action: Action; title: string | null; page: Page }): ActionRecording;
-  /** A valid zip of what is recorded at the first pull; once finished, the file. @throws NOT_FOUND where no trace is kept */
+  /** A valid zip of what is recorded by the first pull; once finished, the file. @throws NOT_FOUND where there is no trace */
   zip(): AsyncIterable<Uint8Array>;
   /** Ends what is open and writes `trace.zip`. Idempotent. */
   finish(): Promise<void>;
@@ -88,97 +87,100 @@ export interface Recorder {
   released(): Promise<void>;
 }
 
-/** With recording off: no file, no work. @throws if the folder cannot be written to or holds a recording already */
-export async function openRecorder(options: RecorderOptions): Promise<Recorder> {
+/** With recording off: no file, no work. What cannot be opened is told to `warn` and left out. */
+export async function openRecorder({
+  limits: given,
+  warn: listener,
+  mask = (text) => text,
+  ...options
+}: RecorderOptions): Promise<Recorder> {
   const { enabled, trace, screenshots } = options.options;
-  if (!enabled || (!trace && !screenshots)) return noRecorder;
-  const limits = { ...RECORDING_LIMITS, ...options.limits };
-  const warn = oncePerKind(options.warn);
-  const mask = options.mask ?? ((text: string) => text);
-  const folder = join(options.dir, TRACE_FOLDER);
-  const blobs = trace ? join(folder, BLOBS_FOLDER) : null;
-  if (blobs) await mkdir(blobs, { recursive: true, mode: 0o700 });
-  const pictures = screenshots ? new Pictures(options.dir, blobs, limits) : null;
-  await pictures?.open();
-  const writer = trace
-    ? await TraceWriter.open(join(folder, EVENTS_FILE), {
-        limitBytes: limits.traceBytes,
-        clean: (text) => noted(mask(text.slice(0, TEXT_CHARS * 5)), TEXT_CHARS), // cut twice: masking must see a secret whole
-        warn: (error) => warn("The trace could not be written", error),
-        onLimit: () =>
-          remark(`Recording limit reached: the trace is longer than ${limits.traceBytes} bytes. What follows was not recorded.`),
-      })
-    : null;
-  const recorder = new RunRecorder({ ...options, limits, warn, pictures, writer });
-  return recorder;
+  const limits = { ...RECORDING_LIMITS, ...given };
+  const warn = warnOnce(listener);
+  const blobsDir = join(options.dir, TRACE_FOLDER, BLOBS_FOLDER);
+  const clean = createClean(mask, TEXT_CHARS);
+  const opening = async <T>(what: string, open: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await open();
+    } catch (error) {
+      warn(what, error);
+      return null;
+    }
+  };
+  const writer =
+    enabled && trace
+      ? await opening("The trace could not be opened", async () => {
+          await mkdir(blobsDir, { recursive: true, mode: 0o700 });
+          return await TraceWriter.open(join(options.dir, TRACE_FOLDER, EVENTS_FILE), {
+            limitBytes: limits.traceBytes,
+            clean,
+            warn: (error) => warn("The trace could not be written", error),
+            onLimit: () => remark(`Recording limit reached: ${limits.traceBytes} bytes of events. What follows is left out.`),
+          });
+        })
+      : null;
+  const pictures =
+    enabled && screenshots
+      ? await opening("The folder for pictures could not be made", () =>
+          Pictures.open({
+            dir: options.dir,
+            blobsDir: writer && blobsDir,
+            limits,
+            takePicture: options.takePicture,
+            warn,
+            remark: (text) => writer?.append(remark(text)),
+          }),
+        )
+      : null;
+  return new RunRecorder({ ...options, limits, warn, writer, pictures });
 }
 
-type Warn = (what: string, cause: unknown) => void;
-type Parts = Omit<RecorderOptions, "limits" | "warn" | "mask"> & {
+type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chromeVersion" | "options"> & {
   limits: RecordingLimits;
   warn: Warn;
-  pictures: Pictures | null;
   writer: TraceWriter | null;
+  pictures: Pictures | null;
 };
 
+/** States: recording → finishing → finished → released, when its last reader has left. */
 class RunRecorder implements Recorder {
   readonly #parts: Parts;
+  readonly #pages: PageWatch | null;
   readonly #closing = new AbortController();
-  readonly #pages = new Map<Page, string>();
-  readonly #sessions = new Set<CDPSession>();
   readonly #released = Promise.withResolvers<void>();
-  readonly #said = new Set<string>();
-  #calls = 0;
-  #group: string | null = null;
-  #consoleMessages = 0;
+  #steps = 0;
+  #actions = 0;
+  #group: { callId: string; title: string } | null = null;
   #readers = 0;
   #finishing: Promise<void> | null = null;
-  /** Bytes of `trace.zip`, once it is there. */
+  #isFinished = false;
+  /** Size of `trace.zip`, once it is there. */
   #zipBytes: number | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { runId, title, viewport, chromeVersion, writer } = parts;
-    writer?.append({
-      type: "context-options",
-      version: TRACE_VERSION,
-      origin: "library",
-      browserName: "chromium",
-      channel: chromeVersion || undefined,
-      platform: process.platform,
-      playwrightVersion: "1.53.0",
-      title,
-      wallTime: Date.now(),
-      monotonicTime: traceTime(),
-      sdkLanguage: "javascript",
-      options: { viewport, deviceScaleFactor: 1, isMobile: false },
-      contextId: runId,
-    });
+    const { writer, limits, warn } = parts;
+    this.#pages = writer
+      ? new PageWatch({
+          write: (event) => writer.append(event),
+          limit: limits.consoleMessages,
+          onLimit: () =>
+            writer.append(remark(`Recording limit reached: ${limits.consoleMessages} console messages. Further ones are left out.`)),
+          warn,
+        })
+      : null;
+    this.#writeContext();
   }
 
   attach(page: Page): void {
-    const { writer, warn } = this.#parts;
-    if (!writer || this.#finishing || this.#pages.has(page)) return;
-    const pageId = this.#pageId(page);
-    page.once("close", () => {
-      writer.append({ type: "event", time: traceTime(), class: "BrowserContext", method: "pageClosed", params: { pageId }, pageId });
-      this.#pages.delete(page);
-    });
-    watchPage(page, pageId, (event) => this.#pageEvent(event)).then(
-      (session) => {
-        this.#sessions.add(session);
-        if (this.#finishing) this.#detach();
-      },
-      (cause) => {
-        if (!page.isClosed()) warn("A page's console cannot be recorded", cause);
-      },
-    );
+    this.#pages?.attach(page);
   }
 
   step(index: number, title: string): { end(): void } {
-    const { writer } = this.#parts;
-    const callId = `step@${++this.#calls}`;
-    const written = writer?.append({
+    const callId = `step@${++this.#steps}`;
+    const group = { callId, title };
+    this.#group = group;
+    this.#parts.writer?.append({
       type: "before",
       callId,
       startTime: traceTime(),
@@ -187,117 +189,71 @@ class RunRecorder implements Recorder {
       title: `Step ${index + 1}: ${title}`,
       params: {},
     });
-    if (!written) return { end() {} };
-    this.#group = callId;
     return {
       end: () => {
-        writer?.append({ type: "after", callId, endTime: traceTime() });
-        if (this.#group === callId) this.#group = null;
+        if (this.#group === group) this.#group = null;
+        this.#parts.writer?.append({ type: "after", callId, endTime: traceTime() });
       },
     };
   }
 
   action({ seq, action, title, page }: { seq: number; action: Action; title: string | null; page: Page }): ActionRecording {
-    const { writer } = this.#parts;
-    const callId = `call@${++this.#calls}`;
+    const callId = `call@${++this.#actions}`;
+    const write = (event: TraceEvent) => this.#parts.writer?.append(event);
     const attachments: { name: string; contentType: string; sha1: string }[] = [];
-    writer?.append({
+    let endTime: number | null = null;
+    write({
       type: "before",
       callId,
       startTime: traceTime(),
-      ...traceCall(action, title),
-      ...(this.#group ? { parentId: this.#group } : {}),
-      pageId: this.#pageId(page),
+      ...traceCall(action, title === this.#group?.title ? null : title),
+      parentId: this.#group?.callId,
+      pageId: this.#pages?.idOf(page),
     });
     return {
       observer: {
-        log: (message) => void writer?.append({ type: "log", callId, time: traceTime(), message }),
-        input: ({ point, box }) => void writer?.append({ type: "input", callId, ...(point ? { point } : {}), ...(box ? { box } : {}) }),
+        log: (message) => void write({ type: "log", callId, time: traceTime(), message }),
+        input: ({ point, box }) => void write({ type: "input", callId, point, box }),
       },
       screenshot: async (shown, actionName, signal) => {
-        const kept = await this.#picture(shown, screenshotName(seq, actionName), signal);
-        if (kept?.blob) {
-          const { width, height } = this.#parts.viewport;
-          const pageId = this.#pageId(shown);
+        endTime ??= traceTime(); // the picture is not part of what was done
+        const picture = await this.#picture(shown, screenshotName(seq, actionName), signal);
+        const pageId = this.#pages?.idOf(shown);
+        if (picture?.blob && pageId) {
           const timestamp = traceTime();
-          attachments.push({ name: kept.file, contentType: "image/jpeg", sha1: kept.blob });
-          writer?.append({ type: "screencast-frame", pageId, sha1: kept.blob, width, height, timestamp });
-          writer?.append({ type: "screenshot", callId, phase: "after", pageId, timestamp, file: `${BLOBS_FOLDER}/${kept.blob}` });
+          attachments.push({ name: picture.name, contentType: "image/jpeg", sha1: picture.blob });
+          write({ type: "screencast-frame", pageId, sha1: picture.blob, ...this.#parts.viewport, timestamp });
+          write({ type: "screenshot", callId, phase: "after", pageId, timestamp, file: `${BLOBS_FOLDER}/${picture.blob}` });
         }
-        return kept?.file ?? null;
+        return picture?.name ?? null;
       },
       end: ({ error, resultText }) =>
-        void writer?.append({
+        void write({
           type: "after",
           callId,
-          endTime: traceTime(),
-          ...(resultText === null ? {} : { result: { value: resultText } }),
-          ...(error === null ? {} : { error: { name: "Error", message: error } }),
-          ...(attachments.length > 0 ? { attachments } : {}),
+          endTime: endTime ?? traceTime(),
+          result: resultText === null ? undefined : { value: resultText },
+          error: error === null ? undefined : { name: "Error", message: error },
+          attachments: attachments.length > 0 ? attachments : undefined,
         }),
     };
   }
 
-  async #picture(page: Page, name: string, signal?: AbortSignal): Promise<{ file: string; blob: string | null } | null> {
-    const { pictures, limits, takePicture, warn } = this.#parts;
-    if (!pictures || this.#finishing) return null;
-    if (pictures.full) {
-      this.#sayOnce(
-        `Recording limit reached: ${limits.pictures} pictures or ${limits.pictureBytes} bytes of them. Further ones are left out.`,
-      );
-      return null;
-    }
-    try {
-      const outer = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-      const options = { quality: PICTURE_QUALITY, limitMs: limits.pictureMs };
-      const picture = await withDeadline(limits.pictureMs + 500, (signal) => takePicture(page, { ...options, signal }), { signal: outer });
-      return await pictures.keep(name, picture);
-    } catch (cause) {
-      if (signal?.aborted || this.#closing.signal.aborted || page.isClosed()) return null; // the run's end, not ours
-      warn("A picture could not be taken", cause);
-      this.#parts.writer?.append(remark(`Picture ${name} could not be taken: ${cause instanceof Error ? cause.message : String(cause)}`));
-      return null;
-    }
-  }
-
-  #pageEvent(event: TraceEvent): void {
-    const { writer, limits } = this.#parts;
-    if (this.#consoleMessages >= limits.consoleMessages) {
-      this.#sayOnce(`Recording limit reached: ${limits.consoleMessages} console messages. Further ones are left out.`);
-      return;
-    }
-    this.#consoleMessages += 1;
-    writer?.append(event);
-  }
-
-  #sayOnce(text: string): void {
-    if (this.#said.has(text)) return;
-    this.#said.add(text);
-    this.#parts.writer?.append(remark(text));
-  }
-
-  /** The name of a page in the trace; given at first sight. */
-  #pageId(page: Page): string {
-    const known = this.#pages.get(page);
-    if (known !== undefined) return known;
-    const pageId = `page@${++this.#calls}`;
-    this.#pages.set(page, pageId);
-    this.#parts.writer?.append({ type: "event", time: traceTime(), class: "BrowserContext", method: "page", params: { pageId }, pageId });
-    return pageId;
-  }
-
   async *zip(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { dir, writer, pictures } = this.#parts;
-    if (!writer) throw new AppError("NOT_FOUND", "This run keeps no trace", { details: { reason: "disabled" } });
+    const { dir, options, writer, pictures } = this.#parts;
+    if (!options.enabled || !options.trace) throw new AppError("NOT_FOUND", "This run keeps no trace", { details: { reason: "disabled" } });
+    const reason = () => new AppError("NOT_FOUND", "The trace of this run could not be written", { details: { reason: "persist_failed" } });
+    if (!writer) throw reason();
     this.#readers += 1;
     try {
-      if (this.#finishing) await this.#finishing;
+      await this.#finishing; // "the trace" of a run that is over is the finished one
       if (this.#zipBytes !== null) {
-        yield* createReadStream(join(dir, TRACE_FILE)) as AsyncIterable<Uint8Array>;
-        return;
+        await using file = await openPlain(join(dir, TRACE_FILE));
+        yield* fileChunks(file, this.#zipBytes);
+      } else {
+        await writer.flush();
+        yield* zipStream(traceEntries(dir, { bytes: writer.bytes, blobs: new Map(pictures?.blobs) }));
       }
-      await writer.flush();
-      yield* zipStream(traceEntries(dir, { bytes: writer.bytes, blobs: new Map(pictures?.blobs) }));
     } finally {
       this.#readers -= 1;
       this.#release();
@@ -305,34 +261,8 @@ class RunRecorder implements Recorder {
   }
 
   finish(): Promise<void> {
-    this.#finishing ??= this.#finish().finally(() => this.#release());
+    this.#finishing ??= this.#finish();
     return this.#finishing;
-  }
-
-  async #finish(): Promise<void> {
-    const { dir, writer, pictures, warn } = this.#parts;
-    this.#closing.abort(new AppError("RUN_TERMINATED", "The recording ends"));
-    this.#detach();
-    if (!writer) return;
-    writer.appendClosing("The run ended before this action did", traceTime());
-    await writer.close();
-    try {
-      this.#zipBytes = await writeTraceZip(dir, traceEntries(dir, { bytes: writer.bytes, blobs: pictures?.blobs ?? new Map() }));
-    } catch (cause) {
-      warn("trace.zip could not be written", cause);
-    }
-  }
-
-  #detach(): void {
-    for (const session of this.#sessions) {
-      session.removeAllListeners();
-      session.detach().catch(() => {}); // its page or browser has gone
-    }
-    this.#sessions.clear();
-  }
-
-  #release(): void {
-    if (this.#finishing && this.#readers === 0) void this.#finishing.then(() => this.#readers === 0 && this.#released.resolve());
   }
 
   released(): Promise<void> {
@@ -341,50 +271,67 @@ class RunRecorder implements Recorder {
 
   artifacts(): Pick<Artifact, "name" | "kind" | "bytes">[] {
     const { writer, pictures } = this.#parts;
-    const lost = this.#finishing !== null && this.#zipBytes === null;
+    const isLost = this.#isFinished && this.#zipBytes === null;
     return [
       ...[...(pictures?.files ?? [])].map(([name, bytes]) => ({
         name: `${SCREENSHOTS_FOLDER}/${name}`,
         kind: "screenshot" as const,
         bytes,
       })),
-      ...(writer && !lost ? [{ name: TRACE_FILE, kind: "trace" as const, bytes: this.#zipBytes }] : []),
+      ...(writer && !isLost ? [{ name: TRACE_FILE, kind: "trace" as const, bytes: this.#zipBytes }] : []),
     ];
+  }
+
+  async #finish(): Promise<void> {
+    this.#closing.abort(new AppError("RUN_TERMINATED", "The recording ends"));
+    this.#pages?.close();
+    try {
+      if (this.#parts.writer) this.#zipBytes = await this.#writeZip(this.#parts.writer);
+    } catch (cause) {
+      this.#parts.warn(`${TRACE_FILE} could not be written`, cause);
+    }
+    this.#isFinished = true;
+    this.#release();
+  }
+
+  async #writeZip(writer: TraceWriter): Promise<number | null> {
+    const { dir, pictures } = this.#parts;
+    writer.appendClosing("The run ended before this action did", traceTime());
+    await writer.close();
+    if (!writer.failed) return writeTraceZip(dir, traceEntries(dir, { bytes: writer.bytes, blobs: pictures?.blobs ?? new Map() }));
+    const entries = await salvagedEntries(dir, "The recording broke off while this action ran");
+    return entries && writeTraceZip(dir, entries);
+  }
+
+  #picture(page: Page, name: string, signal: AbortSignal | undefined) {
+    const { signal: closing } = this.#closing;
+    if (closing.aborted) return null;
+    return this.#parts.pictures?.take(page, name, signal ? AbortSignal.any([signal, closing]) : closing);
+  }
+
+  #release(): void {
+    if (this.#isFinished && this.#readers === 0) this.#released.resolve();
+  }
+
+  #writeContext(): void {
+    const { writer, runId, title, viewport, chromeVersion } = this.#parts;
+    writer?.append({
+      type: "context-options",
+      version: TRACE_VERSION,
+      origin: "library",
+      browserName: "chromium",
+      platform: process.platform,
+      playwrightVersion: "1.53.0", // the first whose viewer opens this version
+      title,
+      wallTime: Date.now(),
+      monotonicTime: traceTime(),
+      sdkLanguage: "javascript",
+      options: { viewport, deviceScaleFactor: 1, isMobile: false, userAgent: `Chrome/${chromeVersion}` },
+      contextId: runId,
+    });
+    writer?.append(remark(`Run ${runId}, Chrome ${chromeVersion}`));
   }
 }
 
 /** A line in the viewer's console. */
 const remark = (text: string): TraceEvent => ({ type: "stdout", timestamp: traceTime(), text: `${text}\n` });
-
-/** Hundreds of actions can fail to be pictured for one cause; a run needs to be told once. */
-function oncePerKind(warn: (error: unknown) => void): Warn {
-  const told = new Set<string>();
-  return (what, cause) => {
-    if (told.has(what)) return;
-    told.add(what);
-    const reason = cause instanceof Error ? `: ${cause.message}` : "";
-    try {
-      warn(new AppError("INTERNAL", `${what}${reason}`, { cause }));
-    } catch {} // whoever listens must not end a run by it
-  };
-}
-
-const noAction: ActionRecording = {
-  observer: { log() {}, input() {} },
-  screenshot: async () => null,
-  end() {},
-};
-
-/** Recording off. */
-const noRecorder: Recorder = {
-  attach() {},
-  step: () => ({ end() {} }),
-  action: () => noAction,
-  // biome-ignore lint/correctness/useYield: there is nothing to yield, and callers pull as from any other
-  async *zip() {
-    throw new AppError("NOT_FOUND", "This run is not recorded", { details: { reason: "disabled" } });
-  },
-  finish: async () => {},
-  artifacts: () => [],
-  released: async () => {},
-};

@@ -1,16 +1,16 @@
 /** Makes artifacts of what a killed process left of a recording. */
-import { constants } from "node:fs";
-import { lstat, open, readdir } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Artifact, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
 import { ACTION_LOG_FILE, ACTIONS_FOLDER, collectActionLog } from "./action-log.ts";
+import { openPlain } from "./file-chunks.ts";
 import { blobsOf, type TraceEvent, TraceEventSchema, TraceOrder, toLine } from "./trace-events.ts";
 import { BLOBS_FOLDER, EVENTS_FILE, TRACE_FOLDER, traceEntries, writeTraceZip } from "./trace-zip.ts";
+import type { ZipEntry } from "./zip.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 /** No event is longer; what is, is no event. */
 const LINE_BYTES = 4 * 1024 * 1024;
-const REASON = "The node died while this action ran";
 
 export type SalvagedFile = Pick<Artifact, "name" | "kind" | "bytes">;
 
@@ -32,6 +32,12 @@ export async function salvage(dir: string, runId: string): Promise<SalvagedFile[
 }
 
 async function salvageTrace(dir: string): Promise<number | null> {
+  const entries = await salvagedEntries(dir, "The node died while this action ran");
+  return entries && writeTraceZip(dir, entries);
+}
+
+/** What a whole zip can be made of, with the open actions ended for the `reason`; null if there is no trace. */
+export async function salvagedEntries(dir: string, reason: string): Promise<ZipEntry[] | null> {
   const path = join(dir, TRACE_FOLDER, EVENTS_FILE);
   if ((await plainSize(path)) === null) return null;
   const order = new TraceOrder();
@@ -49,13 +55,8 @@ async function salvageTrace(dir: string): Promise<number | null> {
     const size = await plainSize(join(dir, TRACE_FOLDER, BLOBS_FOLDER, name));
     if (size !== null) blobs.set(name, size);
   }
-  const tail = Buffer.from(
-    order
-      .closing(REASON)
-      .map((event) => toLine(event, (text) => text))
-      .join(""),
-  );
-  return writeTraceZip(dir, traceEntries(dir, { bytes, blobs, tail }));
+  const tail = order.closing(reason).map((event) => toLine(event, (text) => text));
+  return traceEntries(dir, { bytes, blobs, tail: Buffer.from(tail.join("")) });
 }
 
 function toEvent(line: Buffer): TraceEvent | null {
@@ -68,7 +69,7 @@ function toEvent(line: Buffer): TraceEvent | null {
 
 /** The whole lines of a file, without their line break; a last one that has none is left out. */
 async function* lines(path: string): AsyncGenerator<Buffer, void, undefined> {
-  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  await using file = await openPlain(path);
   let rest: Buffer = Buffer.alloc(0);
   while (rest.length <= LINE_BYTES) {
     const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES);

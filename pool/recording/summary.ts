@@ -1,17 +1,18 @@
 /** An action in one line for people, and its parameters as they may be kept. Text that was typed is in neither. */
 import type { Action } from "../../shared/action.ts";
+import type { Clean } from "./clean.ts";
 
 const SUMMARY_CHARS = 120;
 const SELECTOR_CHARS = 60;
-const VALUE_CHARS = 2_000;
 export const REDACTED = "[redacted]";
 
-/** `type into '#order' + press Enter`; at most 120 characters. Credentials appear by name. */
-export function summarise(action: Action): string {
+/** `type into '#order' + press Enter`; at most 120 characters. Credentials appear by name. `mask` sees each text before it is cut. */
+export function summarise(action: Action, mask: Clean = (text) => text): string {
+  const quoted = (text: string, max: number) => `'${cut(mask(text).replace(/\s+/g, " ").trim(), max)}'`;
   const on = action.selector ? quoted(action.selector.primary, SELECTOR_CHARS) : null;
   switch (action.action) {
     case "goto":
-      return cut(`goto ${plainUrl(action.params.url)}`, SUMMARY_CHARS);
+      return cut(`goto ${mask(plainUrl(mask(action.params.url)))}`, SUMMARY_CHARS);
     case "click": {
       const { button, click_count } = action.params;
       const verb = `${button === "left" ? "" : `${button}-`}${["", "", "double-", "triple-"][click_count] ?? ""}click`;
@@ -37,28 +38,20 @@ export function summarise(action: Action): string {
   }
 }
 
-/** The parameters as they may be written down: typed text is replaced, what is endless is cut. */
+/** The parameters as they may be written down: typed text is replaced. */
 export function safeParams(action: Pick<Action, "action" | "params">): Record<string, unknown> {
   const params: Record<string, unknown> = { ...action.params };
   if (action.action === "key_press" && params.text !== undefined) params.text = REDACTED;
-  return Object.fromEntries(
-    Object.entries(params).map(([key, value]) => [key, typeof value === "string" ? noted(value, VALUE_CHARS) : value]),
-  );
+  return params;
 }
 
-/** Cut to `max` characters, with the whole length said. */
-export const noted = (text: string, max: number): string =>
-  text.length > max ? `${text.slice(0, max).toWellFormed()}… (${text.length} characters)` : text;
-
 /** The address without user, password, and the values of its query. */
-export function plainUrl(text: string): string {
+function plainUrl(text: string): string {
   if (!URL.canParse(text)) return text.replace(/[?#].*$/s, "?…");
   const url = new URL(text);
   if (url.protocol === "data:" || url.protocol === "javascript:") return `${url.protocol}…`;
   const query = [...url.searchParams.keys()].map((key) => `${key}=…`).join("&");
   return `${url.protocol}//${url.host}${url.pathname}${query && `?${query}`}${url.hash && "#…"}`;
 }
-
-const quoted = (text: string, max: number): string => `'${cut(text.replace(/\s+/g, " ").trim(), max)}'`;
 
 const cut = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max - 1).toWellFormed()}…` : text);

@@ -1,6 +1,6 @@
 /** Our actions in the words of the trace viewer, which has titles and icons of its own for Playwright's calls. */
 import type { Action } from "../../shared/action.ts";
-import { noted, REDACTED, safeParams } from "./summary.ts";
+import { REDACTED, safeParams } from "./summary.ts";
 
 export type TraceCall = { class: string; method: string; title?: string; params: Record<string, unknown> };
 
@@ -8,7 +8,7 @@ export type TraceCall = { class: string; method: string; title?: string; params:
 export function traceCall(action: Action, title: string | null): TraceCall {
   const call = toCall(action);
   const { selector } = action;
-  const target = selector === null ? {} : { selector: noted(selector.primary, 500) };
+  const target = selector === null ? {} : { selector: selector.primary };
   const fallbacks = selector === null || selector.fallbacks.length === 0 ? {} : { fallbacks: selector.fallbacks };
   const params = { ...target, ...fallbacks, ...call.params };
   return { ...call, params, ...(title ? { title: literal(title, params) } : {}) };

@@ -4,6 +4,7 @@
  * Viewers refuse or go blank over one bad line, therefore each event is checked when it is written.
  */
 import { z } from "zod";
+import { type Clean, cleanDeep } from "./clean.ts";
 
 /** Every viewer from 1.53 on opens version 8; newer versions open only in the newest. */
 export const TRACE_VERSION = 8;
@@ -58,8 +59,8 @@ const After = z.strictObject({
   callId: name,
   endTime: time,
   result: values.optional(),
-  error: z.strictObject({ name, message: z.string() }).optional(),
-  attachments: z.array(z.strictObject({ name, contentType: name, sha1: blob })).optional(),
+  error: z.strictObject({ name: z.string(), message: z.string() }).optional(),
+  attachments: z.array(z.strictObject({ name: z.string(), contentType: name, sha1: blob })).optional(),
 });
 
 const Console = z.strictObject({
@@ -187,17 +188,35 @@ export function blobsOf(event: TraceEvent): string[] {
 /** Now, on the clock of all events. */
 export const traceTime = (): number => Math.round(performance.now() * 1000) / 1000;
 
-/** Parts of an event that name things inside the trace: they hold nothing from outside and must stay as they are. */
-const NAMING = new Set(["type", "callId", "parentId", "pageId", "sha1", "file", "phase", "class", "method", "messageType", "contentType"]);
+/** Parts of an event that are ours and have a meaning for the viewer: nothing from outside is in them, and they must stay as they are. */
+const NAMING = new Set([
+  "type",
+  "callId",
+  "parentId",
+  "pageId",
+  "contextId",
+  "sha1",
+  "file",
+  "phase",
+  "class",
+  "method",
+  "messageType",
+  "contentType",
+  "origin",
+  "browserName",
+  "platform",
+  "playwrightVersion",
+  "sdkLanguage",
+]);
 /** Parts whose shape is not ours. */
 const FREE = new Set(["params", "result", "value"]);
 
 /** The event as one line, every text in it passed through `clean`. Throws what makes it unreadable for a viewer. */
-export function toLine(event: TraceEvent, clean: (text: string) => string): string {
+export function toLine(event: TraceEvent, clean: Clean): string {
   return `${JSON.stringify(TraceEventSchema.parse(cleanFields(event, clean)))}\n`;
 }
 
-function cleanFields(value: unknown, clean: (text: string) => string): unknown {
+function cleanFields(value: unknown, clean: Clean): unknown {
   if (typeof value === "string") return clean(value);
   if (Array.isArray(value)) return value.map((each) => cleanFields(each, clean));
   if (typeof value !== "object" || value === null) return value;
@@ -207,12 +226,4 @@ function cleanFields(value: unknown, clean: (text: string) => string): unknown {
       return [key, FREE.has(key) ? cleanDeep(each, clean) : cleanFields(each, clean)];
     }),
   );
-}
-
-/** A copy with every string cleaned, keys too: where the shape is not ours, a key can hold anything. */
-export function cleanDeep(value: unknown, clean: (text: string) => string): unknown {
-  if (typeof value === "string") return clean(value);
-  if (Array.isArray(value)) return value.map((each) => cleanDeep(each, clean));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [clean(key), cleanDeep(each, clean)]));
 }

@@ -1,5 +1,7 @@
 /** Appends events to the trace's file: in order, each checked, in the background. What is on disk always ends with a whole line. */
 import { type FileHandle, open } from "node:fs/promises";
+import type { Clean } from "./clean.ts";
+import { writeAll } from "./file-chunks.ts";
 import { type TraceEvent, TraceOrder, toLine } from "./trace-events.ts";
 
 /** Behind a disk that cannot keep up, what tells of no action is left out. */
@@ -10,7 +12,7 @@ export type TraceWriterOptions = {
   /** Past it come only the line that says so and the ends of what is open. */
   limitBytes: number;
   /** Applied to every text of every event. */
-  clean: (text: string) => string;
+  clean: Clean;
   warn: (error: unknown) => void;
   /** Called once, when the limit is reached; its answer is the line that says so. */
   onLimit: () => TraceEvent;
@@ -44,6 +46,11 @@ export class TraceWriter {
   /** Bytes on disk, whole lines only. */
   get bytes(): number {
     return this.#writtenBytes;
+  }
+
+  /** Did the disk refuse? Then the file ends somewhere after `bytes`, perhaps within a line, and nothing follows. */
+  get failed(): boolean {
+    return this.#failed;
   }
 
   /** True if the event is in the trace, or on its way. Never throws: what cannot be written is told to `warn` and left out. */
@@ -89,7 +96,7 @@ export class TraceWriter {
         const batch = Buffer.from(this.#queue.join(""));
         this.#queue = [];
         this.#queuedBytes = 0;
-        for (let at = 0; at < batch.length; ) at += (await this.#file.write(batch, at)).bytesWritten;
+        await writeAll(this.#file, batch);
         this.#writtenBytes += batch.length;
       }
     } catch (error) {

@@ -2,6 +2,7 @@
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TRACE_FILE } from "../../shared/recording.ts";
+import { writeAll } from "./file-chunks.ts";
 import { type ZipEntry, zipStream } from "./zip.ts";
 
 /** Beside the artifacts, in the run's folder; not an artifact itself. */
@@ -42,7 +43,7 @@ export async function writeTraceZip(dir: string, entries: readonly ZipEntry[]): 
   try {
     await using file = await open(part, "w", 0o600);
     for await (const chunk of zipStream(entries)) {
-      for (let at = 0; at < chunk.byteLength; ) at += (await file.write(chunk, at)).bytesWritten;
+      await writeAll(file, chunk);
       bytes += chunk.byteLength;
     }
     await file.sync();

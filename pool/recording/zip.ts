@@ -3,11 +3,9 @@
  * Own code rather than a library, because a reader must pull it (no byte is read before it is asked for), can leave at any
  * chunk with every file closed by then, and sees a read error as an error; libraries push through pipes that do neither.
  */
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { crc32, createDeflateRaw } from "node:zlib";
+import { fileChunks, openPlain } from "./file-chunks.ts";
 
-const CHUNK_BYTES = 64 * 1024;
 const MAX_ENTRIES = 0xffff;
 const MAX_BYTES = 0xffff_ffff;
 const VERSION = 20;
@@ -45,17 +43,17 @@ export async function* zipStream(entries: readonly ZipEntry[]): AsyncGenerator<U
   for (const entry of entries) {
     const name = Buffer.from(entry.name);
     const about: Written = { name, flags: UTF8_NAMES, method: 0, crc: 0, packed: 0, size: 0, offset };
-    await using file = await openFile(entry.path);
+    await using file = await openPlain(entry.path);
     if (entry.method === "store") {
-      for await (const chunk of read(file, entry)) about.crc = crc32(chunk, about.crc); // first, since readers of streams need it ahead of stored bytes
+      for await (const chunk of fileChunks(file, entry.bytes)) about.crc = crc32(chunk, about.crc); // first, since readers of streams need it ahead of stored bytes
       about.packed = about.size = entry.bytes;
       yield passed(localHeader(about, dated));
-      for await (const chunk of read(file, entry)) yield passed(chunk);
+      for await (const chunk of fileChunks(file, entry.bytes)) yield passed(chunk);
     } else {
       about.flags |= SIZES_FOLLOW;
       about.method = 8;
       yield passed(localHeader(about, dated));
-      for await (const chunk of deflated(counted(read(file, entry), about))) {
+      for await (const chunk of deflated(counted(fileChunks(file, entry.bytes), entry.tail, about))) {
         about.packed += chunk.byteLength;
         yield passed(chunk);
       }
@@ -68,28 +66,19 @@ export async function* zipStream(entries: readonly ZipEntry[]): AsyncGenerator<U
   yield passed(endRecord(written.length, directoryStart, offset - directoryStart));
 }
 
-/** A symbolic link is refused: what is zipped lies in the run's own folder. */
-const openFile = (path: string): Promise<FileHandle> => open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-
-async function* read(file: FileHandle, { path, bytes, tail }: ZipEntry): AsyncGenerator<Uint8Array, void, undefined> {
-  for (let position = 0; position < bytes; ) {
-    const { bytesRead, buffer } = await file.read({
-      buffer: Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, bytes - position)),
-      position,
-    });
-    if (bytesRead === 0) throw new Error(`${path} ended at byte ${position} of ${bytes}`);
-    position += bytesRead;
-    yield buffer.subarray(0, bytesRead);
-  }
-  if (tail && tail.byteLength > 0) yield tail;
-}
-
-async function* counted(chunks: AsyncIterable<Uint8Array>, about: Written): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of chunks) {
+/** Chunks and tail as they are, their sum noted. */
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  tail: Uint8Array | undefined,
+  about: Written,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const count = (chunk: Uint8Array) => {
     about.crc = crc32(chunk, about.crc);
     about.size += chunk.byteLength;
-    yield chunk;
-  }
+    return chunk;
+  };
+  for await (const chunk of chunks) yield count(chunk);
+  if (tail && tail.byteLength > 0) yield count(tail);
 }
 
 /** One chunk goes in when the one before has come out: nothing piles up behind a slow reader. */

@@ -1,0 +1,16 @@
+/** Failures of a recording, told to whoever started it. */
+import { AppError } from "../../shared/errors.ts";
+
+export type Warn = (what: string, cause: unknown) => void;
+
+/** Each kind of failure once: hundreds of actions can fail to be pictured for one cause. The listener cannot break the recording. */
+export function warnOnce(listener: (error: unknown) => void): Warn {
+  const told = new Set<string>();
+  return (what, cause) => {
+    if (told.has(what)) return;
+    told.add(what);
+    try {
+      listener(new AppError("INTERNAL", cause instanceof Error ? `${what}: ${cause.message}` : what, { cause }));
+    } catch {} // a recording is never in the way of its run, nor is who listens to it
+  };
+}
