@@ -10,7 +10,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { JobQueue } from "./boss.ts";
 import { endQueued, ROW } from "./end-run.ts";
 
-/** The payload is the id of the run that is to stop. */
+/** The payload is the id of the run that is to stop; whose it is, its row tells. */
 export const STOP_CHANNEL = "understudy_stop";
 const FLOOR_MS = 2_000;
 
@@ -45,7 +45,7 @@ type WatchOptions = { store: Store; owner: Owner; onStop: (runId: string) => voi
 /** Calls `onStop` for each run of ours that is to stop: at once when told, else with the next look. It may be called more than once for a run. */
 export async function watchStops({ store, owner, onStop, log, floorMs = FLOOR_MS }: WatchOptions): Promise<AsyncDisposable> {
   const closing = new AbortController();
-  const listening = await store.listen(STOP_CHANNEL, (runId) => (runId === "" ? void look() : onStop(runId)));
+  const listening = await store.listen(STOP_CHANNEL, () => void look());
   async function look(): Promise<void> {
     try {
       const marked = await store.query<{ run_id: string }>(

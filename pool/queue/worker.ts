@@ -31,6 +31,8 @@ export class Worker implements AsyncDisposable {
   #taking: { stop: AbortController; loop: Promise<void> } | null = null;
   #listening: AsyncDisposable | null = null;
   #wake: () => void = () => {};
+  /** The loop's look at the queue that is under way. Never rejects. */
+  #looking: Promise<unknown> = Promise.resolve();
   readonly #strays: Strays;
   readonly #closing = new AbortController();
 
@@ -59,6 +61,7 @@ export class Worker implements AsyncDisposable {
   /** Accepts a run, and claims it for this node at once when a slot is free. @throws as createRun does. */
   async create(run: NewRun, idempotency: Idempotency | null): Promise<Created> {
     const { owner, slots } = this.#options;
+    if (slots.busy === slots.total) await this.#looking; // it holds a slot for the moment of a look at the queue
     const lease = this.#taking ? slots.take() : null;
     const claimant = { ...owner, claim_id: crypto.randomUUID() };
     try {
@@ -100,26 +103,33 @@ export class Worker implements AsyncDisposable {
 
   /** Never rejects. */
   async #fill(signal: AbortSignal): Promise<void> {
-    const { owner, slots, log, floorMs = FLOOR_MS } = this.#options;
+    const { slots, floorMs = FLOOR_MS } = this.#options;
     while (!signal.aborted) {
       const lease = await slots.next(signal).catch(() => null);
       if (!lease) return; // draining
       const woken = new Promise<void>((resolve) => (this.#wake = resolve)); // before we look: what comes meanwhile counts
-      const claimant = { ...owner, claim_id: crypto.randomUUID() };
-      let waitMs = floorMs;
-      try {
-        const claim = (await this.#strays.take()) ?? (await claimNext(this.#options, claimant, signal));
-        if (claim) {
-          this.#start(claim, lease);
-          continue;
-        }
-      } catch (error) {
-        if (!signal.aborted) log.warn("Cannot look for work; trying again", { error });
-        if (error instanceof StoreOutage) this.#strays.add(claimant.claim_id);
-        waitMs = STORE_AWAY_MS;
-      }
+      const looked = this.#look(lease, signal);
+      this.#looking = looked;
+      const found = await looked;
+      if (found === "work") continue;
+      await Promise.race([woken, pause(found === "nothing" ? floorMs : STORE_AWAY_MS, signal).catch(() => {})]); // draining: the loop ends
+    }
+  }
+
+  /** Fills the slot with the head of the queue, or gives it back. Never rejects. */
+  async #look(lease: SlotLease, signal: AbortSignal): Promise<"work" | "nothing" | "failed"> {
+    const { owner, log } = this.#options;
+    const claimant = { ...owner, claim_id: crypto.randomUUID() };
+    try {
+      const claim = (await this.#strays.take()) ?? (await claimNext(this.#options, claimant, signal));
+      if (claim) this.#start(claim, lease);
+      else lease[Symbol.dispose]();
+      return claim ? "work" : "nothing";
+    } catch (error) {
       lease[Symbol.dispose]();
-      await Promise.race([woken, pause(waitMs, signal).catch(() => {})]); // draining: the loop ends
+      if (error instanceof StoreOutage) this.#strays.add(claimant.claim_id);
+      if (!signal.aborted) log.warn("Cannot look for work; trying again", { error });
+      return "failed";
     }
   }
 

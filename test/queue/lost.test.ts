@@ -1,0 +1,132 @@
+import { expect, it } from "vitest";
+import { claimNext, createRun } from "../../pool/queue/dispatch.ts";
+import { endRunsOfEarlierBoots, watchPeers } from "../../pool/queue/lost.ts";
+import { readEvents } from "../../pool/store/events.ts";
+import type { Owner } from "../../pool/store/fence.ts";
+import { readLocation } from "../../pool/store/location.ts";
+import { joinNodes } from "../../pool/store/nodes.ts";
+import { readRow, updateAftermath } from "../../pool/store/runs.ts";
+import { readRun } from "../../pool/store/to-run.ts";
+import type { NodeInfo } from "../../shared/node.ts";
+import { claimant, newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
+import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
+
+const REBOOTED: Owner = { ...OWNER, boot_id: "boot-2" };
+const PEER: Owner = { node_id: "node-b", boot_id: "boot-b", node_url: "http://127.0.0.1:7071" };
+const hint = {
+  type: "guardrail",
+  at: new Date().toISOString(),
+  rule: "r",
+  kind: "hint",
+  reason: "x",
+  action_seq: null,
+  host: null,
+} as const;
+
+eachStore("a node that starts again", (opened, kind) => {
+  it("ends what its earlier boot had in hand as NODE_LOST, and runs what was queued", async () => {
+    const { store, queue, deps, writer } = opened();
+    const lost = await claimedRun(opened());
+    await writer.transition(lost.fence, "running");
+    await writer.append(lost.fence, hint);
+    const waiting = newRun();
+    await createRun(deps, waiting, { claimFor: null, idempotency: null });
+
+    expect(await endRunsOfEarlierBoots({ store, queue, owner: REBOOTED, log: quiet })).toEqual([lost.fence.run_id]);
+    expect(await readRun(store, lost.fence.run_id)).toMatchObject({
+      status: "failed",
+      node_id: OWNER.node_id,
+      error: { code: "NODE_LOST", details: { node_id: OWNER.node_id } },
+      recording: { state: "finalizing" },
+    });
+    const events = await readEvents(store, lost.fence.run_id, 0, 100);
+    expect(events.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(events.at(-1)?.event).toMatchObject({ type: "complete", status: "failed" });
+    expect((await claimNext(deps, claimant(REBOOTED)))?.run.run_id).toBe(waiting.run_id);
+  });
+
+  it("is told of ended runs whose artifacts were on their way, until they are settled", async () => {
+    const { store, queue, writer } = opened();
+    const { fence } = await claimedRun(opened());
+    await writer.transition(fence, "terminated", OUTCOME);
+    const boot = () => endRunsOfEarlierBoots({ store, queue, owner: REBOOTED, log: quiet });
+    expect(await boot()).toEqual([fence.run_id]);
+    expect((await readRow(store, fence.run_id))?.status).toBe("terminated");
+    expect(await readLocation(store, fence.run_id)).toMatchObject({ state: "live" });
+    await updateAftermath(store, fence.run_id, { settled: true, recording_state: "partial" });
+    expect(await boot()).toEqual([]);
+    expect(await readLocation(store, fence.run_id)).toMatchObject({ state: "stored" });
+  });
+
+  it("leaves the runs of this boot alone, and on a server those of other nodes", async () => {
+    const { store, queue } = opened();
+    const mine = await claimedRun(opened(), newRun(), REBOOTED);
+    const theirs = await claimedRun(opened(), newRun(), PEER);
+    const ended = await endRunsOfEarlierBoots({ store, queue, owner: REBOOTED, log: quiet });
+    expect(ended).toEqual(kind === "embedded" ? [theirs.fence.run_id] : []); // an embedded store has had one node only
+    expect((await readRow(store, mine.fence.run_id))?.status).toBe("starting");
+  });
+
+  it("refuses what the earlier boot still writes", async () => {
+    const { store, queue, writer } = opened();
+    const { fence } = await claimedRun(opened());
+    await writer.append(fence, hint);
+    await endRunsOfEarlierBoots({ store, queue, owner: REBOOTED, log: quiet });
+    await expect(writer.append(fence, hint)).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(writer.transition(fence, "completed", OUTCOME)).rejects.toMatchObject({ code: "CONFLICT" });
+    expect((await readRow(store, fence.run_id))?.outcome?.error?.code).toBe("NODE_LOST");
+  });
+});
+
+/** On a server: an embedded store has one node, and nobody to watch. */
+function watching(opened: () => TestStore): void {
+  const info = (owner: Owner): NodeInfo => ({
+    node_id: owner.node_id,
+    boot_id: owner.boot_id,
+    url: owner.node_url,
+    state: "ready",
+    slots: { total: 2, busy: 1 },
+    queued: 0,
+    browsers: { warm: 0, busy: 0 },
+    load: 0,
+    tier: "sandbox",
+    version: "0",
+    started_at: "2026-01-01T00:00:00.000Z",
+  });
+  const join = (owner: Owner, beatMs: number) =>
+    joinNodes({ store: opened().store, info: () => info(owner), onFenced: () => {}, log: quiet, beatMs });
+  const watch = (owner: Owner) => watchPeers({ ...opened(), owner, log: quiet, everyMs: 20, lostAfterMs: 200 });
+  const status = async (runId: string) => (await readRow(opened().store, runId))?.status;
+
+  it("end the runs of one that went silent, and settle what it had not stored", async () => {
+    const { store, writer } = opened();
+    await using _silent = await join(PEER, 3_600_000);
+    const open = await claimedRun(opened(), newRun(), PEER);
+    const ended = await claimedRun(opened(), newRun(), PEER);
+    const bare = await claimedRun(opened(), newRun({ recording: { enabled: false } }), PEER);
+    await writer.transition(ended.fence, "terminated", OUTCOME);
+    await using _one = watch(OWNER);
+    await using _two = watch({ ...OWNER, node_id: "node-c", boot_id: "boot-c" });
+    for (const { fence } of [open, ended, bare]) {
+      await expect.poll(() => readLocation(store, fence.run_id)).toMatchObject({ state: "stored" });
+    }
+    expect(await readRun(store, open.fence.run_id)).toMatchObject({ error: { code: "NODE_LOST" }, recording: { state: "lost" } });
+    expect(await readRun(store, ended.fence.run_id)).toMatchObject({ status: "terminated", recording: { state: "lost" } });
+    expect(await readRun(store, bare.fence.run_id)).toMatchObject({ status: "failed", recording: { state: "off" } });
+    expect((await readEvents(store, open.fence.run_id, 0, 10)).filter(({ event }) => event.type === "complete")).toHaveLength(1);
+    await expect(writer.append(open.fence, hint)).rejects.toMatchObject({ code: "CONFLICT" });
+  });
+
+  it("leave the runs of one that goes on beating alone, and watch their own not at all", async () => {
+    let looks = 0;
+    const { store } = opened();
+    await using _peer = await join(PEER, 10);
+    const theirs = await claimedRun(opened(), newRun(), PEER);
+    const mine = await claimedRun(opened(), newRun(), OWNER);
+    const counting = { ...store, query: (...args: Parameters<typeof store.query>) => store.query<never>(...args).finally(() => looks++) };
+    await using _watching = watchPeers({ ...opened(), store: counting, owner: OWNER, log: quiet, everyMs: 20, lostAfterMs: 200 });
+    await expect.poll(() => looks, { timeout: 5_000 }).toBeGreaterThan(25); // more than twice the time after which it would be lost
+    expect([await status(theirs.fence.run_id), await status(mine.fence.run_id)]).toEqual(["starting", "starting"]);
+  });
+}
+eachStore("nodes that watch each other", watching, ["server"]);

@@ -1,0 +1,124 @@
+import { expect, it } from "vitest";
+import { claimNext, createRun } from "../../pool/queue/dispatch.ts";
+import { endOverdueRuns, watchQueueClock } from "../../pool/queue/queue-clock.ts";
+import { stopRun, watchStops } from "../../pool/queue/stop.ts";
+import { readEvents } from "../../pool/store/events.ts";
+import { readLocation } from "../../pool/store/location.ts";
+import { readRow } from "../../pool/store/runs.ts";
+import { readRun } from "../../pool/store/to-run.ts";
+import { newRunId } from "../../shared/ids.ts";
+import { CLOCK_LIMITS, claimant, newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
+import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
+
+const queued = async ({ deps }: TestStore, limits = CLOCK_LIMITS) => {
+  const run = newRun({}, { sealed_credentials: Uint8Array.of(1) });
+  await createRun({ ...deps, clockLimits: limits }, run, { claimFor: null, idempotency: null });
+  return run.run_id;
+};
+
+eachStore("stopping a run", (opened) => {
+  it("ends a queued one at once: terminated, with its events, out of the queue, and nothing to wait for", async () => {
+    const { store, queue, deps } = opened();
+    const runId = await queued(opened());
+    expect(await stopRun({ store, queue }, runId)).toEqual({ status: "terminated", result: "ended" });
+    expect(await readRun(store, runId)).toMatchObject({
+      status: "terminated",
+      error: { code: "RUN_TERMINATED" },
+      recording: { state: "off" },
+      node_id: null,
+      step_results: [],
+    });
+    expect((await readEvents(store, runId, 1, 10)).map(({ id, event }) => [id, event.type])).toEqual([
+      [2, "status"],
+      [3, "complete"],
+    ]);
+    expect(await readLocation(store, runId)).toMatchObject({ state: "stored" });
+    expect((await readRow(store, runId))?.sealed_credentials).toBeNull();
+    expect(await claimNext(deps, claimant())).toBeNull();
+  });
+
+  it("marks a claimed one and tells its owner, now or at its next look", async () => {
+    const { store, queue } = opened();
+    const { fence } = await claimedRun(opened());
+    const stopped: string[] = [];
+    const { promise: told, resolve } = Promise.withResolvers<void>();
+    const onStop = (runId: string) => {
+      stopped.push(runId);
+      resolve();
+    };
+    {
+      await using _watching = await watchStops({ store, owner: OWNER, onStop, log: quiet, floorMs: 60_000 });
+      expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "starting", result: "asked" });
+      await told;
+    }
+    stopped.length = 0;
+    await using _another = await watchStops({ store, owner: OWNER, onStop, log: quiet, floorMs: 5 }); // missed the notification
+    await expect.poll(() => stopped).toContain(fence.run_id);
+  });
+
+  it("does not ask the owner about runs of another boot, or that are over", async () => {
+    const { store, queue, writer } = opened();
+    const { fence } = await claimedRun(opened());
+    await stopRun({ store, queue }, fence.run_id);
+    let looks = 0;
+    const counting = { ...store, query: (...args: Parameters<typeof store.query>) => store.query<never>(...args).finally(() => looks++) };
+    const onStop = () => expect.fail("not ours");
+    await using _other = await watchStops({ store: counting, owner: { ...OWNER, boot_id: "boot-2" }, onStop, log: quiet, floorMs: 5 });
+    await expect.poll(() => looks).toBeGreaterThan(2);
+    await writer.transition(fence, "terminated", OUTCOME);
+    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "terminated", result: "over" });
+  });
+
+  it("leaves a run that is over as it is, and knows no strangers", async () => {
+    const { store, queue, writer } = opened();
+    const { fence } = await claimedRun(opened());
+    await writer.transition(fence, "running");
+    await writer.transition(fence, "completed", OUTCOME);
+    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "completed", result: "over" });
+    await expect(stopRun({ store, queue }, newRunId())).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(stopRun({ store, queue }, fence.run_id, "stranger")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("and claiming it at the same moment leave it stopped or claimed, never both, and nobody waits for the other", async () => {
+    const { store, queue, deps } = opened();
+    for (let round = 0; round < 15; round++) {
+      const runId = await queued(opened());
+      const [stop, claim] = await Promise.all([stopRun({ store, queue }, runId), claimNext(deps, claimant())]);
+      const row = await readRow(store, runId);
+      if (stop.result === "ended") expect([claim, row?.status]).toEqual([null, "terminated"]);
+      else expect([claim?.run.run_id, row?.status, stop.result]).toEqual([runId, "starting", "asked"]);
+      const ids = (await readEvents(store, runId, 0, 10)).map(({ id }) => id);
+      expect(ids).toEqual(ids.map((_, i) => i + 1));
+      await store.query("TRUNCATE understudy.runs, understudy.events; DELETE FROM understudy_queue.job_common");
+    }
+  });
+});
+
+eachStore("the queue clock", (opened) => {
+  it("ends runs that wait longer than their limit, and no others", async () => {
+    const { store, queue } = opened();
+    const short = await queued(opened(), { ...CLOCK_LIMITS, queue: 5 });
+    const long = await queued(opened());
+    const { fence } = await claimedRun(opened(), newRun()).catch(() => ({ fence: null }));
+    expect(fence).toBeNull(); // the head was claimed: `short`
+    const overdue = await queued(opened(), { ...CLOCK_LIMITS, queue: 5 });
+    expect(await endOverdueRuns({ store, queue })).toEqual([]);
+    expect(await endOverdueRuns({ store, queue }, new Date(Date.now() + 6_000))).toEqual([overdue]);
+    expect(await readRun(store, overdue)).toMatchObject({
+      status: "timeout",
+      error: { code: "TIMEOUT", details: { clock: "queue", limit_s: 5 } },
+    });
+    expect((await readRow(store, short))?.status).toBe("starting");
+    expect((await readRow(store, long))?.status).toBe("queued");
+  });
+
+  it("ticks by itself, also where nothing is run, and on several nodes at once", async () => {
+    const { store, queue } = opened();
+    const runs = await Promise.all(Array.from({ length: 60 }, () => queued(opened(), { ...CLOCK_LIMITS, queue: 0.05 })));
+    await using _one = watchQueueClock({ store, queue, log: quiet, everyMs: 10 });
+    await using _two = watchQueueClock({ store, queue, log: quiet, everyMs: 10 });
+    const ended = () => store.query("SELECT 1 FROM understudy.runs WHERE status = 'timeout'", []);
+    await expect.poll(ended, { timeout: 10_000 }).toHaveLength(60);
+    for (const runId of runs) expect(await readEvents(store, runId, 0, 10)).toHaveLength(3);
+  });
+});

@@ -1,0 +1,216 @@
+import { expect, it } from "vitest";
+import { createRun } from "../../pool/queue/dispatch.ts";
+import { createSlots, type SlotLease, type Slots } from "../../pool/queue/slots.ts";
+import { type RunSession, Worker } from "../../pool/queue/worker.ts";
+import { readEvents } from "../../pool/store/events.ts";
+import { readRow } from "../../pool/store/runs.ts";
+import { type Store, StoreOutage } from "../../pool/store/sql.ts";
+import { readRun } from "../../pool/store/to-run.ts";
+import { AppError } from "../../shared/errors.ts";
+import { newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
+import { eachStore, type TestStore } from "../support/store.ts";
+
+const hint = (reason: string) =>
+  ({ type: "guardrail", at: new Date().toISOString(), rule: "r", kind: "hint", reason, action_seq: null, host: null }) as const;
+
+type Options = { total?: number; store?: Store; slots?: Slots; floorMs?: number; owner?: typeof OWNER };
+
+/** A worker with a session that stands in for browsers and playbooks: all else is real. */
+async function openWorker(opened: TestStore, run: RunSession, options: Options = {}) {
+  const slots = options.slots ?? createSlots({ total: options.total ?? 1, log: quiet });
+  const store = options.store ?? opened.store;
+  const { writer, queue, deps } = opened;
+  const { owner = OWNER, floorMs = 60_000 } = options;
+  const worker = await Worker.open({ ...deps, store, queue, writer, slots, owner, run, log: quiet, floorMs });
+  return {
+    worker,
+    slots,
+    async [Symbol.asyncDispose]() {
+      await worker.drain();
+      await worker.idle();
+      await worker[Symbol.asyncDispose]();
+      slots[Symbol.dispose]();
+    },
+  };
+}
+
+/** Ends each run after a turn of the event loop. */
+const brief =
+  ({ writer }: TestStore, seen?: (runId: string) => void): RunSession =>
+  async ({ fence }) => {
+    seen?.(fence.run_id);
+    await writer.transition(fence, "running");
+    await writer.append(fence, hint(fence.run_id));
+    await writer.transition(fence, "completed", OUTCOME);
+  };
+const post = ({ deps }: TestStore, run = newRun()) => createRun(deps, run, { claimFor: null, idempotency: null });
+const statuses = async ({ store }: TestStore) => {
+  const rows = await store.query<{ status: string; n: number }>("SELECT status, count(*)::int AS n FROM understudy.runs GROUP BY 1", []);
+  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
+};
+
+eachStore("the worker", (opened) => {
+  it("runs 200 runs posted at once on 2 slots: each once, two at a time, without a pause between them", async () => {
+    const started: string[] = [];
+    const gapsMs: number[] = [];
+    let [inside, most, freedAt] = [0, 0, 0];
+    const session: RunSession = async (claim, expired) => {
+      if (freedAt > 0) gapsMs.push(performance.now() - freedAt);
+      inside += 1;
+      most = Math.max(most, inside);
+      await brief(opened(), (runId) => started.push(runId))(claim, expired);
+      inside -= 1;
+      freedAt = performance.now();
+    };
+    await using node = await openWorker(opened(), session, { total: 2 });
+    const created = await Promise.all(Array.from({ length: 200 }, () => node.worker.create(newRun(), null)));
+    await expect.poll(() => statuses(opened()), { timeout: 25_000, interval: 50 }).toEqual({ completed: 200 });
+    expect(started.toSorted()).toEqual(created.map(({ run_id }) => run_id).toSorted());
+    expect(most).toBe(2);
+    expect(gapsMs.toSorted((a, b) => a - b)[gapsMs.length >> 1]).toBeLessThan(50);
+    for (const { run_id } of created.slice(0, 20)) {
+      const events = await readEvents(opened().store, run_id, 0, 100);
+      expect(events.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(events[3]?.event).toMatchObject({ reason: run_id }); // logs never mix
+    }
+    await node.worker.idle();
+    expect(node.slots.busy).toBe(0);
+    expect(await opened().store.query("SELECT 1 FROM understudy_queue.job_common WHERE state <> 'completed'", [])).toEqual([]);
+  });
+
+  it("starts a run at once that a free slot was waiting for, and one that another node queued", async () => {
+    const { promise: both, resolve } = Promise.withResolvers<void>();
+    const started: string[] = [];
+    await using node = await openWorker(
+      opened(),
+      brief(opened(), (runId) => started.push(runId) === 2 && resolve()),
+    );
+    const mine = await node.worker.create(newRun(), null);
+    expect(mine).toMatchObject({ status: "starting" });
+    await node.worker.idle();
+    const theirs = await post(opened());
+    await both;
+    expect(started).toEqual([mine.run_id, theirs.run_id]);
+  });
+
+  it("finds work that nobody told it of", async () => {
+    const deaf: Store = { ...opened().store, listen: async () => ({ [Symbol.asyncDispose]: async () => {} }) };
+    await using _node = await openWorker(opened(), brief(opened()), { store: deaf, floorMs: 20 });
+    const { run_id } = await post(opened());
+    await expect.poll(async () => (await readRow(opened().store, run_id))?.status).toBe("completed");
+  });
+
+  it("drains: takes nothing new, lets what runs go on, and takes again when it resumes", async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const session: RunSession = async (claim, expired) => {
+      await released;
+      await brief(opened())(claim, expired);
+    };
+    await using node = await openWorker(opened(), session, { total: 2 });
+    const running = await node.worker.create(newRun(), null);
+    await node.worker.drain();
+    expect(node.worker.state).toBe("draining");
+    expect(node.worker.active).toEqual([running.run_id]);
+    const waiting = await node.worker.create(newRun(), null);
+    expect(waiting.status).toBe("queued");
+    release();
+    await node.worker.idle();
+    expect(node.worker.state).toBe("drained");
+    expect(await statuses(opened())).toEqual({ completed: 1, queued: 1 });
+    node.worker.resume();
+    expect(node.worker.state).toBe("ready");
+    await expect.poll(() => statuses(opened())).toEqual({ completed: 2 });
+  });
+
+  it("ends a run whose session threw, and frees its slot", async () => {
+    const errors = [new TypeError("a bug with a secret in it"), new AppError("SETUP_FAILED", "No browser")];
+    await using node = await openWorker(opened(), async () => {
+      throw errors.shift();
+    });
+    const first = await node.worker.create(newRun(), null);
+    await node.worker.idle();
+    const second = await node.worker.create(newRun({ recording: { enabled: false } }), null);
+    await node.worker.idle();
+    expect(await readRun(opened().store, first.run_id)).toMatchObject({
+      status: "failed",
+      error: { code: "INTERNAL", message: expect.not.stringContaining("secret") },
+      recording: { state: "lost" },
+    });
+    expect(await readRun(opened().store, second.run_id)).toMatchObject({ error: { code: "SETUP_FAILED" }, recording: { state: "off" } });
+    expect(node.slots.busy).toBe(0);
+  });
+
+  it("does not touch the end of a run whose session threw only afterwards", async () => {
+    await using node = await openWorker(opened(), async (claim, expired) => {
+      await brief(opened())(claim, expired);
+      throw new TypeError("late");
+    });
+    const { run_id } = await node.worker.create(newRun(), null);
+    await node.worker.idle();
+    expect(await readRun(opened().store, run_id)).toMatchObject({ status: "completed", result: "done" });
+  });
+
+  it("takes the slot back from a session that never ends, tells it, and ends its run", async () => {
+    const slots = createSlots({ total: 1, log: quiet });
+    const hurry = <L extends SlotLease | null>(lease: L): L => {
+      const hold = lease?.hold.bind(lease);
+      if (lease && hold) lease.hold = (holder) => hold(holder, 20);
+      return lease;
+    };
+    const hasty: Slots = {
+      ...slots,
+      get busy() {
+        return slots.busy;
+      },
+      take: () => hurry(slots.take()),
+      next: async (signal) => hurry(await slots.next(signal)),
+    };
+    const { promise: told, resolve } = Promise.withResolvers<unknown>();
+    const never: RunSession = (_claim, expired) =>
+      new Promise(() => expired.addEventListener("abort", () => resolve(expired.reason), { once: true }));
+    await using node = await openWorker(opened(), never, { slots: hasty });
+    const { run_id } = await node.worker.create(newRun(), null);
+    expect(await told).toMatchObject({ code: "INTERNAL" });
+    await node.worker.idle();
+    expect(await readRun(opened().store, run_id)).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
+    expect(slots.busy).toBe(0);
+  });
+
+  it("runs a run once whose claim was committed as the connection broke", async () => {
+    let breaks = 1;
+    const { store } = opened();
+    const breaking: Store = {
+      ...store,
+      async transaction(work) {
+        const result = await store.transaction(work);
+        if (result !== null && breaks-- > 0) throw new StoreOutage("broke after the commit");
+        return result;
+      },
+    };
+    const started: string[] = [];
+    const session = brief(opened(), (runId) => started.push(runId));
+    await using node = await openWorker(opened(), session, { store: breaking, floorMs: 20 });
+    const claimed = await post(opened()); // claimed by the loop
+    await expect.poll(() => statuses(opened())).toEqual({ completed: 1 });
+    breaks = 1;
+    await expect(node.worker.create(newRun(), null)).rejects.toThrow(StoreOutage); // claimed by the one who posts
+    await expect.poll(() => statuses(opened())).toEqual({ completed: 2 });
+    expect(started).toHaveLength(2);
+    expect(started[0]).toBe(claimed.run_id);
+  });
+
+  it("goes on after the store was away", async () => {
+    let broken = true;
+    const { store } = opened();
+    const away: Store = {
+      ...store,
+      transaction: (work) => (broken ? Promise.reject(new StoreOutage("away")) : store.transaction(work)),
+    };
+    await using node = await openWorker(opened(), brief(opened()), { store: away, floorMs: 20 });
+    await post(opened());
+    await expect(node.worker.create(newRun(), null)).rejects.toThrow(StoreOutage);
+    expect(node.slots.busy).toBeLessThanOrEqual(1);
+    broken = false;
+    await expect.poll(() => statuses(opened())).toEqual({ completed: 1 });
+  });
+});
