@@ -1,10 +1,10 @@
 /** One step and the values it may use → actions ready to be performed, or everything that is wrong with them. */
 import { ACTION_PARAMS, type Action, type ActionName, type Selector, type SimpleActionName } from "../../shared/action.ts";
-import { AppError, toIssues } from "../../shared/errors.ts";
+import { AppError, flatIssues } from "../../shared/errors.ts";
 import { type Step, StepSchema, type Verify, VerifySchema } from "../../shared/playbook.ts";
 import { parseSelector } from "../actions/selector-syntax.ts";
 import { type Injection, inject } from "./inject.ts";
-import { mapStep, type Part, type Path, type PlaceKind, partsOf } from "./places.ts";
+import { mapStep, type Part, type Path, type PlaceKind, partsOf, withParsedItems } from "./places.ts";
 import { fillSelector } from "./selector-template.ts";
 import { cutTemplate, fill, placeholders, type Values } from "./template.ts";
 
@@ -54,13 +54,18 @@ export function bindOne(index: number, step: Step, scope: Scope, injections: rea
     sound = false;
     report(...problem);
   };
-  if (!allNamed(step, scope, report)) return null;
+  const written = withParsedItems(step);
+  if (!allNamed(written, scope, report)) return null;
 
-  const filled = fillStep(step, scope, note);
+  const filled = fillStep(written, scope, note);
   const ready = injectAll(filled, injections, note);
   if (!sound || ready === null) return null;
 
-  const actions = partsOf(ready.step).map(({ part, path }, i) => bindAction(part, path, ready.typed[i] ?? null, step, scope, note));
+  const templates = partsOf(written);
+  const actions = partsOf(ready.step).map(({ part, path }, i) => {
+    const late = (field: PropertyKey) => namesOf(templates[i]?.part.params[String(field)]).some((name) => scope.late.has(name));
+    return bindAction({ part, path, typed: ready.typed[i] ?? null, timeout_ms: ready.step.timeout_ms, late }, scope, note);
+  });
   const verify = ready.step.verify && checkVerify(ready.step.verify, note);
   if (!sound) return null;
   const { action, on_failure, failure_message, store_as, once } = ready.step;
@@ -157,30 +162,29 @@ function injectAll(filled: Filled, injections: readonly Injection[], note: Repor
     if (wrong) note("params", into, `inject_into: ${wrong}`);
   }
   const parsed = StepSchema.safeParse(target);
-  for (const { path, message } of parsed.success ? [] : toIssues(parsed.error)) note("params", [path], `After inject_into: ${message}`);
-  return parsed.success ? { ...filled, step: { ...parsed.data, description, failure_message } } : null;
+  for (const { path, message } of flatIssues(parsed.error?.issues ?? [])) note("params", path, `After inject_into: ${message}`);
+  return parsed.success ? { ...filled, step: withParsedItems({ ...parsed.data, description, failure_message }) } : null;
 }
 
-function bindAction(part: Part, path: Path, typed: TypedText | null, written: Step, scope: Scope, note: Report): BoundAction | null {
+const namesOf = (template: unknown): string[] => (typeof template === "string" ? placeholders(template) : []);
+
+/** `late`: does the value of this param depend on a text that is not stored yet? */
+type Binding = { part: Part; path: Path; typed: TypedText | null; timeout_ms: number | null; late(field: PropertyKey): boolean };
+
+function bindAction({ part, path, typed, timeout_ms, late }: Binding, { credentialNames }: Scope, note: Report): BoundAction | null {
   const action = part.action as SimpleActionName;
-  const template = partsOf(written).find((each) => each.path.join() === path.join())?.part.params ?? {};
-  const isLate = (field: unknown) => placeholders(String(template[String(field)] ?? "")).some((name) => scope.late.has(name));
+  const at = (...field: PropertyKey[]) => [...path, "params", ...field];
   if (part.selector) checkSelector(part.selector, [...path, "selector"], note);
   const parsed = ACTION_PARAMS[action].safeParse(part.params);
-  for (const issue of parsed.error?.issues ?? []) {
-    if (!isLate(issue.path[0])) note("steps", [...path, "params", ...issue.path], issue.message);
+  for (const issue of flatIssues(parsed.error?.issues ?? [])) {
+    if (!late(issue.path[0] ?? "")) note("steps", at(...issue.path), issue.message);
   }
   if (!parsed.success) return null;
-  const params = parsed.data;
-  if ("url" in params && !isLate("url") && !isWebUrl(params.url))
-    note("steps", [...path, "params", "url"], "Expected an http or https URL");
-  if ("credential_ref" in params && params.credential_ref !== undefined && typed === null && !isLate("credential_ref")) {
-    if (!scope.credentialNames.includes(params.credential_ref)) {
-      note("credentials", [...path, "params", "credential_ref"], `No credential "${params.credential_ref}" was given`);
-    }
-  }
-  const whole = typed?.length === 1;
-  return { action: { action, selector: part.selector, params, timeout_ms: written.timeout_ms } as Action, typed: whole ? null : typed };
+  const params = parsed.data as { url?: string; credential_ref?: string };
+  if (params.url !== undefined && !late("url") && !isWebUrl(params.url)) note("steps", at("url"), "Expected an http or https URL");
+  const ref = typed === null && !late("credential_ref") ? params.credential_ref : undefined;
+  if (ref !== undefined && !credentialNames.includes(ref)) note("credentials", at("credential_ref"), `No credential "${ref}" was given`);
+  return { action: { action, selector: part.selector, params, timeout_ms } as Action, typed: typed?.length === 1 ? null : typed };
 }
 
 /** The browser's own schemes and files are no place for a playbook; where a web address leads is the guardrails' matter. */
@@ -191,7 +195,7 @@ export function isWebUrl(text: string): boolean {
 
 function checkVerify(verify: Verify, note: Report): Verify {
   const parsed = VerifySchema.safeParse(verify);
-  for (const { path, message } of parsed.success ? [] : toIssues(parsed.error)) note("steps", ["verify", path], message);
+  for (const { path, message } of flatIssues(parsed.error?.issues ?? [])) note("steps", ["verify", ...path], message);
   for (const name of ["expect_element_visible", "expect_element_gone"] as const) {
     const selector = verify[name];
     if (selector) checkSelector(selector, ["verify", name], note);

@@ -5,14 +5,16 @@ import { type BoundStep, bindOne, type CheckName, isWebUrl, type Report, type Sc
 import { type Injection, planInjections } from "./inject.ts";
 import { lineInPlaybook } from "./load.ts";
 import { bindParams } from "./params.ts";
-import { partsOf } from "./places.ts";
-import { fill, placeholders, type Values } from "./template.ts";
+import { mapStep, partsOf, withParsedItems } from "./places.ts";
+import { fill, placeholders, type Value, type Values } from "./template.ts";
 
 /** A playbook that may start: its parameters have values, and every step is known to bind. */
 export type BoundPlaybook = {
   readonly playbook: Playbook;
   readonly start_url: string | null;
-  /** Parameters by name, and `directive`. No credential is ever among them. */
+  /** Parameters that have a value, by name. Bound with these as `params`, the playbook binds the same again. */
+  readonly params: Values;
+  /** These, and `directive`. No credential is ever among them. */
   readonly values: Values;
   readonly injections: readonly Injection[];
   readonly credentialNames: readonly string[];
@@ -53,11 +55,15 @@ export function tryBind(
     const below: Report = (check, path, message) => report(check, ["steps", index, ...path], message);
     const scope: Scope = { values, credentialNames, late, whyNot: (name) => whyNot(playbook, index, name) };
     bindOne(index, step, scope, injectionsOf(injections, index), below);
+    warnings.push(...lookalikes(step, index));
     if (step.store_as === null) continue;
     if (yieldsText(step)) late.add(step.store_as);
     else below("steps", ["store_as"], `A ${step.action} step has no text to store; extract and evaluate have`);
   }
-  return { bound: { playbook, start_url, values, injections, credentialNames, warnings }, problems };
+  const own = Object.fromEntries(
+    playbook.parameters.flatMap(({ name }) => (Object.hasOwn(values, name) ? [[name, values[name] as Value]] : [])),
+  );
+  return { bound: { playbook, start_url, params: own, values, injections, credentialNames, warnings }, problems };
 }
 
 /**
@@ -79,6 +85,19 @@ export function bindStep(bound: BoundPlaybook, index: number, stored: Values): B
   if (step) return step;
   const [first] = issues;
   throw new AppError("VALIDATION_FAILED", `It cannot be bound: ${first?.path}: ${first?.message}`, { details: { issues } });
+}
+
+/** Braces that were meant for a placeholder and are none. They may be right, so that is only a warning. */
+function lookalikes(step: Step, index: number): string[] {
+  const warnings: string[] = [];
+  mapStep(withParsedItems(step), (text, path) => {
+    for (const [meant] of text.matchAll(/\{[A-Za-z_][\w.]*\}/g)) {
+      if (placeholders(meant).length === 0)
+        warnings.push(`${formatPath(["steps", index, ...path])}: ${meant} is no placeholder, their names are lower-case`);
+    }
+    return text;
+  });
+  return warnings;
 }
 
 const injectionsOf = (injections: readonly Injection[], index: number) => injections.filter(({ step }) => step === index);

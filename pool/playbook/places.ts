@@ -1,7 +1,6 @@
 /** All places of a step that may hold a placeholder. One walk serves the check of names and the filling in of values. */
 import type { Selector } from "../../shared/action.ts";
-import type { SequenceItem, Step } from "../../shared/playbook.ts";
-import { sequenceItems } from "../../shared/playbook.ts";
+import { type SequenceItem, type Step, sequenceItems } from "../../shared/playbook.ts";
 import { mapStrings } from "./template.ts";
 
 export type Path = readonly PropertyKey[];
@@ -13,7 +12,13 @@ export type Change = (text: string, path: Path, kind: PlaceKind) => string;
 /** What a step and an item of a sequence have in common. */
 export type Part = Pick<SequenceItem, "selector" | "params"> & { action: Step["action"] };
 
-/** The step with `change` applied to every text in it that is templated; `evaluate.expression`, `store_as` and names of fields are not. Paths lead from the step. */
+/** A sequence keeps its items as they were written, checked but not parsed. Here they become what they mean, once, before any value is in them. */
+export const withParsedItems = (step: Step): Step =>
+  step.action === "sequence" ? { ...step, params: { actions: sequenceItems(step) } } : step;
+
+const itemsOf = ({ params }: Pick<Part, "params">) => params.actions as SequenceItem[];
+
+/** The step with `change` applied to every text in it that is templated; `evaluate.expression`, `store_as` and names of fields are not. Paths lead from the step, whose items are parsed. */
 export function mapStep(step: Step, change: Change): Step {
   const { verify } = step;
   return {
@@ -34,7 +39,7 @@ export function mapStep(step: Step, change: Change): Step {
 /** The actions of a step with their paths: one, or those of its sequence. */
 export function partsOf(step: Step): { part: Part; path: Path }[] {
   if (step.action !== "sequence") return [{ part: step, path: [] }];
-  return sequenceItems(step).map((part, i) => ({ part, path: ["params", "actions", i] }));
+  return itemsOf(step).map((part, i) => ({ part, path: ["params", "actions", i] }));
 }
 
 function mapPart(part: Part, path: Path, change: Change): Pick<Part, "selector" | "params"> {
@@ -42,7 +47,7 @@ function mapPart(part: Part, path: Path, change: Change): Pick<Part, "selector" 
   const at = [...path, "params"];
   if (part.action === "evaluate") return { selector, params: part.params };
   if (part.action === "sequence") {
-    const items = sequenceItems(part as Step).map((item, i) => ({ ...item, ...mapPart(item, [...at, "actions", i], change) }));
+    const items = itemsOf(part).map((item, i) => ({ ...item, ...mapPart(item, [...at, "actions", i], change) }));
     return { selector, params: { actions: items } };
   }
   const params = mapStrings(part.params, (text, below) =>

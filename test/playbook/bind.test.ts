@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type BindInput, bindPlaybook, bindStep } from "../../pool/playbook/bind.ts";
 import { composeTyped } from "../../pool/playbook/bind-step.ts";
@@ -157,10 +158,116 @@ describe("placeholders", () => {
     });
   });
 
+  it("have to give what each action of a sequence needs, too", () => {
+    const parameters = [{ name: "n" }];
+    const steps = [{ action: "sequence", params: { actions: [click("a"), { action: "scroll", params: { amount: "{n}" } }, goto("{n}")] } }];
+    expect(issuesOf(() => bind({ parameters, steps }, { params: { n: "many" } })).map(({ path }) => path)).toEqual([
+      "steps[0].params.actions[1].params.amount",
+      "steps[0].params.actions[2].params.url",
+    ]);
+    const late = [extract("n"), ...steps];
+    expect(() => bindStep(bind({ steps: late }), 1, { n: "many" })).toThrow("params.actions[1].params.amount");
+  });
+
+  it("with capital letters are none, which is worth a warning", () => {
+    const { warnings } = bind({
+      steps: [type("{credentials.Password} {b}"), { action: "evaluate", params: { expression: "{A}" } }],
+      parameters: [{ name: "b", default: "c" }],
+    });
+    expect(warnings).toEqual(["steps[0].params.text: {credentials.Password} is no placeholder, their names are lower-case"]);
+  });
+
   it("never make a value that looks like one expand", () => {
     const parameters = [{ name: "a" }, { name: "b", default: "secret" }];
     const step = bound({ parameters, steps: [type("{a}")] }, { params: { a: "{b} {credentials.p}" }, credentialNames: ["p"] });
     expect(step.actions[0]).toEqual({ action: expect.objectContaining({ params: { text: "{b} {credentials.p}" } }), typed: null });
+  });
+});
+
+it("binds the same again with the values that were found the first time", () => {
+  const source = {
+    parameters: [
+      { name: "id", type: "int" },
+      { name: "why", required: false },
+      { name: "to", pattern: "to (\\w+)" },
+    ],
+    steps: [goto("http://x/{id}/{to}/{directive}")],
+  };
+  const directive = "move 12345 to Rome";
+  const first = bind(source, { directive });
+  expect(first.params).toEqual({ id: 12345, to: "Rome" });
+  const again = bind(source, { directive, params: first.params });
+  expect(bindStep(again, 0, {})).toEqual(bindStep(first, 0, {}));
+});
+
+describe("any playbook", () => {
+  const words = (...from: string[]) => fc.array(fc.constantFrom(...from), { minLength: 1, maxLength: 3 }).map((each) => each.join(""));
+  const odd = words("{p}", "{late}", "{credentials.c}", "{credentials.d}", "{X}", "1", "http://x/", "#", "[a='", "']", "{", "}");
+  const text = fc.oneof({ weight: 9, arbitrary: words("{p}", "{q}", "a", "{X}", "}") }, { weight: 1, arbitrary: odd });
+  const typed = fc.oneof({ weight: 9, arbitrary: words("{p}", "{credentials.c}", "a") }, { weight: 1, arbitrary: odd });
+  const selector = fc.oneof(
+    { weight: 9, arbitrary: fc.constantFrom("#{p}", "text={q}", "role=button[name='{p}']", "xpath///a[.='{q}']", "li") },
+    { weight: 1, arbitrary: odd },
+  );
+  const action = fc.oneof(
+    fc.record({ action: fc.constant("goto"), params: fc.record({ url: text.map((each) => `http://x/${each}`) }) }),
+    fc.record({
+      action: fc.constant("click"),
+      selector,
+      params: fc.record({ click_count: fc.constantFrom("1", 2, "{q}", "{late}") }, { requiredKeys: [] }),
+    }),
+    fc.record({ action: fc.constant("key_press"), params: fc.record({ text: typed, key: text }) }),
+    fc.record({ action: fc.constant("key_press"), params: fc.record({ credential_ref: fc.constantFrom("c", "{p}") }) }),
+    fc.record({ action: fc.constant("extract"), selector }),
+    fc.record({ action: fc.constant("evaluate"), params: fc.record({ expression: text }) }),
+  );
+  const step = fc.oneof(
+    action,
+    fc.array(action, { minLength: 1, maxLength: 3 }).map((actions) => ({ action: "sequence", params: { actions } })),
+  );
+  const injected = fc.constantFrom(
+    "steps.1.params.text",
+    "steps.1.params.actions.0.selector",
+    "steps.1.selector.primary",
+    "steps.1.verify.timeout_ms",
+  );
+  const parameter = (name: string) =>
+    fc.record({
+      name: fc.constant(name),
+      type: fc.constantFrom("string", "string", "int"),
+      default: fc.constantFrom("3", "7", "7", "x", null),
+      required: fc.boolean(),
+      inject_into: fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: injected }),
+    });
+  const value = fc.oneof(fc.string(), fc.constantFrom("{p}", "{credentials.c}", "']", "7", "javascript:x"), fc.integer());
+
+  it("is refused, or each of its steps binds, and no credential but a named one is ever in it", () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(
+        fc.array<object>(step, { maxLength: 3 }),
+        fc.tuple(parameter("p"), parameter("q")),
+        fc.dictionary(fc.constantFrom("p", "q"), value),
+        value,
+        (steps, parameters, params, stored) => {
+          steps.unshift({ action: "extract", selector: "#late", store_as: "late" });
+          try {
+            const ready = bindPlaybook(parsePlaybook({ id: "a", parameters, steps }), { params, credentialNames: ["c"] });
+            accepted += 1;
+            for (const index of ready.playbook.steps.keys()) {
+              for (const { action, typed } of bindStep(ready, index, { late: String(stored), p: String(stored) }).actions) {
+                if (typed) expect(typed.filter((piece) => typeof piece !== "string")).toContainEqual({ credential: "c" });
+                if ("credential_ref" in action.params && !typed) expect(action.params.credential_ref).toBe("c");
+              }
+            }
+          } catch (error) {
+            expect(error).toMatchObject({ name: "AppError", code: "VALIDATION_FAILED" });
+          }
+        },
+      ),
+      { numRuns: 1_500 },
+    );
+    expect(accepted).toBeGreaterThan(150);
   });
 });
 
