@@ -31,10 +31,10 @@ export function labPolicy(networks: string, resolve: Resolve, request: Guardrail
   return createPolicy(guardrails, { privateNetworks: parsePrivateNetworks(networks), resolve, ...(now ? { now } : {}) });
 }
 
-export type Site = AsyncDisposable & { address: string; port: number; hits: string[]; sockets: Set<Socket> };
+export type Site = AsyncDisposable & { address: string; port: number; hits: string[]; sockets: Set<Socket>; server: Server };
 
 /** A server that notes each connection and request; `hits` holds `method host path`, or `connection`. */
-export async function openSite(answer: RequestListener, address = "127.0.0.1"): Promise<Site> {
+export async function openSite(answer: RequestListener, address = "127.0.0.1", port = 0): Promise<Site> {
   const hits: string[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
@@ -44,7 +44,7 @@ export async function openSite(answer: RequestListener, address = "127.0.0.1"): 
   server.on("connection", (socket) => {
     sockets.add(socket.on("close", () => sockets.delete(socket)).on("error", () => {}));
   });
-  return { address, port: await listen(server, address), hits, sockets, [Symbol.asyncDispose]: () => close(server, sockets) };
+  return { address, port: await listen(server, address, port), hits, sockets, server, [Symbol.asyncDispose]: () => close(server, sockets) };
 }
 
 /** A server below HTTP: it is handed each socket. */
@@ -56,11 +56,11 @@ export async function openRawSite(onSocket: (socket: Socket) => void, address = 
     sockets.add(socket.on("close", () => sockets.delete(socket)).on("error", () => {}));
     onSocket(socket);
   });
-  return { address, port: await listen(server, address), hits, sockets, [Symbol.asyncDispose]: () => close(server, sockets) };
+  return { address, port: await listen(server, address, 0), hits, sockets, server, [Symbol.asyncDispose]: () => close(server, sockets) };
 }
 
-async function listen(server: Server, address: string): Promise<number> {
-  await once(server.listen(0, address), "listening");
+async function listen(server: Server, address: string, port: number): Promise<number> {
+  await once(server.listen(port, address), "listening");
   return (server.address() as AddressInfo).port;
 }
 

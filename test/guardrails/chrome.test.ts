@@ -1,0 +1,176 @@
+/** A real Chrome behind the listener: it reaches what the policy allows and nothing else, whichever way a page tries. */
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, launch, type Page } from "puppeteer-core";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type EgressListener, openEgress } from "../../pool/guardrails/egress.ts";
+import type { Refusal } from "../../pool/guardrails/egress-record.ts";
+import { openGuardrails } from "../../pool/guardrails/guardrails.ts";
+import type { Resolve } from "../../pool/guardrails/resolve.ts";
+import type { Action } from "../../shared/action.ts";
+import { CHROME_PATH } from "../support/chrome.ts";
+import { guardrailsOf, labPolicy, openSite, type Site, tableResolver } from "./lab.ts";
+import { answerVector, MUST_REACH } from "./vectors.ts";
+
+/** The run's site; a second one that may be reached; one that is private; and one that a rebinding name shows first. */
+let sites: { home: Site; friend: Site; victim: Site; front: Site };
+let egress: EgressListener;
+let browser: Browser;
+let profile: string;
+const refusals: Refusal[] = [];
+
+beforeAll(async () => {
+  const victim = await openSite(answerVector, "127.0.0.2");
+  sites = {
+    home: await openSite(answerVector),
+    friend: await openSite(answerVector, "127.0.0.3"),
+    victim,
+    front: await openSite(answerVector, "127.0.0.4", victim.port),
+  };
+  egress = await openEgress();
+  profile = await mkdtemp(join(tmpdir(), "us-egress-"));
+  browser = await launch({
+    executablePath: CHROME_PATH,
+    pipe: true,
+    headless: true,
+    userDataDir: profile,
+    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", `--proxy-server=${egress.proxyUrl}`, "--proxy-bypass-list=<-loopback>"],
+  });
+});
+afterAll(async () => {
+  await browser?.close();
+  await egress?.[Symbol.asyncDispose]();
+  for (const site of Object.values(sites ?? {})) await site[Symbol.asyncDispose]();
+  await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+});
+
+const NETWORKS = () => `127.0.0.1:${sites.home.port}, 127.0.0.3:${sites.friend.port}, 127.0.0.4:${sites.front.port}`;
+const NAMES = tableResolver({
+  "friend.test": ["127.0.0.3"],
+  "blocked.test": ["127.0.0.3"],
+  "priv.test": ["127.0.0.2"],
+  "both.test": ["127.0.0.3", "127.0.0.2"],
+});
+const RULES = { blocked_domains: ["blocked.test"] };
+
+/** Attaches a policy, opens the page of all vectors in a tab of its own, and waits until all that it tried has come to something. */
+async function tryEverything(target: string, enough: () => boolean, resolve: Resolve = NAMES, now?: () => number): Promise<void> {
+  for (const site of Object.values(sites)) site.hits.length = 0;
+  refusals.length = 0;
+  egress.attach(labPolicy(NETWORKS(), resolve, RULES, now), (refusal) => refusals.push(refusal));
+  const page = await browser.newPage();
+  try {
+    await page.goto(`http://localhost:${sites.home.port}/vectors?target=${encodeURIComponent(target)}`);
+    expect(await page.evaluate("window.done")).toBe("done");
+    const popup = new Promise<Page | null>((opened) => page.once("popup", opened));
+    await page.evaluate((url) => void window.open(url), `${target}/popup`);
+    const opened = await popup;
+    await vi.waitFor(() => expect(enough()).toBe(true), 15_000);
+    await opened?.close();
+  } finally {
+    await page.close();
+  }
+}
+const reached = (site: Site) => new Set(site.hits.map((hit) => (hit.split(" ")[2] ?? "").slice(1)));
+
+describe("a page behind the listener", () => {
+  it("reaches another origin in every way when the policy allows it (else the next tests prove nothing)", async () => {
+    const missing = () => MUST_REACH.filter((vector) => !reached(sites.friend).has(vector));
+    await tryEverything(`http://friend.test:${sites.friend.port}`, () => missing().length === 0);
+    expect(refusals).toEqual([]);
+  });
+
+  it.each<[string, () => string, string]>([
+    ["a private address", () => `http://127.0.0.2:${sites.victim.port}`, "private_network"],
+    ["another spelling of it", () => `http://0x7f.2:${sites.victim.port}`, "private_network"],
+    ["a name that leads to it", () => `http://priv.test:${sites.victim.port}`, "private_network"],
+    ["a name that leads there too", () => `http://both.test:${sites.victim.port}`, "private_network"],
+    ["a blocked host on an address that may be reached", () => `http://blocked.test:${sites.friend.port}`, "blocked_domains"],
+  ])("never reaches %s", async (_, target, rule) => {
+    await tryEverything(target(), () => refusals.length >= MUST_REACH.length); // each of them was refused once at least
+    expect([sites.victim.hits, sites.friend.hits]).toEqual([[], []]);
+    expect(sites.home.hits.length).toBeGreaterThan(5); // the page itself was there, and its redirects
+    const { hostname } = new URL(target());
+    expect(new Set(refusals.map((refusal) => `${refusal.rule} ${refusal.host}`))).toEqual(new Set([`${rule} ${hostname}`]));
+    expect(new Set(refusals.map((refusal) => refusal.kind))).toEqual(new Set(["http", "connect"]));
+  });
+
+  it("never reaches a private address by a name that changes its mind at every question", async () => {
+    let asked = 0;
+    let now = 0;
+    const rebinding: Resolve = async (host) => (host !== "rebind.test" ? NAMES(host) : [asked++ % 2 === 0 ? "127.0.0.4" : "127.0.0.2"]);
+    const answered = () => refusals.length + sites.front.hits.length >= MUST_REACH.length;
+    await tryEverything(`http://rebind.test:${sites.victim.port}`, answered, rebinding, () => (now += 6_000)); // no answer is ever kept
+    expect(sites.victim.hits).toEqual([]);
+    expect(sites.front.hits.length).toBeGreaterThan(3);
+    expect(refusals.length).toBeGreaterThan(3);
+  });
+});
+
+describe("a goto that was refused on its way", () => {
+  const goto = (url: string): Action => ({ action: "goto", selector: null, params: { url }, timeout_ms: null });
+
+  it.each<[string, () => string, object | null]>([
+    ["by http after a redirect", () => redirect("http://blocked.test/"), { rule: "blocked_domains", host: "blocked.test" }],
+    ["by CONNECT after a redirect", () => redirect("https://blocked.test/"), { rule: "blocked_domains", host: "blocked.test" }],
+    ["to a private address", () => redirect(`http://127.0.0.2:${sites.victim.port}/`), { rule: "private_network", host: "127.0.0.2" }],
+    ["by nobody: the server is not there", () => `http://friend.test:${sites.friend.port}/ok`, null],
+  ])("%s is explained by the record of the listener", async (_, url, expected) => {
+    const policy = labPolicy(NETWORKS(), NAMES, RULES);
+    egress.attach(policy, () => {});
+    const run = openGuardrails({ guardrails: guardrailsOf(RULES), policy, egress });
+    const page = await browser.newPage();
+    try {
+      await page.goto(`http://localhost:${sites.home.port}/`);
+      const action = goto(url());
+      expect(await run.ask(action, { url: page.url() })).toMatchObject({ kind: "allow" });
+      const error: unknown = await page.goto(url()).then(
+        () => null,
+        (cause: unknown) => cause,
+      );
+      const verdict = run.after({ action, url: page.url(), error });
+      if (expected === null) expect(verdict).toBeNull();
+      else expect(verdict).toMatchObject({ kind: "block", ...expected });
+    } finally {
+      await page.close();
+    }
+  });
+
+  const redirect = (to: string) => `http://localhost:${sites.home.port}/redirect?to=${encodeURIComponent(to)}`;
+});
+
+it("refuses everything before a policy is attached, and the page after it loads at once", async () => {
+  await using spare = await openEgress();
+  const context = await browser.createBrowserContext({ proxyServer: spare.proxyUrl, proxyBypassList: ["<-loopback>"] });
+  const page = await context.newPage();
+  const url = `http://localhost:${sites.home.port}/`;
+  sites.home.hits.length = 0;
+  expect((await page.goto(url))?.status()).toBe(403);
+  expect(sites.home.hits).toEqual([]);
+  spare.attach(labPolicy(NETWORKS(), NAMES), () => {});
+  expect((await page.goto(url))?.status()).toBe(200);
+  await context.close();
+});
+
+it("carries a WebSocket both ways", async () => {
+  await using site = await openSite(() => {});
+  const { createHash } = await import("node:crypto");
+  site.server.on("upgrade", (request, socket) => {
+    const key = createHash("sha1").update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${key}\r\n\r\n`);
+    socket.write(Buffer.from([0x81, 5, ...Buffer.from("hello")]));
+  });
+  egress.attach(labPolicy(`${NETWORKS()}, 127.0.0.1:${site.port}`, NAMES), () => {});
+  const page = await browser.newPage();
+  await page.goto(`http://localhost:${sites.home.port}/`);
+  const upgraded = once(site.server, "upgrade");
+  const heard = await page.evaluate(
+    (url) => new Promise((resolve) => (new WebSocket(url).onmessage = ({ data }) => resolve(data))),
+    `ws://localhost:${site.port}/`,
+  );
+  await upgraded;
+  expect(heard).toBe("hello");
+  await page.close();
+});
