@@ -74,12 +74,14 @@ const search = new Script(`(() => {
   return JSON.stringify(match?.[group] === undefined ? null : { text: match[group], start: match.indices[group][0], end: match.indices[group][1] });
 })()`);
 
+/** One for all: to make it takes longer than most searches. Nothing of a directive stays in it. */
+const room = createContext(Object.assign(Object.create(null), { pattern: "", text: "" }));
+
 /** Runs patterns on one directive under one time limit. `node:vm` can interrupt a regular expression; nothing of the author's is run as code. */
 function patternSearch(directive: string): (parameter: Parameter) => Found | null {
-  const room = createContext(Object.assign(Object.create(null), { pattern: "", text: directive }));
   let leftMs = SEARCH_LIMIT_MS;
   return ({ name, pattern }) => {
-    room.pattern = pattern;
+    Object.assign(room, { pattern, text: directive });
     const began = performance.now();
     try {
       const found = JSON.parse(search.runInContext(room, { timeout: Math.max(1, Math.floor(leftMs)) })) as Found | null;
@@ -92,6 +94,7 @@ function patternSearch(directive: string): (parameter: Parameter) => Found | nul
         details: { issues: [{ path: `params.${name}`, message }] },
       });
     } finally {
+      room.text = "";
       leftMs -= performance.now() - began;
     }
   };

@@ -161,18 +161,18 @@ async function performAll(step: BoundStep, attempts: Attempts, deps: RunnerDeps,
   for (const [i, { action, typed }] of actions.entries()) {
     try {
       const { text } = await untilAborted(deps.act(action, { step: index, description, values, typed, spend }), deps.signal);
-      attempts.dispatched ||= !LOOKS.includes(action.action);
+      attempts.dispatched ||= sendsInput(action);
       if (text !== null && YIELDS.includes(action.action)) texts.push(text);
     } catch (cause) {
-      attempts.dispatched ||= mayHaveDispatched(cause);
+      attempts.dispatched ||= sendsInput(action) && mayHaveDispatched(cause);
       throw step.action === "sequence" && !deps.signal.aborted ? named(toAppError(cause, deps), i, actions.length, action.action) : cause;
     }
   }
   return texts.length > 0 ? texts.join("\n") : null;
 }
 
-/** Actions that leave the page as it is. */
-const LOOKS: readonly Action["action"][] = ["wait_for", "extract", "scroll"];
+/** The others leave the page as it is. */
+const sendsInput = ({ action }: Action): boolean => !["wait_for", "extract", "scroll"].includes(action);
 /** Actions whose text is a result. */
 const YIELDS: readonly Action["action"][] = ["extract", "evaluate"];
 
