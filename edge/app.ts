@@ -1,0 +1,90 @@
+/** Endpoints → an app that answers requests. Who may, what is well-formed and how errors look is settled here, once for all. */
+import { type Handler, Hono } from "hono";
+import { AppError } from "../shared/errors.ts";
+import { REQUEST_ID_HEADER } from "../shared/node.ts";
+import { answerError, commonHead } from "./answers.ts";
+import { type Caller, createAuthenticate, requireScope } from "./auth.ts";
+import type { EdgeConfig } from "./config.ts";
+import { corsHead, preflightHead } from "./cors.ts";
+import type { Call, EdgeBindings, EdgeContext, Endpoint } from "./endpoint.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import { parseBody, parseQuery, readBody, refuseLarge } from "./request-body.ts";
+
+export type AppDeps = { config: Pick<EdgeConfig, "keys" | "maxBodyBytes" | "corsOrigins">; metrics: Metrics; log: Log };
+export type EdgeApp = Hono<{ Bindings: EdgeBindings }>;
+
+const NOBODY: Caller = { name: "", scopes: new Set(), onlyOwn: "" };
+const METHODS = ["GET", "POST", "DELETE"] as const;
+
+export function createApp(endpoints: readonly Endpoint[], { config, metrics, log }: AppDeps): EdgeApp {
+  const app: EdgeApp = new Hono();
+  const authenticate = createAuthenticate(config.keys);
+
+  const headOf = (request: Request): Record<string, string> => {
+    const head = commonHead(requestIdOf(request));
+    return config.corsOrigins.length > 0 ? Object.assign(head, corsHead(config.corsOrigins, request.headers.get("origin"))) : head;
+  };
+
+  const errorOf = (head: Record<string, string>, error: unknown, c: EdgeContext): Response => {
+    if (!(error instanceof AppError) && !c.req.raw.signal.aborted) {
+      log.error("A request failed", { request_id: head[REQUEST_ID_HEADER], method: c.req.method, path: c.req.path, error });
+    }
+    return answerError(head, error);
+  };
+
+  const admit = async (endpoint: Endpoint, c: EdgeContext, head: Record<string, string>): Promise<Call<unknown, unknown>> => {
+    const request = c.req.raw;
+    const caller = endpoint.scope === null ? NOBODY : authenticate(request.headers.get("authorization"));
+    if (endpoint.scope !== null) requireScope(caller, endpoint.scope);
+    const query = endpoint.query && parseQuery(endpoint.query, request.url);
+    const hasBody = endpoint.body !== undefined;
+    if (request.method === "POST" || request.method === "DELETE") refuseLarge(request, config.maxBodyBytes);
+    const text = hasBody ? await readBody(request, config.maxBodyBytes) : "";
+    const body = endpoint.body && parseBody(endpoint.body, text);
+    return { c, caller, requestId: head[REQUEST_ID_HEADER] as string, head, query, body, text };
+  };
+
+  const serve = (endpoint: Endpoint): Handler<{ Bindings: EdgeBindings }> => {
+    const name = `${endpoint.method} ${endpoint.path}`;
+    return async (c) => {
+      const head = headOf(c.req.raw);
+      let response: Response;
+      try {
+        response = await endpoint.handle(await admit(endpoint, c, head));
+      } catch (error) {
+        response = errorOf(head, error, c);
+      }
+      metrics.request(name, response.status);
+      return response;
+    };
+  };
+
+  for (const endpoint of endpoints) app.on(endpoint.method, toHonoPath(endpoint.path), serve(endpoint));
+
+  app.notFound((c) => {
+    const head = headOf(c.req.raw);
+    const allow = allowedMethods(app, c.req.path);
+    metrics.request("none", allow.length > 0 ? 405 : 404);
+    if (allow.length === 0) return answerError(head, new AppError("NOT_FOUND", "No such route"));
+    if (c.req.method === "OPTIONS" && head["Access-Control-Allow-Origin"]) {
+      return new Response(null, { status: 204, headers: { ...head, ...preflightHead(allow) } });
+    }
+    return answerError(head, new AppError("METHOD_NOT_ALLOWED", `This route takes ${allow.join(", ")}`, { details: { allow } }));
+  });
+  app.onError((error, c) => errorOf(headOf(c.req.raw), error, c));
+  return app;
+}
+
+/** A caller's own id is kept if it cannot confuse a log. */
+function requestIdOf(request: Request): string {
+  const given = request.headers.get(REQUEST_ID_HEADER);
+  return given !== null && /^[A-Za-z0-9._:-]{1,100}$/.test(given) ? given : crypto.randomUUID();
+}
+
+const toHonoPath = (path: string): string => path.replace(/\{path\}$/, ":path{.+}").replace(/\{([a-z_]+)\}/g, ":$1");
+
+function allowedMethods(app: EdgeApp, path: string): string[] {
+  const allowed = METHODS.filter((method) => app.router.match(method, path)[0].length > 0);
+  return allowed.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+}

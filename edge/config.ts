@@ -1,0 +1,107 @@
+/** Environment → EdgeConfig, read once. Everything that is wrong is said at once. */
+import { LOG_LEVELS, type LogLevel } from "./log.ts";
+
+export const SCOPES = ["read", "runs", "pool"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** `scopes` as granted: `runs` has brought `read` along. */
+export type ApiKey = { name: string; scopes: ReadonlySet<Scope>; key: string };
+
+export type EdgeConfig = {
+  host: string;
+  port: number;
+  keys: ApiKey[];
+  poolToken: string;
+  /** Seed URLs, without a slash at the end. */
+  poolNodes: string[];
+  /** A live source that is silent for so long has failed. */
+  liveIdleMs: number;
+  maxBodyBytes: number;
+  /** Origins that browsers may call from; none: CORS is off. `*`: any. */
+  corsOrigins: string[];
+  logLevel: LogLevel;
+};
+
+export const MAX_KEY_CHARS = 256;
+type Env = Record<string, string | undefined>;
+
+/** @throws Error that names every variable that is wrong, one a line; never a value that may be secret */
+export function parseConfig(env: Env): EdgeConfig {
+  const problems: string[] = [];
+  const problem = <T>(text: string, instead: T): T => {
+    problems.push(text);
+    return instead;
+  };
+  const config: EdgeConfig = {
+    host: env.EDGE_HOST || "127.0.0.1",
+    port: whole(env.EDGE_PORT, 8080, 0, 65_535) ?? problem("EDGE_PORT: expected a port, 0 to 65535", 0),
+    keys: env.EDGE_API_KEYS
+      ? parseApiKeys(env.EDGE_API_KEYS, (text) => problem(text, undefined))
+      : problem("EDGE_API_KEYS is missing: expected name:scopes:key, comma-separated, scopes (read, runs, pool) joined by +", []),
+    poolToken: env.POOL_TOKEN || problem("POOL_TOKEN is missing: it is the secret that edge and nodes share", ""),
+    poolNodes: (env.POOL_NODES || "http://127.0.0.1:7070")
+      .split(",")
+      .map((url) => parseNodeUrl(url) ?? problem("POOL_NODES: expected http or https URLs without query, comma-separated", "")),
+    liveIdleMs: whole(env.EDGE_LIVE_IDLE_MS, 30_000, 10, 3_600_000) ?? problem("EDGE_LIVE_IDLE_MS: expected milliseconds, 10 to 3600000", 0),
+    maxBodyBytes: parseBytes(env.EDGE_MAX_BODY) ?? problem("EDGE_MAX_BODY: expected bytes, as 1048576 or 1MiB, at least 1KiB", 0),
+    corsOrigins: (env.EDGE_CORS_ORIGINS ?? "")
+      .split(",")
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== "")
+      .map((origin) => parseOrigin(origin) ?? problem("EDGE_CORS_ORIGINS: expected origins as https://example.org, comma-separated, or *", "")),
+    logLevel:
+      LOG_LEVELS.find((level) => level === (env.LOG_LEVEL || "info")) ?? problem(`LOG_LEVEL: expected one of ${LOG_LEVELS.join(", ")}`, "info"),
+  };
+  if (/[^\x21-\x7e]/.test(config.poolToken)) problem("POOL_TOKEN: expected visible ASCII without spaces", "");
+  if (env.EDGE_BUCKET_URL) problem("EDGE_BUCKET_URL: this version cannot read a bucket from the edge yet; unset it", "");
+  if (problems.length > 0) throw new Error(`The edge cannot start:\n${[...new Set(problems)].map((text) => `  ${text}`).join("\n")}`);
+  return config;
+}
+
+function parseApiKeys(text: string, problem: (text: string) => void): ApiKey[] {
+  const keys: ApiKey[] = [];
+  for (const [i, entry] of text.split(",").entries()) {
+    const at = `EDGE_API_KEYS: entry ${i + 1}`;
+    const [, name, scopes, key] = /^\s*([^:]*):([^:]*):(.*?)\s*$/s.exec(entry) ?? [];
+    if (name === undefined || scopes === undefined || key === undefined) {
+      problem(`${at}: expected name:scopes:key`);
+      continue;
+    }
+    const named = scopes.split("+");
+    if (!/^[A-Za-z0-9._-]{1,100}$/.test(name)) problem(`${at}: a name has 1 to 100 letters, digits, dots, dashes and underscores`);
+    if (named.some((scope) => !SCOPES.includes(scope as Scope))) problem(`${at}: scopes are read, runs and pool, joined by +`);
+    if (key === "" || key.length > MAX_KEY_CHARS || /[^\x21-\x7e]/.test(key)) problem(`${at}: a key has 1 to ${MAX_KEY_CHARS} visible ASCII characters`);
+    if (keys.some((other) => other.name === name)) problem(`${at}: its name is taken`);
+    if (keys.some((other) => other.key === key)) problem(`${at}: its key is taken`);
+    const granted = new Set(named as Scope[]);
+    if (granted.has("runs")) granted.add("read");
+    keys.push({ name, scopes: granted, key });
+  }
+  return keys;
+}
+
+/** An http or https URL, without a slash at its end; null when it is something else. */
+export function parseNodeUrl(text: string): string | null {
+  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : null;
+  if (!url || (url.protocol !== "http:" && url.protocol !== "https:") || url.hostname === "") return null;
+  if (url.search || url.hash || url.username || url.password) return null;
+  return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+}
+
+function parseOrigin(text: string): string | null {
+  if (text === "*") return text;
+  return URL.canParse(text) && new URL(text).origin === text ? text : null;
+}
+
+function whole(text: string | undefined, instead: number, least: number, most: number): number | null {
+  if (!text) return instead;
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  return value >= least && value <= most ? value : null;
+}
+
+function parseBytes(text: string | undefined): number | null {
+  if (!text) return 1024 * 1024;
+  const [, digits, unit] = /^(\d{1,10})\s*(KiB|MiB)?$/.exec(text) ?? [];
+  const bytes = Number(digits) * (unit === "MiB" ? 1024 * 1024 : unit === "KiB" ? 1024 : 1);
+  return bytes >= 1024 && bytes <= 1024 * 1024 * 1024 ? bytes : null;
+}

@@ -1,0 +1,51 @@
+/** Puts an edge together: configuration and what the runtime provides → an app, and the members it keeps an eye on. */
+import { createApp, type EdgeApp } from "./app.ts";
+import type { EdgeConfig } from "./config.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { createLog, type Log } from "./log.ts";
+import { createMetrics } from "./metrics.ts";
+import { createLiveFirst } from "./nodes/live-first.ts";
+import { createLocate, type LocateLimits } from "./nodes/locate.ts";
+import { Members } from "./nodes/members.ts";
+import { createPoolClient } from "./nodes/pool-client.ts";
+import { type EventsDeps, EVENTS_LIMITS } from "./relay/event-sources.ts";
+import { docsEndpoints } from "./routes/docs.ts";
+import { healthEndpoints } from "./routes/health.ts";
+import { playbookEndpoints } from "./routes/playbooks.ts";
+import { poolEndpoints } from "./routes/pool.ts";
+import { recordingEndpoints } from "./routes/recording.ts";
+import { runEndpoints } from "./routes/runs.ts";
+import { streamEndpoints } from "./routes/stream.ts";
+import type { Connect } from "./wire/connection.ts";
+
+export type Platform = {
+  connect: Connect;
+  /** Told of each chunk of a recording that was passed on. */
+  onPassed?: (bytes: number) => void;
+};
+
+/** Times that only tests have reason to change. */
+export type EdgeLimits = Partial<EventsDeps> & LocateLimits & { keepaliveMs?: number; refreshMs?: number; forgetMs?: number };
+
+export type Edge = AsyncDisposable & { app: EdgeApp; endpoints: readonly Endpoint[]; members: Members; log: Log };
+
+export function openEdge(config: EdgeConfig, { connect, onPassed }: Platform, limits: EdgeLimits = {}): Edge {
+  const log = createLog(config.logLevel);
+  const metrics = createMetrics();
+  const { refreshMs, forgetMs, keepaliveMs } = limits;
+  const members = new Members({ seeds: config.poolNodes, token: config.poolToken, connect, log, refreshMs, forgetMs });
+  const locate = createLocate(members, limits);
+  const liveFirst = createLiveFirst(members, locate);
+  const pool = createPoolClient(members);
+  const events: EventsDeps = { ...EVENTS_LIMITS, ...limits, members, locate, idleMs: limits.idleMs ?? config.liveIdleMs };
+  const endpoints = [
+    ...runEndpoints({ pool, liveFirst, locate }),
+    ...streamEndpoints({ events, metrics, log, keepaliveMs }),
+    ...recordingEndpoints({ liveFirst, idleMs: config.liveIdleMs, metrics, log, onPassed }),
+    ...playbookEndpoints({ pool }),
+    ...poolEndpoints({ pool }),
+    ...healthEndpoints({ members, metrics }),
+  ];
+  endpoints.push(...docsEndpoints(endpoints));
+  return { app: createApp(endpoints, { config, metrics, log }), endpoints, members, log, [Symbol.asyncDispose]: () => members[Symbol.asyncDispose]() };
+}

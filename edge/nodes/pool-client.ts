@@ -1,0 +1,81 @@
+/** The pool as one: whoever answers. What only the owner of a run can tell is `live-first.ts`. */
+import { AppError } from "../../shared/errors.ts";
+import { type BrowserInfo, BrowsersSchema, IDEMPOTENCY_HEADER, type Member, MembersSchema } from "../../shared/node.ts";
+import type { Caller } from "../auth.ts";
+import { firstAnswer } from "./first-answer.ts";
+import type { KnownNode, Members } from "./members.ts";
+import { type Asker, type CallOptions, isNodeFailure, type JsonAnswer } from "./node-client.ts";
+
+export type PoolClient = {
+  /** The JSON answer of any node. Everything here is safe to ask of a second one. */
+  any(method: "GET" | "POST" | "DELETE", target: string, options: CallOptions): Promise<JsonAnswer>;
+  /** Creates a run where it will most likely start at once. An idempotency key goes along in any case: it makes asking the next node safe. */
+  createRun(body: string, options: { caller: Caller; requestId: string; idempotencyKey: string | null }): Promise<JsonAnswer>;
+  checkRun(body: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
+  /** All members, as the store knows them. */
+  nodes(asker: Asker): Promise<Member[]>;
+  /** The node with this id. @throws NOT_FOUND */
+  node(nodeId: string, asker: Asker): Promise<{ member: Member; node: KnownNode }>;
+  /** Every Chrome of the pool; `missing` are the ids of nodes that did not answer. */
+  browsers(asker: Asker): Promise<{ browsers: BrowserInfo[]; missing: string[] }>;
+};
+
+const CREATE_LIMIT_MS = 10_000;
+
+export function createPoolClient(members: Members): PoolClient {
+  const any: PoolClient["any"] = (method, target, options) =>
+    firstAnswer(members.everyone(), (node) => node.client.json(method, target, options), { isFailure: isNodeFailure, signal: options.signal });
+
+  const post = (target: string, options: CallOptions, sent: (node: KnownNode) => void) =>
+    firstAnswer(
+      members.forNewRun(),
+      async (node) => {
+        const answer = await node.client.json("POST", target, { ...options, limitMs: CREATE_LIMIT_MS });
+        sent(node);
+        return answer;
+      },
+      { isFailure: (error): error is AppError => isNodeFailure(error) || (error instanceof AppError && error.code === "POOL_SATURATED") },
+    );
+
+  const nodes: PoolClient["nodes"] = async (asker) => {
+    const { value } = await any("GET", "/nodes", { asker });
+    const parsed = MembersSchema.safeParse(value);
+    if (parsed.success) return parsed.data.nodes;
+    throw new AppError("POOL_UNREACHABLE", "A node did not speak the node protocol at GET /nodes", { details: { reason: "garbage" }, retryAfterS: 1 });
+  };
+
+  const browsersOf = async (node: KnownNode, asker: Asker): Promise<BrowserInfo[]> =>
+    BrowsersSchema.parse((await node.client.json("GET", "/admin/browsers", { asker })).value).browsers;
+
+  return {
+    any,
+    createRun(body, { caller, requestId, idempotencyKey }) {
+      const headers = { [IDEMPOTENCY_HEADER]: idempotencyKey ?? `edge-${crypto.randomUUID()}` };
+      return post("/runs", { asker: { onlyOwn: caller.name, requestId }, body, headers }, (node) => node.sentSince++);
+    },
+    checkRun(body, { caller, requestId }) {
+      return post("/runs?dry_run=true", { asker: { onlyOwn: caller.name, requestId }, body }, () => {});
+    },
+    nodes,
+    async node(nodeId, asker) {
+      const member = (await nodes(asker)).find(({ node_id }) => node_id === nodeId);
+      const node = member ? members.find(member.node_id, member.url) : null;
+      if (!member || !node) throw new AppError("NOT_FOUND", "No node has this id");
+      return { member, node };
+    },
+    async browsers(asker) {
+      const browsers: BrowserInfo[] = [];
+      const missing: string[] = [];
+      const asked = (await nodes(asker)).filter(({ state }) => state !== "lost");
+      await Promise.all(
+        asked.map(async ({ node_id, url }) => {
+          const node = members.find(node_id, url);
+          const found = node ? await browsersOf(node, asker).catch(() => null) : null; // one silent node must not hide the others' browsers
+          if (found) browsers.push(...found);
+          else missing.push(node_id);
+        }),
+      );
+      return { browsers: browsers.sort((a, b) => (a.browser_id < b.browser_id ? -1 : 1)), missing };
+    },
+  };
+}

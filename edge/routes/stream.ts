@@ -1,0 +1,75 @@
+/** `/runs/{run_id}/stream`: the events of a run, from the first or from behind `Last-Event-ID`, as server-sent events. */
+import { parseRunId } from "../../shared/ids.ts";
+import type { Location } from "../../shared/node.ts";
+import { parseLastEventId } from "../../shared/sse.ts";
+import { type Endpoint, endpoint, POOL_ERRORS } from "../endpoint.ts";
+import { askerOf, param } from "../endpoint-parts.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { type EventsDeps, type EventsRequest, openLiveEvents, openStoredEvents } from "../relay/event-sources.ts";
+import { eventStream } from "../relay/event-stream.ts";
+import { relayEvents } from "../relay/events.ts";
+import type { WireAnswer } from "../wire/exchange.ts";
+
+export type StreamDeps = { events: EventsDeps; metrics: Metrics; log: Log; keepaliveMs?: number };
+
+export function streamEndpoints({ events, metrics, log, keepaliveMs = 15_000 }: StreamDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: "GET",
+      path: "/runs/{run_id}/stream",
+      scope: "read",
+      summary: "Follow a run",
+      description:
+        "Past events first, then live ones, `complete` last. Ids are 1, 2, 3 … without a gap. A broken connection is resumed with `Last-Event-ID`; 204 says that there is nothing left to resume.",
+      headers: { "Last-Event-ID": "Only events behind this id. Anything that is no number counts as 0" },
+      answers: {
+        200: { description: "The events (schema of each `data`: Event)", mediaType: "text/event-stream" },
+        204: { description: "The run is over, and the client has all its events" },
+      },
+      errors: ["NOT_FOUND", ...POOL_ERRORS],
+      async handle({ c, head, ...call }) {
+        const stop = new AbortController();
+        const { signal } = c.req.raw;
+        if (signal.aborted) stop.abort(signal.reason);
+        signal.addEventListener("abort", () => stop.abort(signal.reason), { once: true });
+        const lastId = parseLastEventId(c.req.raw.headers.get("last-event-id"));
+        const request: EventsRequest = { runId: parseRunId(param(c, "run_id")), asker: askerOf(call), lastId, signal: stop.signal };
+        const location = await events.locate.find(request.runId, request);
+        const headers = { ...head, "Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no" };
+        if (c.req.raw.method === "HEAD") return new Response(null, { headers });
+
+        const opened = lastId > 0 ? await openBehind(events, request, location) : undefined;
+        if (opened === null) return new Response(null, { status: 204, headers: head });
+        const body = eventStream(relayEvents(events, request, { location, opened }), {
+          keepaliveMs,
+          breakOff: c.env?.breakOff,
+          onPassed: (bytes) => metrics.relayed("events", bytes),
+          onEnd: metrics.streamOpened("events"),
+          onBroken: (error) => log.info("An event stream broke off", { run_id: request.runId, request_id: call.requestId, error }),
+          stop: (reason) => stop.abort(reason),
+        });
+        return new Response(body, { headers });
+      },
+    }),
+  ];
+}
+
+/**
+ * For a client that resumes: is there anything left? null: no, and `EventSource` shall stop. A live stream that was opened to find out is handed
+ * on; undefined: the relay will see.
+ */
+async function openBehind(events: EventsDeps, request: EventsRequest, location: Location): Promise<WireAnswer | null | undefined> {
+  try {
+    if (location.state === "live") return await openLiveEvents(events, request, location);
+    if (location.state === "queued") return undefined;
+    const stored = await openStoredEvents(events, request);
+    if (stored === null) return null;
+    const first = await stored.read();
+    stored.cancel();
+    return first === null ? null : undefined;
+  } catch {
+    request.signal.throwIfAborted();
+    return undefined; // the relay asks again, and knows what to do when nobody answers
+  }
+}

@@ -1,0 +1,113 @@
+/** A framed body, pulled chunk by chunk. A body that ends before its frame does is an error, never an end. */
+import { AppError } from "../../shared/errors.ts";
+import { type Framing, notHttp } from "./head.ts";
+
+/** null is the true end; a truncated body rejects. */
+export type Read = () => Promise<Uint8Array | null>;
+
+const LF = 10;
+const MAX_LINE_BYTES = 1024;
+
+/**
+ * @param rest what came with the head
+ * @param more the connection's next bytes, null at its end
+ * @param onEnd called once, at the true end; `reusable` when nothing more stands on the connection
+ */
+export function readBody(framing: Framing, rest: Uint8Array, more: Read, onEnd: (reusable: boolean) => void): Read {
+  if (framing.kind === "chunked") return chunked(rest, more, onEnd);
+  if (framing.kind === "close") return untilClose(rest, more, onEnd);
+  return counted(framing.kind === "length" ? framing.bytes : 0, rest, more, onEnd);
+}
+
+function counted(length: number, rest: Uint8Array, more: Read, onEnd: (reusable: boolean) => void): Read {
+  let left = length;
+  let pending: Uint8Array | null = rest.byteLength > 0 ? rest : null;
+  if (left === 0) onEnd(pending === null); // at once: nobody may come to read a body that is empty
+  return async () => {
+    if (left === 0) return null;
+    const chunk = pending ?? (await more());
+    pending = null;
+    if (chunk === null) throw truncated();
+    if (chunk.byteLength < left) {
+      left -= chunk.byteLength;
+      return chunk;
+    }
+    const last = chunk.subarray(0, left);
+    const reusable = chunk.byteLength === left;
+    left = 0;
+    onEnd(reusable); // now, and not at the next read: a reader who knows the length need not ask again
+    return last;
+  };
+}
+
+function untilClose(rest: Uint8Array, more: Read, onEnd: (reusable: boolean) => void): Read {
+  let first: Uint8Array | null = rest.byteLength > 0 ? rest : null;
+  return async () => {
+    const chunk = first ?? (await more());
+    first = null;
+    if (chunk === null) onEnd(false);
+    return chunk;
+  };
+}
+
+/** RFC 9112, 7.1. Extensions and trailers are read over. */
+function chunked(rest: Uint8Array, more: Read, onEnd: (reusable: boolean) => void): Read {
+  let bytes = rest;
+  let at = 0;
+  let left = 0; // of the chunk's data
+  let state: "size" | "data" | "data end" | "trailer" | "end" = "size";
+  let line = "";
+
+  /** The next line without its end, or null when these bytes do not hold all of it. */
+  const takeLine = (): string | null => {
+    const end = bytes.indexOf(LF, at);
+    const piece = String.fromCharCode(...bytes.subarray(at, end < 0 ? Math.min(bytes.byteLength, at + MAX_LINE_BYTES + 1) : end));
+    if (line.length + piece.length > MAX_LINE_BYTES) throw notHttp("a chunk has no size");
+    line += piece;
+    if (end < 0) {
+      at = bytes.byteLength;
+      return null;
+    }
+    at = end + 1;
+    const whole = line.endsWith("\r") ? line.slice(0, -1) : line;
+    line = "";
+    return whole;
+  };
+
+  return async () => {
+    for (;;) {
+      if (state === "end") return null;
+      if (at === bytes.byteLength) {
+        const next = await more();
+        if (next === null) throw truncated();
+        bytes = next;
+        at = 0;
+        continue;
+      }
+      if (state === "data") {
+        const chunk = bytes.subarray(at, at + left);
+        at += chunk.byteLength;
+        left -= chunk.byteLength;
+        if (left === 0) state = "data end";
+        return chunk;
+      }
+      const text = takeLine();
+      if (text === null) continue;
+      if (state === "data end") {
+        if (text !== "") throw notHttp("a chunk is longer than it says");
+        state = "size";
+      } else if (state === "size") {
+        const size = /^([0-9a-f]{1,11})[ \t]*(?:;|$)/i.exec(text);
+        if (!size) throw notHttp("a chunk has no size");
+        left = Number.parseInt(size[1] as string, 16);
+        state = left === 0 ? "trailer" : "data";
+      } else if (text === "") {
+        state = "end";
+        onEnd(at === bytes.byteLength);
+      }
+    }
+  };
+}
+
+const truncated = (): AppError =>
+  new AppError("POOL_UNREACHABLE", "A node broke off in the middle of its answer", { details: { reason: "truncated" }, retryAfterS: 1 });
