@@ -1,12 +1,11 @@
 /** Takes the head of the queue for a node, inside a transaction. */
 import type { Fence, Owner } from "../store/fence.ts";
-import type { RunRow } from "../store/runs.ts";
+import type { Claim } from "../store/runs.ts";
 import type { Sql } from "../store/sql.ts";
 import { changeStatus, statusEvents } from "../store/status-change.ts";
 import type { Attempt, JobQueue } from "./boss.ts";
 
-/** A run that is ours: `starting`, its row as it stands. */
-export type Claim = { fence: Fence; run: RunRow };
+export type { Claim };
 
 /** Somebody is just ending the run at the head of the queue. The transaction must be rolled back, and may be tried again at once. */
 export class HeadIsHeld extends Error {

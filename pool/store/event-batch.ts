@@ -1,8 +1,7 @@
 /** One statement that appends events of many runs. */
 import type { NumberedEvent } from "../../shared/event.ts";
 import type { RunStatus } from "../../shared/run-status.ts";
-import type { Fence } from "./fence.ts";
-import { holds } from "./fence.ts";
+import { type Fence, holds } from "./fence.ts";
 import type { Sql } from "./sql.ts";
 
 /** What the writer knows of a run that it writes to. */
@@ -10,29 +9,30 @@ export type Head = { fence: Fence; status: RunStatus; last_event_id: number };
 /** Events of one run, as JSON, to follow number `after`. */
 export type Batch = { fence: Fence; after: number; events: string[] };
 
-/** Appends each run's events, where its fence holds and `after` is its latest number. Returns the ids of the runs that were written. */
-export async function insertEvents(sql: Sql, batches: readonly Batch[]): Promise<Set<string>> {
-  const input = batches.map(({ fence, after, events }) => {
-    const head = JSON.stringify({ ...fence, after, count: events.length });
+/** Appends each batch, where its fence holds and `after` is the run's latest number. Says of each batch whether it was written. */
+export async function insertEvents(sql: Sql, batches: readonly Batch[]): Promise<boolean[]> {
+  const input = batches.map(({ fence, after, events }, batch) => {
+    const head = JSON.stringify({ ...fence, batch, after, count: events.length });
     return `${head.slice(0, -1)},"events":[${events.join(",")}]}`;
   });
-  const rows = await sql.query<{ run_id: string }>(
+  const rows = await sql.query<{ batch: number }>(
     `WITH input AS (
        SELECT * FROM json_to_recordset($1::json)
-         AS x (run_id uuid, node_id text, boot_id text, attempt int, after int, count int, events json)
+         AS x (batch int, run_id uuid, node_id text, boot_id text, attempt int, after int, count int, events json)
      ), bumped AS (
        UPDATE understudy.runs r SET last_event_id = r.last_event_id + i.count FROM input i
        WHERE r.run_id = i.run_id AND r.node_id = i.node_id AND r.boot_id = i.boot_id AND r.attempt = i.attempt
          AND r.last_event_id = i.after AND r.status IN ('starting', 'running')
-       RETURNING r.run_id, i.after, i.events
+       RETURNING i.batch, r.run_id, i.after, i.events
      ), logged AS (
        INSERT INTO understudy.events (run_id, id, event)
        SELECT b.run_id, b.after + e.nth::int, e.event FROM bumped b, json_array_elements(b.events) WITH ORDINALITY AS e (event, nth)
      )
-     SELECT run_id FROM bumped`,
+     SELECT batch FROM bumped`,
     [`[${input.join(",")}]`],
   );
-  return new Set(rows.map(({ run_id }) => run_id));
+  const written = new Set(rows.map(({ batch }) => batch));
+  return batches.map((_, batch) => written.has(batch));
 }
 
 /** The run as it stands, or null when it is not this fence's. */

@@ -7,7 +7,7 @@ import type { Clocks } from "../../shared/run.ts";
 import { isTerminal, mayFollow, type TerminalStatus, type Warning } from "../../shared/run-status.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Batch, type Head, insertEvents, readEvents, readHead } from "./event-batch.ts";
-import { type Fence, fencedOff, holds } from "./fence.ts";
+import { type Fence, fencedOff, fenceKey, holds } from "./fence.ts";
 import { freeze } from "./json.ts";
 import type { RunLists, RunOutcome } from "./runs.ts";
 import { type Sql, type Store, StoreOutage } from "./sql.ts";
@@ -31,6 +31,8 @@ type Transition = {
   resolve(events: NumberedEvent[]): void;
 };
 type Waiting = (Append | Transition) & { since: number; reject(error: unknown): void };
+
+type AppendBatch = Batch & { head: Head; items: (Append & Waiting)[] };
 
 const MAX_GROUP = 200;
 const OUTAGE_LIMIT_MS = 30_000;
@@ -117,14 +119,12 @@ export class EventWriter {
 
   /** Never rejects: each item hears of its own end. */
   async #writeGroup(group: (Append & Waiting)[]): Promise<void> {
-    const runs = Map.groupBy(group, ({ fence }) => fence.run_id);
-    const batches: (Batch & { items: (Append & Waiting)[] })[] = [];
-    for (const items of runs.values()) {
+    const batches: AppendBatch[] = [];
+    for (const items of Map.groupBy(group, ({ fence }) => fenceKey(fence)).values()) {
+      const { fence } = items[0] as Append;
       try {
-        const { fence } = items[0] as Append;
         const head = await this.#head(fence, items);
-        const mine = items.filter((item) => holds(item.fence, head.fence) || item.reject(fencedOff(item.fence)));
-        batches.push({ fence, after: head.last_event_id, events: mine.map(({ json }) => json), items: mine });
+        batches.push({ head, fence, after: head.last_event_id, events: items.map(({ json }) => json), items });
       } catch (error) {
         for (const item of items) item.reject(error);
       }
@@ -132,35 +132,30 @@ export class EventWriter {
     await this.#insert(batches);
   }
 
-  async #insert(batches: (Batch & { items: (Append & Waiting)[] })[]): Promise<void> {
+  async #insert(batches: AppendBatch[]): Promise<void> {
     if (batches.length === 0) return;
     try {
-      const written = await this.#throughOutages(
-        batches.flatMap(({ items }) => items),
-        async (again) => {
-          const done = await insertEvents(this.#store, batches);
-          if (again)
-            for (const batch of batches) if (!done.has(batch.fence.run_id) && (await this.#isWritten(batch))) done.add(batch.fence.run_id);
-          return done;
-        },
-      );
-      for (const batch of batches) this.#answer(batch, written.has(batch.fence.run_id));
+      const all = batches.flatMap(({ items }) => items);
+      const written = await this.#throughOutages(all, async (again) => {
+        const done = await insertEvents(this.#store, batches);
+        return again ? Promise.all(batches.map(async (batch, i) => done[i] || this.#isWritten(batch))) : done;
+      });
+      for (const [i, batch] of batches.entries()) this.#answer(batch, written[i] === true);
     } catch (error) {
       if (!(error instanceof StoreOutage) && batches.length > 1) {
         for (const batch of batches) await this.#insert([batch]); // one run's fault is not the others'
         return;
       }
-      for (const { fence, items } of batches) {
-        this.forget(fence.run_id);
+      for (const { head, items } of batches) {
+        this.#drop(head);
         for (const item of items) item.reject(error);
       }
     }
   }
 
-  #answer({ fence, after, items }: Batch & { items: (Append & Waiting)[] }, written: boolean): void {
-    const head = this.#heads.get(fence.run_id);
-    if (written && head) head.last_event_id = after + items.length;
-    if (!written) this.forget(fence.run_id);
+  #answer({ head, fence, after, items }: AppendBatch, written: boolean): void {
+    if (written) head.last_event_id = after + items.length;
+    else this.#drop(head);
     for (const [i, item] of items.entries()) {
       if (written) item.resolve({ id: after + 1 + i, event: item.value });
       else item.reject(fencedOff(fence));
@@ -209,6 +204,11 @@ export class EventWriter {
     if (!head) throw fencedOff(fence);
     this.#heads.set(fence.run_id, head);
     return head;
+  }
+
+  /** What we knew of the run is not so, or no longer certain. */
+  #drop(head: Head): void {
+    if (this.#heads.get(head.fence.run_id) === head) this.forget(head.fence.run_id);
   }
 
   /** After an outage: was it our own insert that moved the run on? Nobody else writes to it while its fence holds. */

@@ -9,6 +9,9 @@ export function toJson(value: unknown): string {
   return text.includes("\\u") ? text.replaceAll(ESCAPES, (found) => (found === "\\\\" ? found : "\ufffd")) : text;
 }
 
+/** The same for text that is looked for as it is. */
+export const toText = (text: string): string => text.replaceAll("\0", "\ufffd").toWellFormed();
+
 /** A value together with its JSON: as it will be read back, whatever becomes of the original meanwhile. */
 export function freeze<T>(value: T): { value: T; json: string } {
   const json = toJson(value);

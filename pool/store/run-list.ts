@@ -2,6 +2,7 @@
 import { validationFailed } from "../../shared/errors.ts";
 import { isRunId } from "../../shared/ids.ts";
 import type { ListRuns, RunPage } from "../../shared/run.ts";
+import { toText } from "./json.ts";
 import { type RunSummaryRow, SUMMARY_COLUMNS } from "./runs.ts";
 import type { Sql } from "./sql.ts";
 import { toSummary } from "./to-run.ts";
@@ -9,7 +10,7 @@ import { toSummary } from "./to-run.ts";
 /** `apiKeyName` null: everybody's runs. @throws VALIDATION_FAILED for a cursor that no page gave out. */
 export async function listRuns(sql: Sql, query: ListRuns, apiKeyName: string | null): Promise<RunPage> {
   const after = query.cursor === undefined ? null : parseCursor(query.cursor);
-  const label = parseLabel(query.label);
+  const label = parseLabel(query.label && toText(query.label));
   const rows = await sql.query<RunSummaryRow>(
     `SELECT ${SUMMARY_COLUMNS} FROM understudy.runs
      WHERE ($1::text IS NULL OR api_key_name = $1)

@@ -6,6 +6,7 @@ import type { Playbook } from "../../shared/playbook.ts";
 import type { RecordingState } from "../../shared/recording.ts";
 import type { Clocks, CreateRun, StepResult } from "../../shared/run.ts";
 import { type ClockName, isTerminal, type RunStatus, type Usage, type Warning } from "../../shared/run-status.ts";
+import type { Fence } from "./fence.ts";
 import { toJson } from "./json.ts";
 import type { Sql } from "./sql.ts";
 
@@ -56,6 +57,8 @@ export type RunRow = NewRun & {
   outcome: RunOutcome | null;
   lists: RunLists | null;
 };
+/** A run that is ours: `starting`, its row as it stands. */
+export type Claim = { fence: Fence; run: RunRow };
 /** A row of a listing: without lists, sealed credentials and the playbook's text. */
 export type RunSummaryRow = Omit<RunRow, "lists" | "sealed_credentials" | "playbook" | "params">;
 

@@ -41,8 +41,13 @@ export async function openServer(url: string, log: Log): Promise<Store> {
       await pool.end();
     },
   };
-  await store.query("SELECT 1");
-  return store;
+  try {
+    await store.query("SELECT 1", []); // whatever is wrong with the address or the password is said at start
+    return store;
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
 }
 
 async function run<R>(target: Pool | PoolClient, text: string, values: unknown[] | undefined): Promise<R[]> {

@@ -103,6 +103,23 @@ eachStore("the fence", (opened) => {
     expect(await opened().writer.append(fence, event("mine"))).toMatchObject({ id: 3 });
   });
 
+  it("tells attempts of one run apart that write at the same moment", async () => {
+    const { store, writer } = opened();
+    const { fence } = await claimedRun(opened());
+    await writer.append(fence, event("first attempt"));
+    await store.query("UPDATE understudy.runs SET attempt = 2 WHERE run_id = $1", [fence.run_id]);
+    const next = { attempt: 2, boot_id: fence.boot_id, node_id: fence.node_id, run_id: fence.run_id };
+    const writes = [fence, next, { ...next, run_id: fence.run_id }, fence, next].map((each, i) => writer.append(each, event(`${i}`)));
+    expect((await Promise.allSettled(writes)).map(({ status }) => status)).toEqual([
+      "rejected",
+      "fulfilled",
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
+    expect((await stored(opened(), fence.run_id)).map(reason)).toEqual(["status", "status", "first attempt", "1", "2", "4"]);
+  });
+
   it("refuses an owner that was replaced behind its back, and lets the other runs of its group through", async () => {
     const { store, writer } = opened();
     const [old, other] = [await claimedRun(opened()), await claimedRun(opened())];

@@ -158,6 +158,7 @@ eachStore("the list of runs", (opened) => {
     expect(await ids({ label: "color" })).toEqual([red.run_id, blue.run_id]);
     expect(await ids({ label: "odd%_=a=b" })).toEqual([red.run_id]);
     expect(await ids({ label: "odd" })).toEqual([]);
+    expect(await ids({ label: "a\0b=\0" })).toEqual([]); // Postgres would refuse it
     expect(await ids({}, "other")).toEqual([blue.run_id]);
     expect(await ids({}, "nobody")).toEqual([]);
   });
