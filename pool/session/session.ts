@@ -1,5 +1,5 @@
 /** One run on this node, from its claim to its end: browser, guardrails, recorder, playbook, and the three phases of its finalizer. */
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pause } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
@@ -10,6 +10,7 @@ import type { Warning } from "../../shared/run-status.ts";
 import type { Claim } from "../queue/claim.ts";
 import type { ActionLog } from "../recording/action-log.ts";
 import type { Recorder } from "../recording/recorder.ts";
+import { openRunFolder } from "../recording/run-folder.ts";
 import { type Fence, readEvents } from "../store/events.ts";
 import { type RunRow, updateAftermath } from "../store/runs.ts";
 import { toRun } from "../store/to-run.ts";
@@ -108,7 +109,7 @@ export class Session implements LiveRun {
 
   async #work(signal: AbortSignal): Promise<void> {
     const credentials = this.#row.sealed_credentials ? this.#deps.seal.unseal(this.runId, this.#row.sealed_credentials) : {};
-    await mkdir(this.dir, { recursive: true, mode: 0o700 });
+    await openRunFolder(this.#deps.workDir, this.runId);
     const stage: Stage = {
       row: this.#row,
       dir: this.dir,

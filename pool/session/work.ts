@@ -45,7 +45,7 @@ const now = () => new Date().toISOString();
 export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   const { row, signal, mask, progress } = stage;
   const bound = bindRun(row, stage.credentials);
-  const opening = openRecording(stage, deps.workDir);
+  const opening = openRecording(stage);
   const lease = await keep(stage, deps.browsers.lease(row.run_id, { signal, viewport: row.request.viewport }));
   lease.lost.addEventListener("abort", () => stage.lost(lease.lost.reason), { once: true });
   if (lease.lost.aborted) throw lease.lost.reason;
@@ -108,12 +108,15 @@ function bindRun(row: RunRow, credentials: Record<string, string>): BoundPlayboo
 }
 
 /** Files are opened while the browser is on its way. */
-function openRecording(
-  { row, dir, mask, recording, warn }: Stage,
-  workDir: string,
-): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
+function openRecording({
+  row,
+  dir,
+  mask,
+  recording,
+  warn,
+}: Stage): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
   const told = (error: unknown) => warn("recording", toErrorDetail(error));
-  const opening = openActionLog({ dir: workDir, runId: row.run_id, mask, warn: told });
+  const opening = openActionLog({ dir, runId: row.run_id, mask, warn: told });
   opening.catch(() => {}); // heard where it is awaited
   return async (chromeVersion) => {
     const log = await opening;

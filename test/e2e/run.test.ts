@@ -225,7 +225,7 @@ describe("a run", () => {
       },
     });
     const { run, events } = await writer.finished(run_id);
-    expect(run).toMatchObject({ status: "failed", error: { code: "GUARDRAIL_BLOCKED", details: { rule: "private_networks" } } });
+    expect(run).toMatchObject({ status: "failed", error: { code: "GUARDRAIL_BLOCKED", details: { rule: "private_network" } } });
     expect(events.some(({ event }) => event.type === "guardrail" && event.kind === "block")).toBe(true);
   });
 
