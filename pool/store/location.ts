@@ -14,17 +14,21 @@ export function toLocation({ run_id, status, node_id, node_url, settled_at }: Lo
   return { run_id, state, node_id, node_url };
 }
 
-/** Null for an unknown run. */
-export async function readLocation(sql: Sql, runId: string): Promise<Location | null> {
-  const [row] = await sql.query<Located>("SELECT run_id, status, node_id, node_url, settled_at FROM understudy.runs WHERE run_id = $1", [
-    runId,
-  ]);
+/** Null for an unknown run, and for another key's. */
+export async function readLocation(sql: Sql, runId: string, apiKeyName: string | null = null): Promise<Location | null> {
+  const [row] = await sql.query<Located>(
+    `SELECT run_id, status, node_id, node_url, settled_at FROM understudy.runs
+     WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2)`,
+    [runId, apiKeyName],
+  );
   return row ? toLocation(row) : null;
 }
 
+type Awaiting = { sql: Sql; changes: RunChanges; signal: AbortSignal; apiKeyName?: string | null };
+
 /** The location once it differs from `known` (see formatKnown), or as it is after `waitS` seconds, or when the signal aborts. */
 export async function awaitLocation(
-  { sql, changes, signal }: { sql: Sql; changes: RunChanges; signal: AbortSignal },
+  { sql, changes, signal, apiKeyName = null }: Awaiting,
   runId: string,
   known: string,
   waitS: number,
@@ -33,7 +37,7 @@ export async function awaitLocation(
   for (;;) {
     const looked = new AbortController();
     const changed = changes.waitForChange(runId, AbortSignal.any([over, looked.signal])).catch(() => {}); // over: one last look
-    const location = await readLocation(sql, runId);
+    const location = await readLocation(sql, runId, apiKeyName);
     if (location === null || over.aborted || formatKnown(location) !== known) {
       looked.abort();
       return location;

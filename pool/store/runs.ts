@@ -77,6 +77,15 @@ export async function readRow(sql: Sql, runId: string, apiKeyName: string | null
   return row ?? null;
 }
 
+/** The status alone: what a caller asks again and again while it waits. Null as readRow's. */
+export async function readStatus(sql: Sql, runId: string, apiKeyName: string | null = null): Promise<RunStatus | null> {
+  const [row] = await sql.query<{ status: RunStatus }>(
+    "SELECT status FROM understudy.runs WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2)",
+    [runId, apiKeyName],
+  );
+  return row?.status ?? null;
+}
+
 /** How many runs wait for a slot. */
 export async function countQueued(sql: Sql): Promise<number> {
   const [row] = await sql.query<{ n: number }>("SELECT count(*)::int AS n FROM understudy.runs WHERE status = 'queued'", []);

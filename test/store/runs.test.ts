@@ -3,7 +3,7 @@ import { createRun } from "../../pool/queue/dispatch.ts";
 import { watchRuns } from "../../pool/store/changes.ts";
 import { awaitLocation, readLocation } from "../../pool/store/location.ts";
 import { listRuns } from "../../pool/store/run-list.ts";
-import { countQueued, deleteRun, queuePosition, readRow, settledBefore, updateAftermath } from "../../pool/store/runs.ts";
+import { countQueued, deleteRun, queuePosition, readRow, readStatus, settledBefore, updateAftermath } from "../../pool/store/runs.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import { newRunId } from "../../shared/ids.ts";
@@ -83,6 +83,9 @@ eachStore("runs", (opened) => {
     expect(await readRun(opened().store, run.run_id, "tester")).not.toBeNull();
     expect(await readRun(opened().store, run.run_id, "stranger")).toBeNull();
     expect(await readRun(opened().store, newRunId())).toBeNull();
+    const { store } = opened();
+    expect([await readStatus(store, run.run_id, "tester"), await readStatus(store, run.run_id, "stranger")]).toEqual(["queued", null]);
+    expect(await readLocation(store, run.run_id, "stranger")).toBeNull();
     await expect(deleteRun(opened().store, run.run_id, "stranger")).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
