@@ -109,13 +109,12 @@ describe("architecture", () => {
   it("imports files by their whole name, and whatever it names exists", () => {
     const known = new Set(files);
     const wrong = sources.flatMap(({ path, imports }) =>
-      imports.flatMap(({ specifier, line }) =>
-        specifier === ""
-          ? [`${path}:${line} imports what no reader can know before: write the name out`]
-          : specifier.startsWith(".") && !/\.json$/.test(specifier) && !known.has(normalize(join(dirname(path), specifier)))
-            ? [`${path}:${line} imports ${specifier}: no such file`]
-            : [],
-      ),
+      imports.flatMap(({ specifier, line }) => {
+        if (specifier === "" && !path.startsWith("test/"))
+          return [`${path}:${line} imports what no reader can know before: write the name out`];
+        if (!specifier.startsWith(".") || specifier.endsWith(".json") || known.has(normalize(join(dirname(path), specifier)))) return [];
+        return [`${path}:${line} imports ${specifier}: no such file`];
+      }),
     );
     expect(wrong).toEqual([]);
   });
