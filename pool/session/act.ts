@@ -33,6 +33,8 @@ type ActDeps = {
   credential: (name: string) => string;
   mask: (text: string) => string;
   signal: AbortSignal;
+  /** Is the browser no longer connected? Then this resolves once its loss was told, or is not going to be. */
+  loss: () => Promise<void> | null;
 };
 
 /** Actions go one after the other; each has a number, refused ones too. */
@@ -60,6 +62,7 @@ export function createAct(deps: ActDeps): Act {
       if (verdict.kind === "block" || verdict.kind === "stop") throw refused(verdict);
       done = await deps.perform(tabs, action, { signal, credential, values, observe: recording.observer });
     } catch (error) {
+      await deps.loss(); // a crash breaks the action first, and is the run's end in the next moment
       failure = signal.aborted ? signal.reason : error;
     }
     const after = guardrails.after({ action, url: tabs.url(), error: failure });

@@ -40,6 +40,15 @@ export type Stage = {
   warn: (phase: string, error: ErrorDetail) => void;
 };
 
+/** How long after a broken connection the browser's loss is told, at most. */
+const LOSS_TOLD_MS = 2_000;
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
 const now = () => new Date().toISOString();
 
 export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
@@ -75,6 +84,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     credential: (name) => credentialOf(stage.credentials, name),
     mask,
     signal,
+    loss: () => (lease.browser.connected ? null : Promise.race([aborted(lease.lost), pause(LOSS_TOLD_MS)])),
   });
   stage.running();
   await openStart(act, row.request.start_url ?? bound?.start_url ?? null);

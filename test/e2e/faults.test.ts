@@ -92,7 +92,7 @@ describe("when the node is killed in the middle of runs", () => {
 describe("when a node is told to end", () => {
   it("finishes what it has in hand within its grace, ends the rest as terminated, and leaves no Chrome", async () => {
     const { writer } = system.as;
-    await system.restartNode({ POOL_DRAIN_GRACE_S: "1" });
+    await system.restartNode({ POOL_DRAIN_GRACE_S: "4" });
     const run_id = await startedForever();
     const short = await writer.create({ ...login() });
     const finished = writer.finished(short.run_id);

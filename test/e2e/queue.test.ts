@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.[Symbol.asyncDispose]());
 
-it("ends 20 runs that are posted at once on 2 slots: each once, its log its own", async () => {
+it("ends 20 runs that are posted at once on 2 slots: each once, its log its own", { timeout: 120_000 }, async () => {
   const { writer } = system.as;
   const created = await Promise.all(
     Array.from({ length: 20 }, (_, i) => writer.create({ ...openLogin(`${system.dashboard.url}`), labels: { n: String(i) } })),
