@@ -90,19 +90,26 @@ describe("when the node is killed in the middle of runs", () => {
 });
 
 describe("when a node is told to end", () => {
-  it("finishes what it has in hand within its grace, ends the rest as terminated, and leaves no Chrome", async () => {
+  it("finishes what it has in hand within its grace, and takes no more", async () => {
     const { writer } = system.as;
-    await system.restartNode({ POOL_DRAIN_GRACE_S: "4" });
-    const run_id = await startedForever();
-    const short = await writer.create({ ...login() });
-    const finished = writer.finished(short.run_id);
+    const { run_id } = await writer.create(login());
+    const finished = writer.finished(run_id);
     await system.node.end("SIGTERM");
     expect(await chromes()).toEqual([]);
-    await system.restartNode();
+    await system.restartNode({ POOL_DRAIN_GRACE_S: "1" });
     expect((await finished).run.status).toBe("completed");
+    expect((await writer.trace(run_id)).source).toBe("stored");
+  });
+
+  it("ends as terminated what its grace is too short for, with what was recorded of it", async () => {
+    const { writer } = system.as;
+    const run_id = await startedForever();
+    await system.node.end("SIGTERM");
+    await system.restartNode();
     expect((await writer.finished(run_id)).run).toMatchObject({
       status: "terminated",
       error: { code: "RUN_TERMINATED", details: { reason: "shutdown" } },
+      recording: { state: "ready" },
     });
     expect((await writer.trace(run_id)).source).toBe("stored");
   });
