@@ -35,14 +35,16 @@ export type Gate = {
 };
 
 const MAX_CLIENT_SOCKETS = 512; // Chrome opens 32 to a proxy, and 255 for WebSockets
-const MAX_UPSTREAM_SOCKETS = 256;
+const MAX_SOCKETS_PER_HOST = 32;
+const IDLE_UPSTREAM_MS = 30_000;
 const REQUEST_HEADER_BYTES = 32_768;
 
 /** Listens until disposed; that destroys every connection. */
 export async function openEgress({ host = "127.0.0.1", advertise = host }: EgressOptions = {}): Promise<EgressListener> {
   const log = createEgressLog();
   const sockets = new Set<Socket>();
-  const limits = { maxSockets: 32, maxTotalSockets: MAX_UPSTREAM_SOCKETS, noDelay: true, autoSelectFamilyAttemptTimeout: ATTEMPT_MS };
+  // No limit over all hosts: idle connections count into it, and would keep the next host waiting.
+  const limits = { maxSockets: MAX_SOCKETS_PER_HOST, timeout: IDLE_UPSTREAM_MS, noDelay: true, autoSelectFamilyAttemptTimeout: ATTEMPT_MS };
   const agents = { kept: new Agent({ ...limits, keepAlive: true, maxFreeSockets: 32 }), fresh: new Agent(limits) };
   let attached: { policy: Policy; onRefusal: (refusal: Refusal) => void } | null = null;
 
@@ -68,11 +70,12 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
     },
   };
 
+  // No time limits on Chrome's side: it keeps connections ready for as long as it likes, and they all end with the run.
   const server = createServer({
     maxHeaderSize: REQUEST_HEADER_BYTES,
     keepAliveTimeout: 0,
     requestTimeout: 0,
-    headersTimeout: 30_000,
+    headersTimeout: 0,
     noDelay: true,
   });
   server.maxConnections = MAX_CLIENT_SOCKETS;
