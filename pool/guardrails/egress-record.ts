@@ -26,7 +26,7 @@ export type EgressRecord = {
 };
 
 const KEPT = 200;
-const DISTINCT = 2_000;
+const DISTINCT = 200;
 
 export type EgressLog = EgressRecord & {
   refused(refusal: Omit<Refusal, "outcome" | "seq" | "first">): Refusal;
