@@ -30,7 +30,8 @@ export class Strays {
     const asked = performance.now();
     const [run] = await this.#store.query<RunRow & { claim_id: string }>(
       `SELECT ${RUN_COLUMNS}, claim_id FROM understudy.runs
-       WHERE settled_at IS NULL AND node_id = $1 AND boot_id = $2 AND claim_id = ANY ($3::uuid[]) LIMIT 1`,
+       WHERE settled_at IS NULL AND node_id = $1 AND boot_id = $2 AND claim_id = ANY ($3::uuid[])
+         AND status = 'starting' LIMIT 1`,
       [node_id, boot_id, this.#inDoubt.map(({ claimId }) => claimId)],
     );
     this.#inDoubt = this.#inDoubt.filter(({ claimId, until }) => claimId !== run?.claim_id && until > asked);

@@ -11,7 +11,7 @@ export const RUNS_CHANNEL = "understudy_runs";
 /** Notifications can be lost with a connection. */
 const FLOOR_MS = 1_000;
 
-export async function watchRuns(store: Store): Promise<RunChanges> {
+export async function watchRuns(store: Store, floorMs = FLOOR_MS): Promise<RunChanges> {
   const waiting = new Map<string, Set<() => void>>();
   const wake = (runId: string) => {
     for (const done of waiting.get(runId) ?? []) done();
@@ -39,7 +39,7 @@ export async function watchRuns(store: Store): Promise<RunChanges> {
           leave();
           reject(signal.reason);
         };
-        const timer = setTimeout(done, FLOOR_MS);
+        const timer = setTimeout(done, floorMs);
         signal.addEventListener("abort", onAbort, { once: true });
         waiting.set(runId, all.add(done));
       }),

@@ -9,7 +9,7 @@ import { readRow, updateAftermath } from "../../pool/store/runs.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import type { NodeInfo } from "../../shared/node.ts";
 import { claimant, newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
-import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
+import { claimedRun, eachStore, eventually, type TestStore } from "../support/store.ts";
 
 const REBOOTED: Owner = { ...OWNER, boot_id: "boot-2" };
 const PEER: Owner = { node_id: "node-b", boot_id: "boot-b", node_url: "http://127.0.0.1:7071" };
@@ -108,7 +108,7 @@ function watching(opened: () => TestStore): void {
     await using _one = watch(OWNER);
     await using _two = watch({ ...OWNER, node_id: "node-c", boot_id: "boot-c" });
     for (const { fence } of [open, ended, bare]) {
-      await expect.poll(() => readLocation(store, fence.run_id)).toMatchObject({ state: "stored" });
+      await eventually(() => readLocation(store, fence.run_id)).toMatchObject({ state: "stored" });
     }
     expect(await readRun(store, open.fence.run_id)).toMatchObject({ error: { code: "NODE_LOST" }, recording: { state: "lost" } });
     expect(await readRun(store, ended.fence.run_id)).toMatchObject({ status: "terminated", recording: { state: "lost" } });
@@ -125,7 +125,7 @@ function watching(opened: () => TestStore): void {
     const mine = await claimedRun(opened(), newRun(), OWNER);
     const counting = { ...store, query: (...args: Parameters<typeof store.query>) => store.query<never>(...args).finally(() => looks++) };
     await using _watching = watchPeers({ ...opened(), store: counting, owner: OWNER, log: quiet, everyMs: 20, lostAfterMs: 200 });
-    await expect.poll(() => looks, { timeout: 5_000 }).toBeGreaterThan(25); // more than twice the time after which it would be lost
+    await eventually(() => looks).toBeGreaterThan(25); // more than twice the time after which it would be lost
     expect([await status(theirs.fence.run_id), await status(mine.fence.run_id)]).toEqual(["starting", "starting"]);
   });
 }

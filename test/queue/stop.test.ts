@@ -8,7 +8,7 @@ import { readRow } from "../../pool/store/runs.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import { newRunId } from "../../shared/ids.ts";
 import { CLOCK_LIMITS, claimant, newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
-import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
+import { claimedRun, eachStore, eventually, type TestStore } from "../support/store.ts";
 
 const queued = async ({ deps }: TestStore, limits = CLOCK_LIMITS) => {
   const run = newRun({}, { sealed_credentials: Uint8Array.of(1) });
@@ -53,7 +53,7 @@ eachStore("stopping a run", (opened) => {
     }
     stopped.length = 0;
     await using _another = await watchStops({ store, owner: OWNER, onStop, log: quiet, floorMs: 5 }); // missed the notification
-    await expect.poll(() => stopped).toContain(fence.run_id);
+    await eventually(() => stopped).toContain(fence.run_id);
   });
 
   it("does not ask the owner about runs of another boot, or that are over", async () => {
@@ -64,7 +64,7 @@ eachStore("stopping a run", (opened) => {
     const counting = { ...store, query: (...args: Parameters<typeof store.query>) => store.query<never>(...args).finally(() => looks++) };
     const onStop = () => expect.fail("not ours");
     await using _other = await watchStops({ store: counting, owner: { ...OWNER, boot_id: "boot-2" }, onStop, log: quiet, floorMs: 5 });
-    await expect.poll(() => looks).toBeGreaterThan(2);
+    await eventually(() => looks).toBeGreaterThan(2);
     await writer.transition(fence, "terminated", OUTCOME);
     expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "terminated", result: "over" });
   });
@@ -118,7 +118,7 @@ eachStore("the queue clock", (opened) => {
     await using _one = watchQueueClock({ store, queue, log: quiet, everyMs: 10 });
     await using _two = watchQueueClock({ store, queue, log: quiet, everyMs: 10 });
     const ended = () => store.query("SELECT 1 FROM understudy.runs WHERE status = 'timeout'", []);
-    await expect.poll(ended, { timeout: 10_000 }).toHaveLength(60);
+    await eventually(ended).toHaveLength(60);
     for (const runId of runs) expect(await readEvents(store, runId, 0, 10)).toHaveLength(3);
   });
 });

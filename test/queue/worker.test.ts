@@ -1,14 +1,15 @@
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import { createRun } from "../../pool/queue/dispatch.ts";
 import { createSlots, type SlotLease, type Slots } from "../../pool/queue/slots.ts";
 import { type RunSession, Worker } from "../../pool/queue/worker.ts";
 import { readEvents } from "../../pool/store/events.ts";
 import { readRow } from "../../pool/store/runs.ts";
-import { type Store, StoreOutage } from "../../pool/store/sql.ts";
+import { type Sql, type Store, StoreOutage } from "../../pool/store/sql.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import { AppError } from "../../shared/errors.ts";
 import { newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
-import { eachStore, type TestStore } from "../support/store.ts";
+import { eachStore, eventually, type TestStore } from "../support/store.ts";
 
 const hint = (reason: string) =>
   ({ type: "guardrail", at: new Date().toISOString(), rule: "r", kind: "hint", reason, action_seq: null, host: null }) as const;
@@ -29,6 +30,7 @@ async function openWorker(opened: TestStore, run: RunSession, options: Options =
       await worker.drain();
       await worker.idle();
       await worker[Symbol.asyncDispose]();
+      expect(slots.busy).toBe(0);
       slots[Symbol.dispose]();
     },
   };
@@ -64,10 +66,10 @@ eachStore("the worker", (opened) => {
     };
     await using node = await openWorker(opened(), session, { total: 2 });
     const created = await Promise.all(Array.from({ length: 200 }, () => node.worker.create(newRun(), null)));
-    await expect.poll(() => statuses(opened()), { timeout: 25_000, interval: 50 }).toEqual({ completed: 200 });
+    await eventually(() => statuses(opened())).toEqual({ completed: 200 });
     expect(started.toSorted()).toEqual(created.map(({ run_id }) => run_id).toSorted());
     expect(most).toBe(2);
-    expect(gapsMs.toSorted((a, b) => a - b)[gapsMs.length >> 1]).toBeLessThan(50);
+    expect(gapsMs.toSorted((a, b) => a - b)[gapsMs.length >> 1]).toBeLessThan(200); // a few milliseconds when the machine is quiet; the look at the queue comes every minute here
     for (const { run_id } of created.slice(0, 20)) {
       const events = await readEvents(opened().store, run_id, 0, 100);
       expect(events.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6]);
@@ -97,7 +99,7 @@ eachStore("the worker", (opened) => {
     const deaf: Store = { ...opened().store, listen: async () => ({ [Symbol.asyncDispose]: async () => {} }) };
     await using _node = await openWorker(opened(), brief(opened()), { store: deaf, floorMs: 20 });
     const { run_id } = await post(opened());
-    await expect.poll(async () => (await readRow(opened().store, run_id))?.status).toBe("completed");
+    await eventually(async () => (await readRow(opened().store, run_id))?.status).toBe("completed");
   });
 
   it("drains: takes nothing new, lets what runs go on, and takes again when it resumes", async () => {
@@ -119,7 +121,7 @@ eachStore("the worker", (opened) => {
     expect(await statuses(opened())).toEqual({ completed: 1, queued: 1 });
     node.worker.resume();
     expect(node.worker.state).toBe("ready");
-    await expect.poll(() => statuses(opened())).toEqual({ completed: 2 });
+    await eventually(() => statuses(opened())).toEqual({ completed: 2 });
   });
 
   it("ends a run whose session threw, and frees its slot", async () => {
@@ -191,12 +193,41 @@ eachStore("the worker", (opened) => {
     const session = brief(opened(), (runId) => started.push(runId));
     await using node = await openWorker(opened(), session, { store: breaking, floorMs: 20 });
     const claimed = await post(opened()); // claimed by the loop
-    await expect.poll(() => statuses(opened())).toEqual({ completed: 1 });
+    await eventually(() => statuses(opened())).toEqual({ completed: 1 });
     breaks = 1;
     await expect(node.worker.create(newRun(), null)).rejects.toThrow(StoreOutage); // claimed by the one who posts
-    await expect.poll(() => statuses(opened())).toEqual({ completed: 2 });
+    await eventually(() => statuses(opened())).toEqual({ completed: 2 });
     expect(started).toHaveLength(2);
     expect(started[0]).toBe(claimed.run_id);
+  });
+
+  it("leaks no slot and loses no run, wherever a statement fails", async () => {
+    const { store } = opened();
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 6 }), fc.boolean(), async (positions, outage) => {
+        let statement = 0;
+        const breaking = (sql: Sql): Sql => ({
+          query: (text, values) => {
+            if (!positions.includes(statement++)) return sql.query(text, values);
+            throw outage ? new StoreOutage("broken") : new RangeError("broken");
+          },
+        });
+        const brittle: Store = { ...store, transaction: (work) => store.transaction((tx) => work(breaking(tx))) };
+        const accepted: string[] = [];
+        {
+          await using node = await openWorker(opened(), brief(opened()), { store: brittle, total: 2, floorMs: 5 });
+          const posts = await Promise.allSettled(Array.from({ length: 4 }, () => node.worker.create(newRun(), null)));
+          for (const post of posts) if (post.status === "fulfilled") accepted.push(post.value.run_id);
+          await eventually(async () => (await statuses(opened())).completed ?? 0).toBe(accepted.length);
+          await node.worker.idle();
+          await eventually(() => node.slots.busy).toBeLessThanOrEqual(1); // the loop may be looking
+        }
+        const rows = await store.query<{ run_id: string }>("SELECT run_id FROM understudy.runs", []);
+        expect(rows.map(({ run_id }) => run_id).toSorted()).toEqual(accepted.toSorted());
+        await store.query("TRUNCATE understudy.runs, understudy.events; DELETE FROM understudy_queue.job_common");
+      }),
+      { numRuns: 10 },
+    );
   });
 
   it("goes on after the store was away", async () => {
@@ -211,6 +242,6 @@ eachStore("the worker", (opened) => {
     await expect(node.worker.create(newRun(), null)).rejects.toThrow(StoreOutage);
     expect(node.slots.busy).toBeLessThanOrEqual(1);
     broken = false;
-    await expect.poll(() => statuses(opened())).toEqual({ completed: 1 });
+    await eventually(() => statuses(opened())).toEqual({ completed: 1 });
   });
 });

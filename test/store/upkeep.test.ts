@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { startUpkeep } from "../../pool/store/upkeep.ts";
 import { quiet } from "../support/run-fixtures.ts";
-import { eachStore } from "../support/store.ts";
+import { eachStore, eventually } from "../support/store.ts";
 
 eachStore("upkeep", (opened, kind) => {
   it("forgets idempotency keys that have expired", async () => {
@@ -16,7 +16,7 @@ eachStore("upkeep", (opened, kind) => {
     await add("old", "-1 second");
     await add("young", "1 hour");
     await using _upkeep = startUpkeep({ store, log: quiet, vacuumMs: 5, checkpointMs: 5 });
-    await expect.poll(() => store.query("SELECT key FROM understudy.idempotency", [])).toEqual([{ key: "young" }]);
+    await eventually(() => store.query("SELECT key FROM understudy.idempotency", [])).toEqual([{ key: "young" }]);
   });
 
   if (kind === "embedded")

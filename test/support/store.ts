@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, describe } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 import { type JobQueue, openQueue } from "../../pool/queue/boss.ts";
 import type { Claim } from "../../pool/queue/claim.ts";
 import { createRun, type DispatchDeps } from "../../pool/queue/dispatch.ts";
@@ -110,6 +110,9 @@ export function eachStore(title: string, tests: (opened: () => TestStore, kind: 
   }
 }
 afterAll(closeShared);
+
+/** Waits until this is so. The machine may be busy: only what never comes takes long. */
+export const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 25_000, interval: 10 });
 
 /** A run that a node has claimed: `starting`, with events 1 and 2. */
 export async function claimedRun({ deps }: TestStore, run: NewRun = newRun(), owner: Owner = OWNER): Promise<Claim> {
