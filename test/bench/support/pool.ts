@@ -1,0 +1,59 @@
+/** An edge and a node for benches, and a fresh Chrome to compare them with. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, launch, type Page } from "puppeteer-core";
+import { pause } from "../../../shared/deadline.ts";
+import { CHROME_PATH } from "../../support/chrome.ts";
+import { openTestSystem, type TestSystem } from "../../support/system.ts";
+
+type Nodes = { nodes: { slots: { busy: number }; browsers: { warm: number; busy: number }; queued: number }[] };
+
+export const openBenchSystem = (env: Record<string, string> = {}): Promise<TestSystem> =>
+  openTestSystem({ env: { LOG_LEVEL: "warn", POOL_SLOTS: "2", ...env }, slowMs: 0 });
+
+/** Waits until nothing runs and the spares are there, as on a node that is not asked for anything. */
+export async function untilIdle({ as }: TestSystem, warm = 1): Promise<void> {
+  for (;;) {
+    const { nodes } = await as.admin.json<Nodes>("/pool/nodes");
+    if (nodes.every(({ slots, browsers, queued }) => slots.busy === 0 && browsers.busy === 0 && queued === 0 && browsers.warm >= warm))
+      break;
+    await pause(50);
+  }
+  await pause(150); // what was last launched comes to rest
+}
+
+/** As a script of one's own would launch it, with the flags that any headless automation gives. */
+export async function launchFresh(): Promise<{ browser: Browser; page: Page; [Symbol.asyncDispose](): Promise<void> }> {
+  const userDataDir = await mkdtemp(join(tmpdir(), "us-bench-"));
+  const args = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+  ];
+  const browser = await launch({
+    executablePath: CHROME_PATH,
+    pipe: true,
+    headless: true,
+    userDataDir,
+    args,
+    defaultViewport: { width: 1280, height: 720 },
+  });
+  const page = (await browser.pages())[0] ?? (await browser.newPage());
+  return {
+    browser,
+    page,
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      await rm(userDataDir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+export const percentile = (values: readonly number[], share: number): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+};
