@@ -188,6 +188,9 @@ export function blobsOf(event: TraceEvent): string[] {
 /** Now, on the clock of all events. */
 export const traceTime = (): number => Math.round(performance.now() * 1000) / 1000;
 
+/** A line in the viewer's console. */
+export const remark = (text: string): TraceEvent => ({ type: "stdout", timestamp: traceTime(), text: `${text}\n` });
+
 /** Parts of an event that are ours and have a meaning for the viewer: nothing from outside is in them, and they must stay as they are. */
 const NAMING = new Set([
   "type",

@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, link, mkdir, open, opendir, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { AppError } from "../../shared/errors.ts";
 import { isRunId } from "../../shared/ids.ts";
 import { type Artifact, type Manifest, ManifestSchema, type RecordingState } from "../../shared/recording.ts";
@@ -13,9 +13,12 @@ import { artifactPath, openWithin } from "./safe-path.ts";
 import type { ArtifactBody, ArtifactStat, ByteRange, StagedFile, Volume } from "./volume.ts";
 
 const MANIFEST_FILE = "manifest.json";
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 /** Several nodes can share the directory: what is younger may be another's work under way. */
 const STALE_MS = 60 * 60 * 1000;
+/** Files that are hashed and synced side by side: file systems sync many at the price of one. */
+const AT_ONCE = 8;
+const CACHED_MANIFESTS = 64;
 
 /** Opens, or makes, the volume in this directory. */
 export async function openDirectoryVolume(root: string): Promise<Volume> {
@@ -27,6 +30,8 @@ export async function openDirectoryVolume(root: string): Promise<Volume> {
 class DirectoryVolume implements Volume {
   readonly #runs: string;
   readonly #staging: string;
+  /** A committed run never changes, but can go: each use looks whether the file is still the same. */
+  readonly #manifests = new Map<string, { version: string; manifest: Manifest }>();
 
   constructor(root: string) {
     this.#runs = join(root, "runs");
@@ -45,12 +50,11 @@ class DirectoryVolume implements Volume {
     const staged = join(this.#staging, `commit-${runId}-${randomUUID()}`);
     await mkdir(staged, { mode: 0o700 });
     try {
-      const artifacts: Artifact[] = [];
-      const folders = new Set([staged]);
-      for (const file of files) artifacts.push(await take(file, stagedDir, staged, folders));
+      const folders = await makeFolders(staged, files);
+      const artifacts = await mapAtOnce(files, AT_ONCE, (file) => take(file, stagedDir, staged));
       const manifest = ManifestSchema.parse({ run_id: runId, state, artifacts });
       await writeSynced(join(staged, MANIFEST_FILE), JSON.stringify(manifest));
-      for (const each of folders) await syncFolder(each);
+      await mapAtOnce(folders, AT_ONCE, syncFolder);
       await rename(staged, folder);
       await syncFolder(this.#runs);
       return manifest;
@@ -65,7 +69,16 @@ class DirectoryVolume implements Volume {
   async manifest(runId: string): Promise<Manifest | null> {
     const folder = this.#folder(runId);
     await using file = folder === null ? null : await openWithin(folder, MANIFEST_FILE);
-    return file ? ManifestSchema.parse(JSON.parse(await file.readFile("utf8"))) : null;
+    if (!file) return null;
+    const { ino, mtimeMs } = await file.stat();
+    const version = `${ino} ${mtimeMs}`;
+    const cached = this.#manifests.get(runId);
+    if (cached?.version === version) return cached.manifest;
+    const manifest = ManifestSchema.parse(JSON.parse(await file.readFile("utf8")));
+    const [oldest] = this.#manifests.keys();
+    if (this.#manifests.size >= CACHED_MANIFESTS && oldest !== undefined) this.#manifests.delete(oldest);
+    this.#manifests.set(runId, { version, manifest });
+    return manifest;
   }
 
   async stat(runId: string, path: string): Promise<ArtifactStat | null> {
@@ -126,13 +139,12 @@ class DirectoryVolume implements Volume {
 }
 
 /** Brings one file into the staging folder, without copying where the file system can, and tells what it is. */
-async function take({ name, kind }: StagedFile, from: string, to: string, folders: Set<string>): Promise<Artifact> {
+async function take({ name, kind }: StagedFile, from: string, to: string): Promise<Artifact> {
   const path = artifactPath(to, name);
-  if (path === null || name === MANIFEST_FILE) throw new AppError("INTERNAL", `"${name.slice(0, 300)}" cannot be the name of an artifact`);
+  if (path === null) throw notAName(name);
   const source = await openWithin(from, name);
   if (source === null) throw new AppError("INTERNAL", `Artifact ${name} is not in ${from}`);
   await using _ = source;
-  await makeFolders(dirname(path), to, folders);
   try {
     await link(join(from, name), path);
   } catch (error) {
@@ -154,11 +166,38 @@ async function take({ name, kind }: StagedFile, from: string, to: string, folder
 
 const CANNOT_LINK = new Set(["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
-async function makeFolders(folder: string, root: string, made: Set<string>): Promise<void> {
-  if (made.has(folder)) return;
-  await makeFolders(dirname(folder), root, made);
-  await mkdir(folder, { mode: 0o700 });
-  made.add(folder);
+/** Makes the folders that the files need. Returns all of them, the root too, parents first. */
+async function makeFolders(root: string, files: readonly StagedFile[]): Promise<string[]> {
+  const folders = new Set([root]);
+  for (const { name } of files) {
+    if (artifactPath(root, name) === null || name === MANIFEST_FILE) throw notAName(name);
+    const parts = name.split("/").slice(0, -1);
+    for (let depth = 1; depth <= parts.length; depth++) folders.add(join(root, ...parts.slice(0, depth)));
+  }
+  for (const folder of folders) if (folder !== root) await mkdir(folder, { mode: 0o700 });
+  return [...folders];
+}
+
+const notAName = (name: string) => new AppError("INTERNAL", `"${name.slice(0, 300)}" cannot be the name of an artifact`);
+
+/** Like `Promise.all(each.map(work))`, with at most `atOnce` under way, and none left running once it rejects. */
+async function mapAtOnce<T, R>(each: readonly T[], atOnce: number, work: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const failures: unknown[] = [];
+  const left = each.entries();
+  const worker = async () => {
+    for (const [index, one] of left) {
+      if (failures.length > 0) return;
+      try {
+        results[index] = await work(one);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  if (failures.length > 0) throw failures[0];
+  return results;
 }
 
 /** `rename` onto a folder that holds something. */

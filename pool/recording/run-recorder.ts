@@ -1,0 +1,216 @@
+/** The one recorder there is: trace and pictures, each if it is wanted and could be opened. */
+import { join } from "node:path";
+import type { Page } from "puppeteer-core";
+import type { Action } from "../../shared/action.ts";
+import { AppError } from "../../shared/errors.ts";
+import { type Artifact, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
+import { fileChunks, openPlain } from "./file-chunks.ts";
+import { screenshotName } from "./names.ts";
+import { PageWatch } from "./page-watch.ts";
+import type { Pictures } from "./pictures.ts";
+import type { ActionRecording, Recorder, RecorderOptions, RecordingLimits } from "./recorder.ts";
+import { salvagedEntries } from "./salvage.ts";
+import { traceCall } from "./trace-calls.ts";
+import { remark, TRACE_VERSION, type TraceEvent, traceTime } from "./trace-events.ts";
+import type { TraceWriter } from "./trace-writer.ts";
+import { BLOBS_FOLDER, traceEntries, writeTraceZip } from "./trace-zip.ts";
+import type { Warn } from "./warn.ts";
+import { zipStream } from "./zip.ts";
+
+type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chromeVersion" | "options"> & {
+  limits: RecordingLimits;
+  warn: Warn;
+  writer: TraceWriter | null;
+  pictures: Pictures | null;
+};
+
+/** States: recording → finishing → finished → released, when its last reader has left. */
+export class RunRecorder implements Recorder {
+  readonly #parts: Parts;
+  readonly #pages: PageWatch | null;
+  readonly #closing = new AbortController();
+  readonly #released = Promise.withResolvers<void>();
+  #steps = 0;
+  #actions = 0;
+  #group: { callId: string; title: string } | null = null;
+  #readers = 0;
+  #finishing: Promise<void> | null = null;
+  #isFinished = false;
+  /** Size of `trace.zip`, once it is there. */
+  #zipBytes: number | null = null;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { writer, limits, warn } = parts;
+    this.#pages = writer
+      ? new PageWatch({
+          write: (event) => writer.append(event),
+          limit: limits.consoleMessages,
+          onLimit: () =>
+            writer.append(remark(`Recording limit reached: ${limits.consoleMessages} console messages. Further ones are left out.`)),
+          warn,
+        })
+      : null;
+    this.#writeContext();
+  }
+
+  attach(page: Page): void {
+    this.#pages?.attach(page);
+  }
+
+  step(index: number, title: string): { end(): void } {
+    const callId = `step@${++this.#steps}`;
+    const group = { callId, title };
+    this.#group = group;
+    this.#parts.writer?.append({
+      type: "before",
+      callId,
+      startTime: traceTime(),
+      class: "Tracing",
+      method: "tracingGroup",
+      title: `Step ${index + 1}: ${title}`,
+      params: {},
+    });
+    return {
+      end: () => {
+        if (this.#group === group) this.#group = null;
+        this.#parts.writer?.append({ type: "after", callId, endTime: traceTime() });
+      },
+    };
+  }
+
+  action({ seq, action, title, page }: { seq: number; action: Action; title: string | null; page: Page }): ActionRecording {
+    const callId = `call@${++this.#actions}`;
+    const write = (event: TraceEvent) => this.#parts.writer?.append(event);
+    const attachments: { name: string; contentType: string; sha1: string }[] = [];
+    let endTime: number | null = null;
+    write({
+      type: "before",
+      callId,
+      startTime: traceTime(),
+      ...traceCall(action, title === this.#group?.title ? null : title),
+      parentId: this.#group?.callId,
+      pageId: this.#pages?.idOf(page),
+    });
+    return {
+      observer: {
+        log: (message) => void write({ type: "log", callId, time: traceTime(), message }),
+        input: ({ point, box }) => void write({ type: "input", callId, point, box }),
+      },
+      screenshot: async (shown, actionName, signal) => {
+        endTime ??= traceTime(); // the picture is not part of what was done
+        const picture = await this.#picture(shown, screenshotName(seq, actionName), signal);
+        const pageId = this.#pages?.idOf(shown);
+        if (picture?.blob && pageId) {
+          const timestamp = traceTime();
+          attachments.push({ name: picture.name, contentType: "image/jpeg", sha1: picture.blob });
+          write({ type: "screencast-frame", pageId, sha1: picture.blob, ...this.#parts.viewport, timestamp });
+          write({ type: "screenshot", callId, phase: "after", pageId, timestamp, file: `${BLOBS_FOLDER}/${picture.blob}` });
+        }
+        return picture?.name ?? null;
+      },
+      end: ({ error, resultText }) =>
+        void write({
+          type: "after",
+          callId,
+          endTime: endTime ?? traceTime(),
+          result: resultText === null ? undefined : { value: resultText },
+          error: error === null ? undefined : { name: "Error", message: error },
+          attachments: attachments.length > 0 ? attachments : undefined,
+        }),
+    };
+  }
+
+  async *zip(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { dir, options, writer, pictures } = this.#parts;
+    if (!options.enabled || !options.trace) throw new AppError("NOT_FOUND", "This run keeps no trace", { details: { reason: "disabled" } });
+    const reason = () => new AppError("NOT_FOUND", "The trace of this run could not be written", { details: { reason: "persist_failed" } });
+    if (!writer) throw reason();
+    this.#readers += 1;
+    try {
+      await this.#finishing; // "the trace" of a run that is over is the finished one
+      if (this.#zipBytes !== null) {
+        await using file = await openPlain(join(dir, TRACE_FILE));
+        yield* fileChunks(file, this.#zipBytes);
+      } else {
+        await writer.flush();
+        yield* zipStream(traceEntries(dir, { bytes: writer.bytes, blobs: new Map(pictures?.blobs) }));
+      }
+    } finally {
+      this.#readers -= 1;
+      this.#release();
+    }
+  }
+
+  finish(): Promise<void> {
+    this.#finishing ??= this.#finish();
+    return this.#finishing;
+  }
+
+  released(): Promise<void> {
+    return this.#released.promise;
+  }
+
+  artifacts(): Pick<Artifact, "name" | "kind" | "bytes">[] {
+    const { writer, pictures } = this.#parts;
+    const isLost = this.#isFinished && this.#zipBytes === null;
+    return [
+      ...[...(pictures?.files ?? [])].map(([name, bytes]) => ({
+        name: `${SCREENSHOTS_FOLDER}/${name}`,
+        kind: "screenshot" as const,
+        bytes,
+      })),
+      ...(writer && !isLost ? [{ name: TRACE_FILE, kind: "trace" as const, bytes: this.#zipBytes }] : []),
+    ];
+  }
+
+  async #finish(): Promise<void> {
+    this.#closing.abort(new AppError("RUN_TERMINATED", "The recording ends"));
+    this.#pages?.close();
+    try {
+      if (this.#parts.writer) this.#zipBytes = await this.#writeZip(this.#parts.writer);
+    } catch (cause) {
+      this.#parts.warn(`${TRACE_FILE} could not be written`, cause);
+    }
+    this.#isFinished = true;
+    this.#release();
+  }
+
+  async #writeZip(writer: TraceWriter): Promise<number | null> {
+    const { dir, pictures } = this.#parts;
+    writer.appendClosing("The run ended before this action did", traceTime());
+    await writer.close();
+    if (!writer.failed) return writeTraceZip(dir, traceEntries(dir, { bytes: writer.bytes, blobs: pictures?.blobs ?? new Map() }));
+    const entries = await salvagedEntries(dir, "The recording broke off while this action ran");
+    return entries && writeTraceZip(dir, entries);
+  }
+
+  #picture(page: Page, name: string, signal: AbortSignal | undefined) {
+    const { signal: closing } = this.#closing;
+    if (closing.aborted) return null;
+    return this.#parts.pictures?.take(page, name, signal ? AbortSignal.any([signal, closing]) : closing);
+  }
+
+  #release(): void {
+    if (this.#isFinished && this.#readers === 0) this.#released.resolve();
+  }
+
+  #writeContext(): void {
+    const { writer, runId, title, viewport, chromeVersion } = this.#parts;
+    writer?.append({
+      type: "context-options",
+      version: TRACE_VERSION,
+      origin: "library",
+      browserName: "chromium",
+      platform: process.platform,
+      playwrightVersion: "1.53.0", // the first whose viewer opens this version
+      title,
+      wallTime: Date.now(),
+      monotonicTime: traceTime(),
+      sdkLanguage: "javascript",
+      options: { viewport, deviceScaleFactor: 1, isMobile: false, userAgent: `Chrome/${chromeVersion}` },
+      contextId: runId,
+    });
+    writer?.append(remark(`Run ${runId}, Chrome ${chromeVersion}`));
+  }
+}
