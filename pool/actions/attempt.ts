@@ -1,0 +1,37 @@
+/** One try at one action: what it works with, and what it has learned so far. */
+import type { ElementHandle } from "puppeteer-core";
+import type { Action, SimpleActionName } from "../../shared/action.ts";
+import type { Box } from "./in-page/aim.ts";
+import type { Tabs } from "./tabs.ts";
+
+/** Called as an action goes on; the recorder hangs here. */
+export type ActionObserver = {
+  log(message: string): void;
+  /** Just before input is sent. Coordinates are CSS pixels of the page's viewport. */
+  input(target: { handle?: ElementHandle; point?: { x: number; y: number }; box?: Box }): Promise<void> | void;
+};
+
+export type PerformContext = {
+  signal: AbortSignal;
+  /** The value behind a name. @throws when there is none */
+  credential?: (name: string) => string;
+  /** What `evaluate` sees as `params`. */
+  values?: Record<string, string | number | boolean>;
+  observe?: ActionObserver;
+};
+
+export type ActionOf<N extends SimpleActionName> = Extract<Action, { action: N }>;
+
+export type Attempt = {
+  readonly tabs: Tabs;
+  readonly context: PerformContext;
+  /** The run's signal and this action's time limit. */
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  /** `performance.now()` at which the limit is reached. */
+  readonly endAt: number;
+  /** Was input already sent? */
+  dispatched: boolean;
+  /** What stood in the way when it was last tried, for the error. */
+  obstacle: string | null;
+};

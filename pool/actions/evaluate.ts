@@ -1,0 +1,78 @@
+/** Running the author's own script in the page, in the page's own world. */
+import type { CDPSession, Protocol } from "puppeteer-core";
+import { untilAborted } from "../../shared/deadline.ts";
+import { ActionError } from "./action-error.ts";
+import type { ActionOf, Attempt } from "./attempt.ts";
+import { toJson } from "./json-value.ts";
+import { rest, settleForReading } from "./settle.ts";
+
+/** How long a page may take to show that it is alive, before what it runs is cut off. */
+const ALIVE_MS = 200;
+
+/** The result as JSON; a string as it is. null: there was none (`undefined`). Promises are awaited, functions called, both with `params`. */
+export async function evaluate(attempt: Attempt, { params: { expression } }: ActionOf<"evaluate">): Promise<string | null> {
+  const { signal, tabs } = attempt;
+  const link = await tabs.ready(signal);
+  await settleForReading(link, signal);
+  await attempt.context.observe?.input({});
+  signal.throwIfAborted();
+  link.activity.markInput();
+  attempt.dispatched = true;
+  try {
+    const result = await untilAborted(run(link.session, expression, attempt.context.values ?? {}), signal);
+    await rest(link, 0, signal);
+    return result;
+  } catch (error) {
+    if (signal.aborted) await cutOff(link.session);
+    throw error;
+  }
+}
+
+async function run(session: CDPSession, expression: string, values: Record<string, unknown>): Promise<string | null> {
+  const { result: world } = await session.send("Runtime.evaluate", { expression: "globalThis" }).catch(gone);
+  const call = (body: string) =>
+    session
+      .send("Runtime.callFunctionOn", {
+        objectId: world.objectId as string,
+        functionDeclaration: `async function (params) { ${body}\n}`,
+        arguments: [{ value: values }],
+        awaitPromise: true,
+        userGesture: true,
+        serializationOptions: { serialization: "deep" },
+      })
+      .catch(gone);
+  // An expression first: an object literal is one, and so is a function. What does not parse as one may be statements with a `return`.
+  const asExpression = await call(`const result = (${expression}\n); return typeof result === "function" ? result(params) : result;`);
+  const { exceptionDetails, result } = isSyntaxError(asExpression.exceptionDetails)
+    ? await asStatements(call, expression, asExpression)
+    : asExpression;
+  await session.send("Runtime.releaseObject", { objectId: world.objectId as string }).catch(() => {}); // its page went on
+  if (exceptionDetails) throw new ActionError(`Cannot evaluate: ${describe(exceptionDetails)}`);
+  return toJson(result.deepSerializedValue);
+}
+
+type Answer = Protocol.Runtime.CallFunctionOnResponse;
+
+async function asStatements(call: (body: string) => Promise<Answer>, expression: string, first: Answer): Promise<Answer> {
+  const second = await call(expression);
+  return isSyntaxError(second.exceptionDetails) ? first : second;
+}
+
+/** The script itself does not parse; an error thrown by what it calls has a stack of its own. */
+const isSyntaxError = (details: Protocol.Runtime.ExceptionDetails | undefined): boolean =>
+  details?.exception?.className === "SyntaxError" && details.stackTrace === undefined;
+
+function describe({ exception, text }: Protocol.Runtime.ExceptionDetails): string {
+  const words = exception?.description ?? (exception && "value" in exception ? `it threw ${JSON.stringify(exception.value)}` : text);
+  return (words.split("\n")[0] ?? "").slice(0, 500);
+}
+
+function gone(cause: unknown): never {
+  throw new ActionError("Cannot evaluate: the page went away while the script ran", { cause, dispatched: true });
+}
+
+/** Frees a page from a script that does not end. An idle page is left alone: it would lose the next thing that it runs. */
+async function cutOff(session: CDPSession): Promise<void> {
+  const alive = await untilAborted(session.send("Runtime.evaluate", { expression: "1" }), AbortSignal.timeout(ALIVE_MS)).catch(() => null);
+  if (alive === null) await untilAborted(session.send("Runtime.terminateExecution"), AbortSignal.timeout(ALIVE_MS)).catch(() => {}); // beyond help; health checks find it
+}

@@ -1,0 +1,23 @@
+/** Reading an element: its text, HTML, value, or markdown. */
+import { ActionError } from "./action-error.ts";
+import type { ActionOf, Attempt } from "./attempt.ts";
+import { locate } from "./locate.ts";
+import { toMarkdown } from "./markdown.ts";
+import { settleForReading } from "./settle.ts";
+
+/** Characters; what is longer is cut, and says so. */
+const LIMIT = 200_000;
+
+export async function extract(attempt: Attempt, { selector, params: { mode } }: ActionOf<"extract">): Promise<string> {
+  if (!selector) throw new ActionError("Cannot extract: it needs a selector");
+  await settleForReading(await attempt.tabs.ready(attempt.signal), attempt.signal);
+  const want = mode === "value" ? "attached" : "visible"; // hidden fields have values too
+  const { done } = await locate(attempt, selector, {
+    verb: "extract",
+    want,
+    task: "read",
+    arg: { mode, limit: mode === "markdown" ? LIMIT * 5 : LIMIT },
+  });
+  const text = mode === "markdown" ? toMarkdown(done as string) : (done as string);
+  return text.length > LIMIT ? `${text.slice(0, LIMIT)}\n… (cut at ${LIMIT} characters)` : text;
+}

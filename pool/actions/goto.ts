@@ -1,0 +1,75 @@
+/** Opening a URL in the active tab. */
+import { untilAborted } from "../../shared/deadline.ts";
+import { ActionError } from "./action-error.ts";
+import type { ActionOf, Attempt } from "./attempt.ts";
+import type { PageLink } from "./page-link.ts";
+import { rest } from "./settle.ts";
+
+/** A URL that may be shown: where it leads, without what it carries. */
+export function shownUrl(url: string): string {
+  if (!URL.canParse(url)) return url.replace(/[?#].*$/s, "").slice(0, 200);
+  const { protocol, host, pathname } = new URL(url);
+  return protocol === "data:" || protocol === "blob:" ? `${protocol}…` : `${protocol}//${host}${pathname}`.slice(0, 300);
+}
+
+/**
+ * Resolves when the document is read to its end (DOMContentLoaded). An HTTP error is a page like any other; the text says its status.
+ * @throws ActionError with `details.net_error` when there is no document: refused, unknown host, bad certificate
+ */
+export async function goto(attempt: Attempt, { params: { url } }: ActionOf<"goto">): Promise<string | null> {
+  const target = parseUrl(url);
+  const { signal } = attempt;
+  const link = await attempt.tabs.ready(signal);
+  const { activity, session } = link;
+  signal.throwIfAborted();
+  activity.markInput();
+  attempt.dispatched = true;
+  attempt.obstacle = `${shownUrl(target)}: the server did not answer`;
+  const commits = activity.commits;
+  try {
+    const navigating = session.send("Page.navigate", { url: target });
+    navigating.catch(() => {}); // out of time; the reason is thrown below
+    const { errorText, loaderId, isDownload } = await untilAborted(navigating, signal);
+    if (errorText) return withoutDocument(link, target, errorText, isDownload ?? false);
+    if (!loaderId) return null; // the same document, at another fragment
+    attempt.obstacle = `${shownUrl(target)}: the document was not read to its end`;
+    await activity.until(() => activity.commits > commits && activity.loaded, 2 ** 31 - 1, signal);
+    const { response } = activity;
+    await rest(link, 0, signal);
+    return response && response.loaderId === activity.loaderId && response.status >= 400 ? statusText(response) : null;
+  } catch (error) {
+    if (signal.aborted) session.send("Page.stopLoading").catch(() => {}); // it must not come in under the next step
+    throw error;
+  }
+}
+
+function parseUrl(url: string): string {
+  const trimmed = url.trim();
+  const text = URL.canParse(trimmed) ? trimmed : `https://${trimmed}`;
+  const isHost = /^(?:[\w-]+\.)+[a-z]{2,}(?:[:/?#]|$)/i.test(trimmed);
+  if (!URL.canParse(trimmed) && !isHost)
+    throw new ActionError(`Cannot open ${shownUrl(trimmed)}: it is not an absolute URL, such as https://example.com/orders`);
+  if (/^javascript:/i.test(text)) throw new ActionError("Cannot open a javascript: URL: use the action evaluate");
+  return text;
+}
+
+/** There is no new document: a download began, the server had nothing to show, or the request failed. */
+function withoutDocument({ activity }: PageLink, url: string, errorText: string, isDownload: boolean): string {
+  const { response } = activity;
+  if (isDownload || activity.download !== null) return `Downloading ${activity.download ?? "a file"}`;
+  if (errorText === "net::ERR_ABORTED" && response && (response.status === 204 || response.status === 205)) return statusText(response);
+  if (errorText === "net::ERR_HTTP_RESPONSE_CODE_FAILURE" && response) return statusText(response); // an error without a body
+  throw new ActionError(`Cannot open ${shownUrl(url)}: ${MEANINGS[errorText] ?? errorText}`, {
+    dispatched: true,
+    details: { net_error: errorText },
+  });
+}
+
+const MEANINGS: Record<string, string> = {
+  "net::ERR_NAME_NOT_RESOLVED": "no such host (net::ERR_NAME_NOT_RESOLVED)",
+  "net::ERR_CONNECTION_REFUSED": "the connection was refused (net::ERR_CONNECTION_REFUSED)",
+  "net::ERR_TUNNEL_CONNECTION_FAILED": "the network did not let it through (net::ERR_TUNNEL_CONNECTION_FAILED)",
+  "net::ERR_ABORTED": "the navigation was broken off (net::ERR_ABORTED)",
+};
+
+const statusText = ({ status, statusText: text }: { status: number; statusText: string }): string => `${status} ${text}`.trim();

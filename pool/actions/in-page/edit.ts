@@ -1,0 +1,160 @@
+/** Putting values into fields: what script must do before text is typed, and what it can do by itself. Runs in the page. */
+import type { Dom } from "./dom.ts";
+import type { TaskOutcome } from "./look.ts";
+import type { Roles } from "./roles.ts";
+
+/** `type`: the field has the focus and its content is selected; `done`: the value is set. */
+export type FillPlan = { step: "type" | "clear" | "done" };
+
+export function createEdit(dom: Dom, roles: Roles) {
+  type Field = HTMLInputElement | HTMLTextAreaElement;
+  const SET = /^(color|date|time|datetime-local|month|range|week)$/;
+  const NOT_TEXT: Record<string, string> = {
+    checkbox: "click",
+    radio: "click",
+    button: "click",
+    submit: "click",
+    reset: "click",
+    image: "click",
+  };
+  const valueSetters = [HTMLInputElement.prototype, HTMLTextAreaElement.prototype].map(
+    (prototype) => Object.getOwnPropertyDescriptor(prototype, "value")?.set as (value: string) => void,
+  );
+
+  const isField = (element: Element): element is Field => /^(INPUT|TEXTAREA)$/.test(dom.tagName(element));
+  const announce = (element: Element, ...names: string[]) => {
+    for (const name of names) element.dispatchEvent(new Event(name, { bubbles: true, composed: name === "input" }));
+  };
+
+  /** Makes a field ready to take a text in place of what it holds. A label stands for its control. */
+  function fill(found: Element, { text }: { text: string }): TaskOutcome {
+    const label = isField(found) || dom.isEditable(found) ? null : dom.closest(found, "label");
+    const element = (label as HTMLLabelElement | null)?.control ?? found;
+    if (roles.isDisabled(element)) return { notYet: "it is disabled" };
+    if (!isField(element)) {
+      if (dom.tagName(element) === "SELECT") return { never: "it is a <select>: use the action select" };
+      if (!dom.isEditable(element)) return { never: "it is not a field that takes text" };
+      if (!focusOn(element)) return { notYet: "it does not take the focus" };
+      getSelection()?.selectAllChildren(element);
+      return plan(text, element.textContent ?? "");
+    }
+    if (element.readOnly) return { notYet: "it is read-only" };
+    const type = dom.tagName(element) === "TEXTAREA" ? "textarea" : element.type;
+    if (NOT_TEXT[type]) return { never: `it is an <input type=${type}>: use the action ${NOT_TEXT[type]}` };
+    if (type === "file") return { never: "it is a file field, which takes no text" };
+    if (SET.test(type)) return setValue(element, type, text);
+    if (type === "number" && text.trim() !== "" && Number.isNaN(Number(text)))
+      return { never: "it is a number field, and the text is not a number" };
+    element.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+    if (!focusOn(element)) return { notYet: "it does not take the focus" };
+    element.select();
+    return plan(text, element.value);
+  }
+
+  const plan = (text: string, has: string): TaskOutcome => ({
+    done: { step: text !== "" ? "type" : has !== "" ? "clear" : "done" } satisfies FillPlan,
+  });
+
+  function focusOn(element: Element): boolean {
+    (element as HTMLElement).focus({ preventScroll: true });
+    const root = dom.rootOf(element) as Document | ShadowRoot;
+    const active = root.activeElement;
+    return active !== null && dom.holds(active, element);
+  }
+
+  /** Fields that are not typed into, such as dates: the browser's own form of the value, or nothing. */
+  function setValue(element: Field, type: string, text: string): TaskOutcome {
+    const value = type === "color" ? text.trim().toLowerCase() : text.trim();
+    focusOn(element);
+    const before = element.value;
+    write(element, value);
+    const same =
+      type === "range"
+        ? Number(element.value) === Number(value)
+        : element.value === value || (value !== "" && element.value.startsWith(value));
+    if (!same) {
+      const forms: Record<string, string> = {
+        date: "2026-01-31",
+        time: "13:45",
+        "datetime-local": "2026-01-31T13:45",
+        month: "2026-01",
+        week: "2026-W05",
+        color: "#0088ff",
+      };
+      write(element, before);
+      return {
+        never:
+          type === "range"
+            ? `it takes no such number (from ${element.getAttribute("min") ?? 0} to ${element.getAttribute("max") ?? 100})`
+            : `it takes a value such as ${forms[type]}`,
+      };
+    }
+    announce(element, "input", "change");
+    return { done: { step: "done" } satisfies FillPlan };
+  }
+
+  const write = (element: Field, value: string) =>
+    Reflect.apply(valueSetters[dom.tagName(element) === "INPUT" ? 0 : 1] as () => void, element, [value]);
+
+  /**
+   * After typing: `change` now, since frameworks and pages wait for it, and not once more when the field loses the focus.
+   * false: the field was replaced meanwhile, the text went nowhere.
+   */
+  function typed(found: Element | null): boolean {
+    if (!found) return false;
+    const label = isField(found) || dom.isEditable(found) ? null : dom.closest(found, "label");
+    const element = (label as HTMLLabelElement | null)?.control ?? found;
+    if (!dom.isConnected(element)) return false;
+    if (!isField(element)) return true;
+    const told = element.value;
+    announce(element, "change");
+    if (element.value !== told) return true; // the page has changed it: the next change is news
+    const onChange = (event: Event) => {
+      if (!event.isTrusted || event.composedPath()[0] !== element) return;
+      removeEventListener("change", onChange, true);
+      if (element.value === told) event.stopImmediatePropagation();
+    };
+    addEventListener("change", onChange, true);
+    return true;
+  }
+
+  /** Chooses the one option, by its value or by its label. */
+  function choose(found: Element, wanted: { value?: string; label?: string }): TaskOutcome {
+    const label = dom.tagName(found) === "SELECT" ? null : dom.closest(found, "label");
+    const element = (label as HTMLLabelElement | null)?.control ?? dom.closest(found, "select") ?? found;
+    if (dom.tagName(element) !== "SELECT") return { never: "it is not a <select>: open it and choose with the action click" };
+    const select = element as HTMLSelectElement;
+    if (roles.isDisabled(select)) return { notYet: "it is disabled" };
+    const options = [...select.options];
+    const labelOf = (option: HTMLOptionElement) => dom.normal(option.label || option.text);
+    const text = dom.normal(wanted.label ?? "");
+    const option =
+      wanted.value !== undefined
+        ? options.find(({ value }) => value === wanted.value)
+        : (options.find((each) => labelOf(each) === text) ?? options.find((each) => labelOf(each).toLowerCase() === text.toLowerCase()));
+    if (!option) {
+      const has = options.slice(0, 30).map((each) => (wanted.value !== undefined ? each.value : labelOf(each)));
+      const more = options.length > 30 ? `, and ${options.length - 30} more` : "";
+      return {
+        notYet: `it has no such option; it has ${has.map((each) => JSON.stringify(each.slice(0, 80))).join(", ") || "none"}${more}`,
+      };
+    }
+    if (option.disabled || (option.parentElement as HTMLOptGroupElement | null)?.disabled) return { notYet: "that option is disabled" };
+    select.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+    select.focus({ preventScroll: true });
+    for (const each of options) each.selected = each === option;
+    announce(select, "input", "change");
+    return { done: option.value };
+  }
+
+  /** For a key alone. What cannot take the focus leaves it where it is: keys are heard everywhere above that. */
+  function focus(element: Element): TaskOutcome {
+    element.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+    focusOn(element);
+    return { done: null };
+  }
+
+  return { fill, focus, typed, choose };
+}
+
+export type Edit = ReturnType<typeof createEdit>;

@@ -1,0 +1,181 @@
+/** From a query to the elements that match it, in every open shadow root too. Runs in the page. */
+import type { Query, RoleTests, TextTest } from "../selector-syntax.ts";
+import type { Dom } from "./dom.ts";
+import type { Names } from "./names.ts";
+import type { Roles } from "./roles.ts";
+
+export function createFind(dom: Dom, roles: Roles, names: Names) {
+  const { queryAll, parentElement, normal, tagName } = dom;
+  type Compound = Extract<Query, { kind: "css" }>["list"][number]["compounds"][number];
+  type Complex = Extract<Query, { kind: "css" }>["list"][number];
+  type NameTest = NonNullable<RoleTests["name"]>;
+
+  /** Texts of elements, read once a look. `own`: each run of text nodes between two child elements. */
+  type Text = { full: string; normal: string; own: string[] };
+  let texts = new Map<Node, Text>();
+
+  function textOf(node: Node): Text {
+    const known = texts.get(node);
+    if (known) return known;
+    const text: Text = { full: "", normal: "", own: [] };
+    texts.set(node, text);
+    if (dom.isElement(node) && isSilent(node)) return text;
+    if (dom.isElement(node) && roles.isInput(node, /^(submit|button)$/)) {
+      const { value } = node as HTMLInputElement;
+      Object.assign(text, { full: value, normal: normal(value), own: [value] });
+      return text;
+    }
+    let run = "";
+    for (const child of dom.childNodes(node)) {
+      if (child.nodeType === 3) {
+        run += child.nodeValue ?? "";
+        text.full += child.nodeValue ?? "";
+      } else if (dom.isElement(child)) {
+        if (run) text.own.push(run);
+        run = "";
+        text.full += textOf(child).full;
+      }
+    }
+    if (run) text.own.push(run);
+    const shadow = dom.isElement(node) ? dom.shadowRoot(node) : null;
+    if (shadow) text.full += textOf(shadow).full;
+    text.normal = normal(text.full);
+    return text;
+  }
+
+  const isSilent = (element: Element): boolean => {
+    if (/^(SCRIPT|NOSCRIPT|STYLE)$/.test(tagName(element))) return true;
+    const head = dom.headOf(document);
+    return head !== null && dom.holds(head, element);
+  };
+
+  function textMatcher(test: TextTest): (node: Node) => boolean {
+    if (test.kind === "regex") {
+      const regex = new RegExp(test.source, test.flags);
+      return (node) => regex.test(textOf(node).full);
+    }
+    const wanted = normal(test.text);
+    if (test.kind === "exact") return (node) => textOf(node).own.some((run) => normal(run) === wanted);
+    if (test.kind === "partCased") return (node) => textOf(node).normal.includes(wanted);
+    const lower = wanted.toLowerCase();
+    return (node) => textOf(node).normal.toLowerCase().includes(lower);
+  }
+
+  /** Playwright's rule: the smallest elements whose text matches; for an exact text, every element that has it as its own. */
+  function byText(test: TextTest): Element[] {
+    const match = textMatcher(test);
+    return everywhere("*").filter((element) => isSmallest(element, match, test.kind === "exact"));
+  }
+
+  function isSmallest(element: Element, match: (node: Node) => boolean, exact: boolean): boolean {
+    if (isSilent(element) || !match(element)) return false;
+    if (exact) return true;
+    for (const child of dom.childNodes(element)) if (dom.isElement(child) && match(child)) return false;
+    const shadow = dom.shadowRoot(element);
+    return !(shadow && match(shadow));
+  }
+
+  function byRole({ role, tests, includeHidden }: Extract<Query, { kind: "role" }>): Element[] {
+    const { name, description, ...flags } = tests;
+    return everywhere("*").filter((element) => {
+      if (roles.roleOf(element) !== role) return false;
+      for (const [key, wanted] of Object.entries(flags))
+        if (roles.states[key as keyof typeof flags](element, role) !== wanted) return false;
+      if (!includeHidden && roles.isHiddenForAria(element)) return false;
+      return (
+        (!name || nameMatches(name, names.nameOf(element))) && (!description || nameMatches(description, names.descriptionOf(element)))
+      );
+    });
+  }
+
+  function nameMatches(test: NameTest, name: string): boolean {
+    if ("source" in test) return new RegExp(test.source, test.flags).test(name);
+    const has = test.ignoreCase ? name.toLowerCase() : name;
+    const wanted = test.ignoreCase ? normal(test.text).toLowerCase() : normal(test.text);
+    switch (test.operator) {
+      case "=":
+        return has === wanted;
+      case "*=":
+        return has.includes(wanted);
+      case "^=":
+        return has.startsWith(wanted);
+      case "$=":
+        return has.endsWith(wanted);
+      case "~=":
+        return has.split(" ").includes(wanted);
+      default:
+        return has === wanted || has.startsWith(`${wanted}-`);
+    }
+  }
+
+  function byCss({ css, plain, list }: Extract<Query, { kind: "css" }>): Element[] {
+    const trees = dom.trees();
+    if (plain && trees.length === 1) return [...queryAll(document, css)]; // union in document order
+    const found = new Set<Element>();
+    const candidates = list.map(({ compounds }) => (compounds.at(-1) as Compound).css || "*").join(", ");
+    for (const tree of trees) {
+      for (const element of queryAll(tree, candidates))
+        if (list.some((complex) => matchesUpTo(element, complex, complex.compounds.length - 1))) found.add(element);
+    }
+    return [...found];
+  }
+
+  /** Does the element match compound `i`, and what stands before it the ones before? Parents are followed out of shadow roots. */
+  function matchesUpTo(element: Element, complex: Complex, i: number): boolean {
+    if (!matchesCompound(element, complex.compounds[i] as Compound)) return false;
+    if (i === 0) return true;
+    const before = complex.combinators[i - 1];
+    if (before === ">" || before === "+") {
+      const next = before === ">" ? parentElement(element) : element.previousElementSibling;
+      return next !== null && matchesUpTo(next, complex, i - 1);
+    }
+    const step = before === "~" ? (each: Element) => each.previousElementSibling : parentElement;
+    for (let each = step(element); each; each = step(each)) if (matchesUpTo(each, complex, i - 1)) return true;
+    return false;
+  }
+
+  function matchesCompound(element: Element, { css, texts: tests, visible }: Compound): boolean {
+    if (css !== "" && !dom.matches(element, css)) return false;
+    if (visible && !dom.isVisible(element)) return false;
+    return tests.every(({ kind, text }) => {
+      const wanted = normal(text);
+      if (kind === "exact") return textOf(element).own.length > 0 && isSmallest(element, (node) => textOf(node).normal === wanted, false);
+      const match = textMatcher({ kind: "part", text });
+      return kind === "has" ? !isSilent(element) && match(element) : isSmallest(element, match, false);
+    });
+  }
+
+  function byXPath(xpath: string): Element[] {
+    const result = document.evaluate(xpath, document, null, XPathResult.ORDERED_NODE_SNAPSHOT_TYPE, null);
+    const found = new Set<Element>();
+    for (let i = 0; i < result.snapshotLength; i += 1) {
+      const node = result.snapshotItem(i);
+      const element = dom.isElement(node) ? node : node instanceof Attr ? node.ownerElement : node && dom.parentNode(node);
+      if (dom.isElement(element)) found.add(element);
+    }
+    return [...found];
+  }
+
+  const everywhere = (css: string): Element[] => dom.trees().flatMap((tree) => [...queryAll(tree, css)]);
+
+  /** Every match, Playwright's order: a tree's own elements, then those of its shadow roots. @throws DOMException for what the browser calls invalid */
+  function find(query: Query): Element[] {
+    texts = new Map();
+    switch (query.kind) {
+      case "css":
+        return byCss(query);
+      case "text":
+        return byText(query.test);
+      case "role":
+        return byRole(query);
+      case "xpath":
+        return byXPath(query.xpath);
+      case "aria":
+        return []; // Chrome's accessibility tree knows; its answer is offered to the look
+    }
+  }
+
+  return { find };
+}
+
+export type Find = ReturnType<typeof createFind>;

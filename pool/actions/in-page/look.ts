@@ -1,0 +1,181 @@
+/** One look for an element, and what is to be done with it in the same breath. Runs in the page. */
+import type { Query } from "../selector-syntax.ts";
+import type { Dom } from "./dom.ts";
+import type { Find } from "./find.ts";
+
+/** What a task made of the element: done with a value, not possible yet, or never. */
+export type TaskOutcome = { done: unknown } | { notYet: string } | { never: string };
+export type Tasks = Record<string, (element: Element, arg: never) => TaskOutcome>;
+
+export type LookRequest = {
+  /** Candidates in order of preference. null: one that gets no look yet. */
+  queries: Query[];
+  want: "visible" | "attached";
+  task: string | null;
+  arg?: unknown;
+  /** What ends the wait: that it is there and the task done, or that it is gone. */
+  goal: "there" | "gone";
+  /** Keep looking inside the page for so long, so that no change is noticed late. 0: one look. */
+  waitMs: number;
+};
+
+export type LookAnswer = (
+  | { kind: "found"; index: number; visible: number; total: number; what: string; done: unknown }
+  | { kind: "notYet"; index: number; visible: number; total: number; what: string; why: string }
+  | { kind: "never"; index: number; what: string; why: string }
+  | { kind: "missing"; totals: number[] }
+  | { kind: "invalid"; index: number; why: string }
+) & {
+  /** Was it there at the first look already? */
+  atOnce: boolean;
+  /** Did the document change while we waited? */
+  changed: boolean;
+  /** Is the document still being read? */
+  loading: boolean;
+  /** What on the page says that it is at work. */
+  busy: string | null;
+};
+
+export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
+  const state: { held: Element | null; offered: Map<string, Element[]> } = { held: null, offered: new Map() };
+  const BUSY =
+    '[aria-busy="true"], [role="progressbar"]:not([aria-valuenow]), progress:not([value]), [class*="spinner" i], [class*="skeleton" i], [class*="loading" i], [class*="loader" i], [class*="shimmer" i]';
+  const BUSY_TEXT = /^(loading|please wait|searching|processing|saving|submitting|fetching|connecting|one moment)\b/i;
+
+  const findAll = (query: Query): Element[] =>
+    query.kind === "aria" ? (state.offered.get(`${query.role} ${query.name}`) ?? []).filter(dom.isConnected) : find(query);
+
+  type Once = { kind: string; index: number };
+  function lookOnce({ queries, want, task, arg }: LookRequest): Omit<LookAnswer, "atOnce" | "changed" | "loading" | "busy"> & Once {
+    const totals: number[] = [];
+    for (const [index, query] of queries.entries()) {
+      let matches: Element[];
+      try {
+        matches = findAll(query);
+      } catch (error) {
+        return { kind: "invalid", index, why: error instanceof Error ? error.message : String(error) } as never;
+      }
+      const shown = matches.filter(dom.isVisible);
+      const element = shown[0] ?? (want === "attached" ? matches[0] : undefined);
+      totals.push(matches.length);
+      if (!element) continue;
+      state.held = element;
+      const about = { index, visible: shown.length, total: matches.length, what: dom.describe(element) };
+      const outcome: TaskOutcome =
+        task === null ? { done: null } : (tasks[task] as (element: Element, arg: unknown) => TaskOutcome)(element, arg);
+      if ("done" in outcome) return { kind: "found", ...about, done: outcome.done } as never;
+      if ("never" in outcome) return { kind: "never", ...about, why: outcome.never } as never;
+      return { kind: "notYet", ...about, why: outcome.notYet } as never;
+    }
+    return { kind: "missing", totals } as never;
+  }
+
+  async function look(request: LookRequest): Promise<LookAnswer> {
+    const end = performance.now() + request.waitMs;
+    let answer = timed(request);
+    const first = answer;
+    let changed = false;
+    const isOpen = ({ kind }: { kind: string }) => (request.goal === "there" ? kind === "missing" || kind === "notYet" : kind === "found");
+    if (isOpen(answer.once) && request.waitMs > 0) {
+      const changes = watchChanges();
+      try {
+        while (isOpen(answer.once) && performance.now() < end) {
+          const restMs = end - performance.now();
+          await changes.next(Math.min(restMs, answer.once.kind === "missing" ? 100 : 50), Math.min(restMs, answer.costMs * 4));
+          answer = timed(request);
+        }
+      } finally {
+        changed = changes.end();
+      }
+    }
+    const loading = document.readyState === "loading";
+    const settled = !isOpen(answer.once) || request.waitMs === 0 || changed || loading;
+    return { ...answer.once, atOnce: answer === first, changed, loading, busy: settled ? null : busySign() } as never;
+  }
+
+  function timed(request: LookRequest) {
+    const start = performance.now();
+    const once = lookOnce(request);
+    return { once, costMs: performance.now() - start };
+  }
+
+  /** Tells of changes in the document and in every open shadow root. */
+  function watchChanges() {
+    let changed = false;
+    let wake = () => {};
+    const observer = new MutationObserver(() => {
+      changed = true;
+      wake();
+    });
+    for (const tree of dom.trees()) {
+      observer.observe(tree, {
+        subtree: true,
+        childList: true,
+        characterData: true,
+        attributeFilter: [
+          "class",
+          "style",
+          "hidden",
+          "disabled",
+          "open",
+          "role",
+          "aria-busy",
+          "aria-hidden",
+          "aria-disabled",
+          "aria-label",
+          "readonly",
+        ],
+      });
+    }
+    return {
+      /** At the next change, but not before `restMs` (a page that always changes must not keep us always looking), or after `limitMs`. */
+      async next(limitMs: number, restMs: number): Promise<void> {
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        const start = performance.now();
+        await new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, limitMs);
+          wake = resolve;
+        });
+        clearTimeout(timer);
+        wake = () => {};
+        const leftMs = restMs - (performance.now() - start);
+        if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
+      },
+      end(): boolean {
+        observer.disconnect();
+        return changed;
+      },
+    };
+  }
+
+  /** A visible spinner, skeleton, `aria-busy`, or a short text such as "Loading…". */
+  function busySign(): string | null {
+    const shows = (element: Element) =>
+      element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && dom.isVisible(element);
+    for (const tree of dom.trees()) for (const element of dom.queryAll(tree, BUSY)) if (shows(element)) return dom.describe(element);
+    const body = dom.bodyOf(document);
+    const walker = body && document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
+    for (let seen = 0; walker?.nextNode() && seen < 20_000; seen += 1) {
+      const text = walker.currentNode.nodeValue ?? "";
+      const parent = dom.parentNode(walker.currentNode);
+      if (
+        text.length < 60 &&
+        BUSY_TEXT.test(text.trim()) &&
+        dom.isElement(parent) &&
+        !/^(SCRIPT|STYLE|BUTTON|OPTION|A|LABEL)$/.test(dom.tagName(parent)) &&
+        shows(parent)
+      )
+        return dom.describe(parent);
+    }
+    return null;
+  }
+
+  /** Chrome's own answer to an `aria/` query, for the looks to come. */
+  function offer(key: string, elements: Element[]): void {
+    state.offered.set(key, elements);
+  }
+
+  return { look, offer, state };
+}
+
+export type Look = ReturnType<typeof createLook>;

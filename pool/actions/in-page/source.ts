@@ -1,0 +1,69 @@
+/** The engine that is put into the page: the parts of this folder, joined, as one expression. */
+import { createAim } from "./aim.ts";
+import { createDom } from "./dom.ts";
+import { createEdit } from "./edit.ts";
+import { createFind } from "./find.ts";
+import { createLook, type LookAnswer, type LookRequest } from "./look.ts";
+import { createNames } from "./names.ts";
+import { createRead } from "./read.ts";
+import { createRoles } from "./roles.ts";
+
+/** Joins the parts; runs in the page. Its text is sent there, with the parts as arguments. */
+function join(
+  dom: ReturnType<typeof createDom>,
+  parts: {
+    roles: typeof createRoles;
+    names: typeof createNames;
+    find: typeof createFind;
+    look: typeof createLook;
+    aim: typeof createAim;
+    edit: typeof createEdit;
+    read: typeof createRead;
+  },
+) {
+  const roles = parts.roles(dom);
+  const find = parts.find(dom, roles, parts.names(dom, roles));
+  const aim = parts.aim(dom, roles);
+  const edit = parts.edit(dom, roles);
+  const read = parts.read(dom);
+  const look = parts.look(dom, find, {
+    aim: aim.aim,
+    fill: edit.fill,
+    focus: edit.focus,
+    choose: edit.choose,
+    read: read.read,
+    scroll: read.scroll,
+  } as never);
+  const { state } = look;
+  return {
+    look: look.look as (request: LookRequest) => Promise<LookAnswer>,
+    confirm: (arg: Parameters<typeof aim.confirm>[1]) => aim.confirm(state.held, arg),
+    verdict: () => aim.verdict(),
+    typed: () => edit.typed(state.held),
+    scroll: (arg: { dx: number; dy: number }) => read.scroll(null, arg),
+    /** Once what is queued has run and, where `frames` says so, the page was drawn. */
+    async rest({ frames }: { frames: number }) {
+      for (let i = 0; i < frames; i += 1) await dom.nextFrame();
+      await new Promise((resolve) => setTimeout(resolve));
+      return { loading: document.readyState === "loading" };
+    },
+    offer: look.offer,
+    throughFrame: aim.throughFrame,
+    held: () => state.held,
+    document: () => document,
+  };
+}
+
+export type Engine = ReturnType<typeof join>;
+
+const PARTS = {
+  roles: createRoles,
+  names: createNames,
+  find: createFind,
+  look: createLook,
+  aim: createAim,
+  edit: createEdit,
+  read: createRead,
+};
+const parts = Object.entries(PARTS).map(([name, part]) => `${name}: ${part}`);
+export const ENGINE_SOURCE = `(${join})((${createDom})(), { ${parts.join(",\n")} })`;
