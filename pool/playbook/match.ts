@@ -74,7 +74,7 @@ const search = new Script(`(() => {
   return JSON.stringify(match?.[group] === undefined ? null : { text: match[group], start: match.indices[group][0], end: match.indices[group][1] });
 })()`);
 
-/** One for all: to make it takes longer than most searches. Nothing of a directive stays in it. */
+/** One for all: to make it takes longer than most searches. */
 const room = createContext(Object.assign(Object.create(null), { pattern: "", text: "" }));
 
 /** Runs patterns on one directive under one time limit. `node:vm` can interrupt a regular expression; nothing of the author's is run as code. */
