@@ -5,6 +5,7 @@
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { identify, machineIdentity, type ProcessIdentity } from "./process-identity.ts";
 
 /** Chrome puts a socket below TMPDIR, and a socket's path has 108 bytes: with a TMPDIR of 63 bytes it does not start. */
@@ -12,8 +13,10 @@ export const MAX_TMPDIR_BYTES = 62;
 
 export type BrowserFolder = { path: string; profile: string; tmp: string; home: string; downloads: string };
 
+const IdentitySchema: z.ZodType<ProcessIdentity> = z.object({ pid: z.int().min(2), startTicks: z.number(), name: z.string() });
+const RecordSchema = z.object({ machine: z.string(), node: IdentitySchema, chrome: IdentitySchema.nullable() });
 /** What the next boot must know. `chrome` is null in the moment between the folder and the process. */
-export type FolderRecord = { machine: string; node: ProcessIdentity; chrome: ProcessIdentity | null };
+export type FolderRecord = z.infer<typeof RecordSchema>;
 
 const RECORD = "node.json";
 const SUBFOLDERS = { profile: "p", tmp: "t", home: "h", downloads: "d" } as const; // short: see MAX_TMPDIR_BYTES
@@ -50,7 +53,7 @@ export function writeRecord(folder: BrowserFolder, chrome: FolderRecord["chrome"
 /** null: none, or cut off by a crash. */
 export function readRecord(path: string): FolderRecord | null {
   try {
-    return JSON.parse(readFileSync(join(path, RECORD), "utf8")) as FolderRecord; // written by us, in a folder of ours
+    return RecordSchema.parse(JSON.parse(readFileSync(join(path, RECORD), "utf8")));
   } catch {
     return null;
   }

@@ -76,6 +76,9 @@ async function openRemote<E extends Egress>(options: BrowsersOptions<E>, roster:
         `traffic goes. POOL_EGRESS_ADVERTISE=${NO_EGRESS} uses them without guardrails on the network.`,
     );
   }
+  const isAddress = (text: string) => URL.canParse(text) && /^(wss?|https?):$/.test(new URL(text).protocol);
+  const wrong = endpoints.findIndex((endpoint) => !isAddress(endpoint));
+  if (wrong >= 0) throw new AppError("VALIDATION_FAILED", `CHROME_WS_ENDPOINTS: entry ${wrong + 1} is no ws:// or http:// address`);
   const useEgress = egressAdvertise !== NO_EGRESS;
   if (!useEgress) log.warn("remote Chromes are used without egress guardrails (POOL_EGRESS_ADVERTISE=none)");
   const remote = new RemoteChromes({ endpoints, useEgress, openEgress, roster, log });

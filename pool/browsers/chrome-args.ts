@@ -73,6 +73,9 @@ const DISABLED_FEATURES = [
   "PaintHolding", // a picture after a navigation would show the page before
   "ProcessPerSiteUpToMainFrameThreshold", // a popup must not hang with its opener: crbug.com/1492053
   "Translate", // changes the page's texts
+  "WebUIOmniboxAimPopup", // parts of Chrome's own window that are web pages: a renderer process more, as the next two
+  "WebUIOmniboxPopup",
+  "WebUIReloadButton",
 ];
 
 export function chromeArgs({ profileDir, proxyUrl, sandbox, viewport }: ChromeArgs): string[] {

@@ -175,6 +175,7 @@ function chromeEnvironment({ tmp, home }: BrowserFolder): Record<string, string>
     XDG_CONFIG_HOME: home,
     XDG_CACHE_HOME: home,
     XDG_RUNTIME_DIR: tmp,
+    GSETTINGS_BACKEND: "memory", // no desktop settings, which would be a file more
     DBUS_SESSION_BUS_ADDRESS: "disabled:", // it would wait for a desktop's bus
   };
 }

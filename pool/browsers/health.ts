@@ -11,6 +11,8 @@ const MAX_PATIENCE = 4;
 
 export type Illness = { what: "page_crash" | "page_hang" | "browser_hang"; how: string };
 
+const BROWSER_HANG: Illness = { what: "browser_hang", how: "the browser process stopped answering" };
+
 export type HealthOptions = {
   pulse: Pulse;
   page: Page;
@@ -96,7 +98,7 @@ export class Health implements Disposable {
     const [browser, browserTodo] = beat(this.#browser, limits);
     this.#browser = browser;
     if (browserTodo === "ask") this.#ask(askBrowser(pulse.browser), () => (this.#browser = answered(this.#browser)));
-    if (browserTodo === "give up") this.#tell({ what: "browser_hang", how: "the browser process stopped answering" });
+    if (browserTodo === "give up") this.#tell(BROWSER_HANG);
 
     const page = this.#page;
     const session = this.#session;
@@ -115,7 +117,10 @@ export class Health implements Disposable {
       this.#options.log.warn("the page stopped answering; its script is being ended", {});
       session.send("Runtime.terminateExecution").catch(() => {}); // the next ticks show whether it helped
     }
-    if (todo === "give up" && this.#browser.state === "resting") this.#tell({ what: "page_hang", how: "the page stopped answering" });
+    if (todo === "give up") {
+      const isBrowser = this.#browser.state === "asked" && this.#browser.ticks > 1; // a hung browser passes no page's answer on
+      this.#tell(isBrowser ? BROWSER_HANG : { what: "page_hang", how: "the page stopped answering" });
+    }
   }
 
   /** Any outcome is an answer. */

@@ -21,6 +21,8 @@ export class RemoteEndpoint {
   #connection: Promise<Browser> | null = null;
   #failures = 0;
   #retryAt = 0;
+  #retry: NodeJS.Timeout | null = null;
+  #isClosed = false;
 
   constructor(url: string, log: Log) {
     this.#url = new URL(url);
@@ -35,23 +37,27 @@ export class RemoteEndpoint {
 
   /** The connection, shared by all of its runs. */
   connect(): Promise<Browser> {
-    this.#connection ??= this.#open().then(
+    if (this.#connection !== null) return this.#connection;
+    const connection = this.#open();
+    this.#connection = connection;
+    const dropThis = (why: string) => {
+      if (this.#connection === connection) this.#drop(why); // else another one has taken its place
+    };
+    connection.then(
       (browser) => {
         this.failure = null;
         this.#failures = 0;
-        browser.once("disconnected", () => this.#drop("the connection broke"));
-        return browser;
+        browser.once("disconnected", () => dropThis("the connection broke"));
       },
-      (error: unknown) => {
-        this.#drop(error instanceof Error ? error.message : String(error));
-        throw error;
-      },
+      (error: unknown) => dropThis(error instanceof Error ? error.message : String(error)),
     );
-    return this.#connection;
+    return connection;
   }
 
-  /** Closes the connection; the Chrome disposes all contexts that were made over it. */
-  async disconnect(): Promise<void> {
+  /** Closes the connection, for good; the Chrome disposes all contexts that were made over it. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
     const browser = await this.#connection?.catch(() => null); // a connection that failed is closed
     await browser?.disconnect();
   }
@@ -63,10 +69,15 @@ export class RemoteEndpoint {
     await (await connection?.catch(() => null))?.disconnect();
   }
 
+  /** Connects again after a while, wanted or not: a node that is not ready gets no run that could want it. */
   #drop(why: string): void {
+    if (this.#isClosed) return;
     this.#connection = null;
     this.#failures += 1;
-    this.#retryAt = performance.now() + backoffMs(this.#failures);
+    const waitMs = backoffMs(this.#failures);
+    this.#retryAt = performance.now() + waitMs;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.connect().catch(() => {}), waitMs).unref(); // it says itself why it fails
     this.failure = `${this.name}: ${why}`;
     this.#log.warn("a remote Chrome is not to be reached", { endpoint: this.name, why });
   }

@@ -71,7 +71,7 @@ export class RemoteChromes<E extends Egress> implements BrowserSource<E> {
   wake(): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#endpoints.map((endpoint) => endpoint.disconnect()));
+    await Promise.all(this.#endpoints.map((endpoint) => endpoint.close()));
   }
 
   async #openAnywhere(entry: Entry, egress: E, viewport: Viewport, signal: AbortSignal): Promise<HeldBrowser<E>> {

@@ -1,0 +1,52 @@
+import { PassThrough } from "node:stream";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { openPipe } from "../../pool/browsers/pipe-transport.ts";
+
+describe("the pipe to Chrome", () => {
+  it("gives the messages back whole and in order, however the bytes are cut", async () => {
+    const message = fc.string({ unit: "binary", maxLength: 30 }).filter((text) => !text.includes("\0") && text.isWellFormed());
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(message, { minLength: 1, maxLength: 8 }),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+        async (sent, cuts) => {
+          const fromChrome = new PassThrough();
+          const transport = openPipe(new PassThrough(), fromChrome);
+          const received: string[] = [];
+          const all = new Promise<void>((resolve) => {
+            transport.onmessage = (text) => {
+              received.push(text);
+              if (received.length === sent.length) resolve();
+            };
+          });
+          const bytes = Buffer.from(sent.map((text) => `${text}\0`).join(""));
+          for (let at = 0, i = 0; at < bytes.length; i++) {
+            const size = cuts[i % cuts.length] ?? 1;
+            fromChrome.write(bytes.subarray(at, at + size));
+            at += size;
+          }
+          await all;
+          expect(received).toEqual(sent);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it("ends each message that it sends with a zero byte", async () => {
+    const toChrome = new PassThrough();
+    openPipe(toChrome, new PassThrough()).send('{"id":1}');
+    expect(toChrome.read()?.toString()).toBe('{"id":1}\0');
+  });
+
+  it("tells when Chrome closed its end", async () => {
+    const fromChrome = new PassThrough();
+    const transport = openPipe(new PassThrough(), fromChrome);
+    const closed = new Promise<void>((resolve) => {
+      transport.onclose = resolve;
+    });
+    fromChrome.destroy();
+    await closed;
+  });
+});

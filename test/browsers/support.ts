@@ -1,0 +1,189 @@
+/** A pool of real Chromes for these tests, and eyes for what it leaves on the machine. Processes are told by group and folder: others run Chromes too. */
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browsers, type BrowsersOptions, openBrowsers } from "../../pool/browsers/browsers.ts";
+import type { Egress } from "../../pool/browsers/held-browser.ts";
+import { createLog } from "../../pool/telemetry/log.ts";
+import { pause } from "../../shared/deadline.ts";
+
+export const VIEWPORT = { width: 1280, height: 720 };
+export const quiet = createLog("silent");
+export const soon = () => AbortSignal.timeout(25_000);
+
+export type TestEgress = Egress & { readonly asked: string[]; readonly isOpen: boolean };
+
+/** A forward proxy that lets everything through and writes down what was asked for. */
+export async function openTestEgress(): Promise<TestEgress> {
+  const asked: string[] = [];
+  const server = createServer((incoming, outgoing) => {
+    asked.push(incoming.url ?? "");
+    const upstream = request(incoming.url ?? "", { method: incoming.method, headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    upstream.on("error", () => outgoing.writeHead(502).end());
+    incoming.pipe(upstream);
+  });
+  server.on("connect", (incoming, socket) => {
+    asked.push(incoming.url ?? "");
+    socket.on("error", () => socket.destroy()); // a killed Chrome resets its connections
+    socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+  });
+  await listen(server);
+  return {
+    asked,
+    proxyUrl: urlOf(server),
+    get isOpen() {
+      return server.listening;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** A web site that answers each path with its page. */
+export async function openSite(pages: Record<string, string> = { "/": "<title>Shop</title>" }) {
+  const hits: string[] = [];
+  const server = createServer((incoming, outgoing) => {
+    hits.push(incoming.url ?? "");
+    const page = pages[incoming.url ?? ""];
+    outgoing.writeHead(page === undefined ? 404 : 200, { "content-type": "text/html" }).end(page ?? "");
+  });
+  await listen(server);
+  return {
+    hits,
+    url: urlOf(server),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+async function listen(server: Server): Promise<void> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+}
+const urlOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+export type TestPool = Browsers<TestEgress> & { dataDir: string; egresses: TestEgress[] };
+
+/** Its disposal fails the test when a process, a folder or a listener is left. */
+export async function openPool(options: Partial<BrowsersOptions<TestEgress>> = {}): Promise<TestPool> {
+  const dataDir = options.dataDir ?? tempDir();
+  const egresses: TestEgress[] = [];
+  const browsers = await openBrowsers<TestEgress>({
+    nodeId: "node-test",
+    slots: 2,
+    warm: 0,
+    chromePath: null,
+    sandbox: "auto",
+    endpoints: [],
+    egressAdvertise: null,
+    log: quiet,
+    loadPerCpu: () => 0,
+    openEgress: async () => {
+      const egress = await openTestEgress();
+      egresses.push(egress);
+      return egress;
+    },
+    ...options,
+    dataDir,
+  });
+  if ((options.warm ?? 0) === 0) await until(() => browsers.list().length === 0); // the one that showed that Chrome works here
+  return {
+    dataDir,
+    egresses,
+    tier: browsers.tier,
+    lease: (runId, given) => browsers.lease(runId, given),
+    list: () => browsers.list(),
+    counts: () => browsers.counts(),
+    recycle: (n) => browsers.recycle(n),
+    ready: () => browsers.ready(),
+    async [Symbol.asyncDispose]() {
+      await browsers[Symbol.asyncDispose]();
+      const left = {
+        chromes: chromesUnder(dataDir),
+        folders: foldersUnder(dataDir),
+        listeners: egresses.filter((each) => each.isOpen).length,
+      };
+      if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+      if (left.chromes.length + left.folders.length + left.listeners > 0) throw new Error(`Left behind: ${JSON.stringify(left)}`);
+    },
+  };
+}
+
+/** Short, so that Chrome's folders are below it, and open to Chrome's own user. */
+export function tempDir(): string {
+  const path = mkdtempSync(join(tmpdir(), "b-"));
+  chmodSync(path, 0o755);
+  return path;
+}
+
+export const foldersUnder = (dataDir: string): string[] => {
+  try {
+    return readdirSync(join(dataDir, "browsers"));
+  } catch {
+    return [];
+  }
+};
+
+type Stat = { pid: number; state: string; parent: number; group: number };
+const living = (): Stat[] =>
+  readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const line = readFileSync(`/proc/${name}/stat`, "latin1");
+      const [state = "", parent, group] = line.slice(line.lastIndexOf(")") + 2).split(" ");
+      return state === "Z" || state === "X" ? [] : [{ pid: Number(name), state, parent: Number(parent), group: Number(group) }];
+    } catch {
+      return [];
+    }
+  });
+
+/** Living processes of a group. */
+export const membersOf = (group: number): number[] => living().flatMap((each) => (each.group === group ? [each.pid] : []));
+
+/** Browser processes whose profile is below this folder. */
+export const chromesUnder = (dataDir: string): number[] =>
+  living().flatMap(({ pid }) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(`--user-data-dir=${dataDir}/`) ? [pid] : [];
+    } catch {
+      return [];
+    }
+  });
+
+/** Renderer processes of a Chrome, by what they were started as. */
+export const renderersOf = (group: number): number[] =>
+  membersOf(group).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("--type=renderer");
+    } catch {
+      return false;
+    }
+  });
+
+/** Resolves once it holds. The operating system tells nobody of the end of another's process, so this looks again and again. */
+export async function until(holds: () => boolean, limitMs = 10_000): Promise<void> {
+  const giveUpAt = performance.now() + limitMs;
+  while (!holds()) {
+    if (performance.now() > giveUpAt) throw new Error(`Not within ${limitMs} ms: ${holds}`);
+    await pause(10);
+  }
+}
+
+/** The reason with which the signal aborts. */
+export const aborted = (signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    signal.addEventListener("abort", () => resolve(signal.reason), { once: true });
+  });
