@@ -33,6 +33,8 @@ type ActDeps = {
   credential: (name: string) => string;
   mask: (text: string) => string;
   signal: AbortSignal;
+  /** Hears after each action which page the run is on. */
+  follow: () => void;
   /** Is the browser no longer connected? Then this resolves once its loss was told, or is not going to be. */
   loss: () => Promise<void> | null;
 };
@@ -65,6 +67,7 @@ export function createAct(deps: ActDeps): Act {
       await deps.loss(); // a crash breaks the action first, and is the run's end in the next moment
       failure = signal.aborted ? signal.reason : error;
     }
+    deps.follow();
     const after = guardrails.after({ action, url: tabs.url(), error: failure });
     if (after) {
       tell(after, mySeq);
@@ -102,5 +105,5 @@ const now = () => new Date().toISOString();
 const refused = (verdict: Verdict, cause?: unknown): AppError =>
   new AppError("GUARDRAIL_BLOCKED", verdict.reason, {
     cause,
-    details: { rule: verdict.rule, ...(verdict.host ? { host: verdict.host } : {}) },
+    details: { rule: verdict.rule, kind: verdict.kind, ...(verdict.host ? { host: verdict.host } : {}) },
   });

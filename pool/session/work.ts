@@ -84,6 +84,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     credential: (name) => credentialOf(stage.credentials, name),
     mask,
     signal,
+    follow: () => lease.follow(tabs.active()),
     loss: () => (lease.browser.connected ? null : Promise.race([aborted(lease.lost), pause(LOSS_TOLD_MS)])),
   });
   stage.running();
