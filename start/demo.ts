@@ -54,7 +54,7 @@ async function demo({ line, show, styled }: Progress, signal: AbortSignal): Prom
   });
   try {
     line(`  edge       ${system.url}`);
-    line(`  node       ${system.nodeUrl}, logs in ${relative("", logFile)}`);
+    line(`  node       ${system.nodeUrl}, logs in ${shown(logFile)}`);
     line();
     const api = createRunClient(system.url, system.keys.apiKey, AbortSignal.any([signal, brokenSignal(system.broken)]));
     const { run_id } = await api.create({
@@ -69,9 +69,9 @@ async function demo({ line, show, styled }: Progress, signal: AbortSignal): Prom
     const run = await api.read(run_id);
     const saved = await api.download(run_id, join(dataDir, "recordings", run_id));
     line();
-    line(`Trace        ${relative("", saved.trace)} (${Math.ceil(saved.bytes / 1024)} KB, ${saved.source})`);
-    line(`Screenshots  ${relative("", join(saved.trace, "../screenshots"))} (${saved.screenshots})`);
-    line(`View it      npx playwright-core@1.65 show-trace --port 0 ${relative("", saved.trace)}`);
+    line(`Trace        ${shown(saved.trace)} (${Math.ceil(saved.bytes / 1024)} KB, ${saved.source})`);
+    line(`Screenshots  ${shown(join(saved.trace, "../screenshots"))} (${saved.screenshots})`);
+    line(`View it      npx playwright-core@1.65 show-trace --port 0 ${shown(saved.trace)}`);
     line("             or drop the file on https://trace.playwright.dev, which opens it inside your browser");
     line();
     judge(run, dashboard.state.orders.get(ORDER_ID)?.status);
@@ -94,9 +94,15 @@ function brokenSignal(broken: Promise<{ name: string }>): AbortSignal {
   return controller.signal;
 }
 
+/** A path as one would type it here. */
+function shown(path: string): string {
+  const fromHere = relative("", path);
+  return fromHere.startsWith("..") ? path : fromHere;
+}
+
 async function showLog({ line, styled }: Progress): Promise<void> {
   const text = await readFile(logFile, "utf8").catch(() => ""); // it failed before there was one
   if (text === "") return;
-  line(`The end of ${relative("", logFile)}:`);
+  line(`The end of ${shown(logFile)}:`);
   for (const each of text.trimEnd().split("\n").slice(-LOG_TAIL_LINES)) line(styled("dim", `  ${each}`));
 }

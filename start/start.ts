@@ -26,7 +26,8 @@ async function main(): Promise<number> {
 }
 
 function greeting({ url, nodeUrl, dataDir, keys, ownKey }: System): string {
-  const file = relative(process.cwd(), keys.apiKeyFile);
+  const here = relative("", keys.apiKeyFile);
+  const file = here.startsWith("..") ? keys.apiKeyFile : here;
   const playbook = '{"id":"title","start_url":"https://example.com","steps":[{"action":"extract","selector":"h1"}]}';
   return [
     "",
