@@ -18,9 +18,9 @@ export function answerJson(head: Head, value: unknown, status = 200): Response {
   return new Response(JSON.stringify(value), { status, headers: { ...head, "Content-Type": "application/json" } });
 }
 
-/** A node's JSON as it came: it was looked at, and is not written anew. */
-export function passJson(head: Head, { bytes }: JsonAnswer, status = 200): Response {
-  return new Response(bytes, { status, headers: { ...head, "Content-Type": "application/json" } });
+/** A node's JSON as it came: it was looked at, and is not written anew. As text, which Node sends together with the head in one go. */
+export function passJson(head: Head, { text }: JsonAnswer, status = 200): Response {
+  return new Response(text, { status, headers: { ...head, "Content-Type": "application/json" } });
 }
 
 /** Any thrown value → the one shape of errors. A code that only names how runs end is never an answer. */
@@ -33,7 +33,8 @@ export function answerError(head: Head, error: unknown, extra: Head = {}): Respo
   if (retryAfterS !== null || status === 429 || status === 502 || status === 503 || status === 504) {
     headers["Retry-After"] = String(Math.max(1, Math.ceil(retryAfterS ?? 1)));
   }
-  if (detail.code === "RANGE_NOT_SATISFIABLE" && typeof detail.details?.bytes === "number") headers["Content-Range"] = `bytes */${detail.details.bytes}`;
+  if (detail.code === "RANGE_NOT_SATISFIABLE" && typeof detail.details?.bytes === "number")
+    headers["Content-Range"] = `bytes */${detail.details.bytes}`;
   if (error instanceof AppError && error.code === "METHOD_NOT_ALLOWED" && Array.isArray(error.details?.allow)) {
     headers.Allow = error.details.allow.join(", ");
   }

@@ -42,15 +42,19 @@ export function parseConfig(env: Env): EdgeConfig {
     poolNodes: (env.POOL_NODES || "http://127.0.0.1:7070")
       .split(",")
       .map((url) => parseNodeUrl(url) ?? problem("POOL_NODES: expected http or https URLs without query, comma-separated", "")),
-    liveIdleMs: whole(env.EDGE_LIVE_IDLE_MS, 30_000, 10, 3_600_000) ?? problem("EDGE_LIVE_IDLE_MS: expected milliseconds, 10 to 3600000", 0),
+    liveIdleMs:
+      whole(env.EDGE_LIVE_IDLE_MS, 30_000, 10, 3_600_000) ?? problem("EDGE_LIVE_IDLE_MS: expected milliseconds, 10 to 3600000", 0),
     maxBodyBytes: parseBytes(env.EDGE_MAX_BODY) ?? problem("EDGE_MAX_BODY: expected bytes, as 1048576 or 1MiB, at least 1KiB", 0),
     corsOrigins: (env.EDGE_CORS_ORIGINS ?? "")
       .split(",")
       .map((origin) => origin.trim())
       .filter((origin) => origin !== "")
-      .map((origin) => parseOrigin(origin) ?? problem("EDGE_CORS_ORIGINS: expected origins as https://example.org, comma-separated, or *", "")),
+      .map(
+        (origin) => parseOrigin(origin) ?? problem("EDGE_CORS_ORIGINS: expected origins as https://example.org, comma-separated, or *", ""),
+      ),
     logLevel:
-      LOG_LEVELS.find((level) => level === (env.LOG_LEVEL || "info")) ?? problem(`LOG_LEVEL: expected one of ${LOG_LEVELS.join(", ")}`, "info"),
+      LOG_LEVELS.find((level) => level === (env.LOG_LEVEL || "info")) ??
+      problem(`LOG_LEVEL: expected one of ${LOG_LEVELS.join(", ")}`, "info"),
   };
   if (/[^\x21-\x7e]/.test(config.poolToken)) problem("POOL_TOKEN: expected visible ASCII without spaces", "");
   if (env.EDGE_BUCKET_URL) problem("EDGE_BUCKET_URL: this version cannot read a bucket from the edge yet; unset it", "");
@@ -70,7 +74,8 @@ function parseApiKeys(text: string, problem: (text: string) => void): ApiKey[] {
     const named = scopes.split("+");
     if (!/^[A-Za-z0-9._-]{1,100}$/.test(name)) problem(`${at}: a name has 1 to 100 letters, digits, dots, dashes and underscores`);
     if (named.some((scope) => !SCOPES.includes(scope as Scope))) problem(`${at}: scopes are read, runs and pool, joined by +`);
-    if (key === "" || key.length > MAX_KEY_CHARS || /[^\x21-\x7e]/.test(key)) problem(`${at}: a key has 1 to ${MAX_KEY_CHARS} visible ASCII characters`);
+    if (key === "" || key.length > MAX_KEY_CHARS || /[^\x21-\x7e]/.test(key))
+      problem(`${at}: a key has 1 to ${MAX_KEY_CHARS} visible ASCII characters`);
     if (keys.some((other) => other.name === name)) problem(`${at}: its name is taken`);
     if (keys.some((other) => other.key === key)) problem(`${at}: its key is taken`);
     const granted = new Set(named as Scope[]);

@@ -8,7 +8,7 @@ import { createLiveFirst } from "./nodes/live-first.ts";
 import { createLocate, type LocateLimits } from "./nodes/locate.ts";
 import { Members } from "./nodes/members.ts";
 import { createPoolClient } from "./nodes/pool-client.ts";
-import { type EventsDeps, EVENTS_LIMITS } from "./relay/event-sources.ts";
+import { EVENTS_LIMITS, type EventsDeps } from "./relay/event-sources.ts";
 import { docsEndpoints } from "./routes/docs.ts";
 import { healthEndpoints } from "./routes/health.ts";
 import { playbookEndpoints } from "./routes/playbooks.ts";
@@ -47,5 +47,11 @@ export function openEdge(config: EdgeConfig, { connect, onPassed }: Platform, li
     ...healthEndpoints({ members, metrics }),
   ];
   endpoints.push(...docsEndpoints(endpoints));
-  return { app: createApp(endpoints, { config, metrics, log }), endpoints, members, log, [Symbol.asyncDispose]: () => members[Symbol.asyncDispose]() };
+  return {
+    app: createApp(endpoints, { config, metrics, log }),
+    endpoints,
+    members,
+    log,
+    [Symbol.asyncDispose]: () => members[Symbol.asyncDispose](),
+  };
 }

@@ -18,5 +18,11 @@ export function createLog(level: LogLevel, write: (line: string) => void = (line
 /** Errors appear as name, code, message, stack and cause; other properties stay out, they may hold anything. */
 const plainErrors = (_key: string, value: unknown): unknown =>
   value instanceof Error
-    ? { name: value.name, ...("code" in value ? { code: String(value.code) } : {}), message: value.message, stack: value.stack, cause: value.cause }
+    ? {
+        name: value.name,
+        ...("code" in value ? { code: String(value.code) } : {}),
+        message: value.message,
+        stack: value.stack,
+        cause: value.cause,
+      }
     : value;

@@ -50,19 +50,18 @@ type Waiting = { resolve(chunk: Uint8Array | null): void; reject(error: Error): 
 
 function connectionOf(socket: Socket, onChunk: (listener: (chunk: Uint8Array) => void) => void): Connection {
   let waiting: Waiting | null = null;
-  let ready: Uint8Array | null = null; // came while nobody waited; reading stands still until it is taken
+  let ready: Uint8Array | null = null; // one chunk that came while nobody waited; reading stands still until it is taken
   let ended = false;
   let failure: Error | null = null;
 
   onChunk((chunk) => {
-    socket.pause();
     if (waiting) {
       const { resolve } = waiting;
       waiting = null;
-      resolve(chunk);
-    } else {
-      ready = ready === null ? chunk : Buffer.concat([ready, chunk]);
+      return resolve(chunk); // reading goes on: most answers are one chunk, and stopping costs a system call
     }
+    socket.pause();
+    ready = ready === null ? chunk : Buffer.concat([ready, chunk]);
   });
   const end = (error: Error | null) => {
     if (error) failure ??= error;

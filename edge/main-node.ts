@@ -7,9 +7,9 @@ import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { AppError } from "../shared/errors.ts";
 import { answerError, commonHead } from "./answers.ts";
 import type { EdgeConfig } from "./config.ts";
+import { type EdgeLimits, openEdge } from "./edge.ts";
 import type { EdgeBindings } from "./endpoint.ts";
 import { connectOnNode } from "./main-node-connect.ts";
-import { type EdgeLimits, openEdge } from "./edge.ts";
 
 const KEEP_ALIVE_MS = 65_000; // longer than the idle time of common load balancers, so that it is them who close
 const COLLECT_BYTES = 4 * 1024 * 1024;
@@ -81,5 +81,7 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   const { headers } = badRequest(status);
   const body = JSON.stringify({ error: { code: "VALIDATION_FAILED", message: "The request is not HTTP as it should be", details: null } });
   const lines = [...headers].map(([name, value]) => `${name}: ${value}`);
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("\r\n")}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("\r\n")}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }

@@ -37,7 +37,9 @@ export function createOpenApi(endpoints: readonly Endpoint[]): OpenApi {
     paths,
     components: {
       schemas: schemas.all,
-      securitySchemes: { key: { type: "http", scheme: "bearer", description: "An API key. Its scopes are read, runs (which implies read) and pool" } },
+      securitySchemes: {
+        key: { type: "http", scheme: "bearer", description: "An API key. Its scopes are read, runs (which implies read) and pool" },
+      },
     },
   };
 }
@@ -66,7 +68,9 @@ function answer({ description, schema, mediaType = "application/json", headers }
   const hasBody = schema !== undefined || mediaType !== "application/json";
   return {
     description,
-    ...(headers && { headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: "string" } }])) }),
+    ...(headers && {
+      headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: "string" } }])),
+    }),
     ...(hasBody && { content: { [mediaType]: schema ? { schema: schemas.of(schema) } : {} } }),
   };
 }
@@ -81,7 +85,12 @@ function byStatus(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {
 }
 
 const pathParameters = (path: string): Json[] =>
-  [...path.matchAll(/\{([a-z_]+)\}/g)].map(([, name]) => ({ name, in: "path", required: true, schema: name === "run_id" ? { type: "string", format: "uuid" } : { type: "string" } }));
+  [...path.matchAll(/\{([a-z_]+)\}/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: name === "run_id" ? { type: "string", format: "uuid" } : { type: "string" },
+  }));
 
 function queryParameters({ query }: Endpoint): Json[] {
   if (!query) return [];

@@ -47,7 +47,8 @@ export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    const message = text.trim() === "" ? "Expected JSON, got nothing" : `Expected JSON: ${cause instanceof Error ? cause.message : ""}`.slice(0, 200);
+    const message =
+      text.trim() === "" ? "Expected JSON, got nothing" : `Expected JSON: ${cause instanceof Error ? cause.message : ""}`.slice(0, 200);
     throw validationFailed("The request body", [{ path: "", message }]);
   }
   return check(schema, value, "The request body");
@@ -58,7 +59,11 @@ export function parseQuery<T>(schema: z.ZodType<T>, url: string): T {
   const question = url.indexOf("?");
   const params = new URLSearchParams(question < 0 ? "" : url.slice(question + 1));
   const twice = [...new Set(params.keys())].filter((name) => params.getAll(name).length > 1);
-  if (twice.length > 0) throw validationFailed("The query", twice.map((path) => ({ path, message: "Given more than once" })));
+  if (twice.length > 0)
+    throw validationFailed(
+      "The query",
+      twice.map((path) => ({ path, message: "Given more than once" })),
+    );
   return check(schema, Object.fromEntries(params), "The query");
 }
 

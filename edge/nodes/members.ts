@@ -1,6 +1,7 @@
 /** The pool's nodes as this edge knows them: the seeds, and whom those name. A cache; the store's own list is what `GET /nodes` answers. */
-import type { NodeInfo } from "../../shared/node.ts";
+
 import { pause } from "../../shared/deadline.ts";
+import type { NodeInfo } from "../../shared/node.ts";
 import { parseNodeUrl } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { Connect } from "../wire/connection.ts";
@@ -138,7 +139,14 @@ export class Members implements AsyncDisposable {
 function rank({ answers, info, sentSince }: KnownNode): number[] {
   if (!answers || !info) return [0];
   const free = info.slots.total - info.slots.busy - sentSince;
-  return [1, Number(info.state === "ready"), Number(free > 0), Number(info.browsers.warm > sentSince), -(info.queued + Math.max(0, -free)), -Math.round(info.load * 10)];
+  return [
+    1,
+    Number(info.state === "ready"),
+    Number(free > 0),
+    Number(info.browsers.warm > sentSince),
+    -(info.queued + Math.max(0, -free)),
+    -Math.round(info.load * 10),
+  ];
 }
 
 function compare(a: number[], b: number[]): number {

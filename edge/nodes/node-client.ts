@@ -1,7 +1,17 @@
 /** Typed calls to one node. */
 import type { z } from "zod";
 import { AppError, ERROR_CODES, ErrorBodySchema } from "../../shared/errors.ts";
-import { API_KEY_NAME_HEADER, formatKnown, type Location, LocationSchema, type Member, MembersSchema, type NodeInfo, NodeInfoSchema, REQUEST_ID_HEADER } from "../../shared/node.ts";
+import {
+  API_KEY_NAME_HEADER,
+  formatKnown,
+  type Location,
+  LocationSchema,
+  type Member,
+  MembersSchema,
+  type NodeInfo,
+  NodeInfoSchema,
+  REQUEST_ID_HEADER,
+} from "../../shared/node.ts";
 import type { Connect } from "../wire/connection.ts";
 import type { WireAnswer, WireRequest } from "../wire/exchange.ts";
 import { createHttpClient } from "../wire/http-client.ts";
@@ -22,7 +32,7 @@ export type CallOptions = {
 };
 
 /** A JSON answer: as it came, to be passed on, and as a value, to be looked at. */
-export type JsonAnswer = { status: number; bytes: Uint8Array<ArrayBuffer>; value: unknown };
+export type JsonAnswer = { status: number; text: string; value: unknown };
 
 export type NodeClient = {
   readonly url: string;
@@ -59,11 +69,11 @@ export function createNodeClient(url: string, token: string, connect: Connect): 
 
   const json: NodeClient["json"] = async (method, target, options = {}) => {
     const answer = await send(method, target, options, true);
-    const bytes = await readAll(answer);
-    const value = isJson(answer) ? parseJson(bytes) : undefined;
+    const text = decoder.decode(await readAll(answer));
+    const value = isJson(answer) ? parseJson(text) : undefined;
     if (answer.status < 200 || answer.status > 299) throw toNodeError(answer, value);
     if (value === undefined && answer.status !== 204) throw notProtocol(`${method} ${target}`);
-    return { status: answer.status, bytes, value };
+    return { status: answer.status, text, value };
   };
 
   const parsed = async <T>(schema: z.ZodType<T>, target: string, options?: CallOptions): Promise<T> => {
@@ -92,9 +102,13 @@ export function createNodeClient(url: string, token: string, connect: Connect): 
 export const isNodeFailure = (error: unknown): error is AppError =>
   error instanceof AppError && (error.code === "POOL_UNREACHABLE" || error.code === "UPSTREAM_TIMEOUT" || error.code === "INTERNAL");
 
-/** The error that a node answered with, read to its end. */
+/** The error that a node answered with. Takes what can be read of it in a reasonable time. */
 export async function readNodeError(answer: WireAnswer): Promise<AppError> {
-  return toNodeError(answer, isJson(answer) ? parseJson(await readAll(answer)) : (answer.cancel(), undefined));
+  const timer = setTimeout(() => answer.cancel(), LIMIT_MS);
+  const text = isJson(answer) ? await readAll(answer).catch(() => null) : null; // the status alone says enough
+  clearTimeout(timer);
+  answer.cancel();
+  return toNodeError(answer, text === null ? undefined : parseJson(decoder.decode(text)));
 }
 
 /** An error of ours stays what it is, if its status fits. A refused token is the operator's matter and never looks like the caller's. */
@@ -103,33 +117,43 @@ function toNodeError({ status, fields }: WireAnswer, value: unknown): AppError {
   const retryAfter = Number(fields.get("retry-after") ?? Number.NaN);
   const retryAfterS = Number.isFinite(retryAfter) ? retryAfter : undefined;
   if (status === 401 || status === 403) {
-    return new AppError("POOL_UNREACHABLE", "A node refused this edge: POOL_TOKEN differs", { details: { reason: "token_refused" }, retryAfterS: 5 });
+    return new AppError("POOL_UNREACHABLE", "A node refused this edge: POOL_TOKEN differs", {
+      details: { reason: "token_refused" },
+      retryAfterS: 5,
+    });
   }
   if (body.success && ERROR_CODES[body.data.error.code].status === status) {
     const { code, message, details } = body.data.error;
     return new AppError(code, message, { details: details ?? undefined, retryAfterS });
   }
-  return new AppError("POOL_UNREACHABLE", `A node answered with status ${status}`, { details: { reason: "node_error", status }, retryAfterS: retryAfterS ?? 1 });
+  return new AppError("POOL_UNREACHABLE", `A node answered with status ${status}`, {
+    details: { reason: "node_error", status },
+    retryAfterS: retryAfterS ?? 1,
+  });
 }
 
 const notProtocol = (what: string, cause?: unknown): AppError =>
-  new AppError("POOL_UNREACHABLE", `A node did not speak the node protocol at ${what}`, { details: { reason: "garbage" }, retryAfterS: 1, cause });
+  new AppError("POOL_UNREACHABLE", `A node did not speak the node protocol at ${what}`, {
+    details: { reason: "garbage" },
+    retryAfterS: 1,
+    cause,
+  });
 
 const isJson = ({ fields }: WireAnswer): boolean => /^application\/json\b/i.test(fields.get("content-type") ?? "");
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(decoder.decode(bytes));
+    return JSON.parse(text);
   } catch {
     return undefined; // judged by the callers: not the protocol
   }
 }
 
-async function readAll(answer: WireAnswer): Promise<Uint8Array<ArrayBuffer>> {
+async function readAll(answer: WireAnswer): Promise<Uint8Array> {
   const first = await answer.read();
   if (first === null) return new Uint8Array(0);
   let next = first.byteLength === Number(answer.fields.get("content-length")) ? null : await answer.read();
-  if (next === null) return first as Uint8Array<ArrayBuffer>;
+  if (next === null) return first;
   const chunks = [first];
   let total = first.byteLength;
   for (; next !== null; next = await answer.read()) {

@@ -24,7 +24,10 @@ const CREATE_LIMIT_MS = 10_000;
 
 export function createPoolClient(members: Members): PoolClient {
   const any: PoolClient["any"] = (method, target, options) =>
-    firstAnswer(members.everyone(), (node) => node.client.json(method, target, options), { isFailure: isNodeFailure, signal: options.signal });
+    firstAnswer(members.everyone(), (node) => node.client.json(method, target, options), {
+      isFailure: isNodeFailure,
+      signal: options.signal,
+    });
 
   const post = (target: string, options: CallOptions, sent: (node: KnownNode) => void) =>
     firstAnswer(
@@ -41,7 +44,10 @@ export function createPoolClient(members: Members): PoolClient {
     const { value } = await any("GET", "/nodes", { asker });
     const parsed = MembersSchema.safeParse(value);
     if (parsed.success) return parsed.data.nodes;
-    throw new AppError("POOL_UNREACHABLE", "A node did not speak the node protocol at GET /nodes", { details: { reason: "garbage" }, retryAfterS: 1 });
+    throw new AppError("POOL_UNREACHABLE", "A node did not speak the node protocol at GET /nodes", {
+      details: { reason: "garbage" },
+      retryAfterS: 1,
+    });
   };
 
   const browsersOf = async (node: KnownNode, asker: Asker): Promise<BrowserInfo[]> =>

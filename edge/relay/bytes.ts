@@ -1,7 +1,7 @@
 /** Bytes of a run: the live ones; the stored ones, whole, if the live source fails before its first byte; a broken connection if it fails later. */
 import { AppError } from "../../shared/errors.ts";
-import { readNodeError, type Asker } from "../nodes/node-client.ts";
 import type { LiveFirst } from "../nodes/live-first.ts";
+import { type Asker, readNodeError } from "../nodes/node-client.ts";
 import type { WireAnswer } from "../wire/exchange.ts";
 import { type Primed, prime } from "./primed.ts";
 
@@ -35,13 +35,19 @@ export function openBytes(liveFirst: LiveFirst, idleMs: number, request: BytesRe
         const answer = await client.open("GET", `/live/runs/${runId}${path}`, { asker, signal, limitMs: idleMs });
         if (answer.status !== 200) throw await readNodeError(answer);
         const primed = await prime(answer, idleMs);
-        if (primed.first === null) throw new AppError("POOL_UNREACHABLE", "The live source ended without a byte", { details: { reason: "empty" } });
+        if (primed.first === null)
+          throw new AppError("POOL_UNREACHABLE", "The live source ended without a byte", { details: { reason: "empty" } });
         if (headOnly) answer.cancel();
         return { ...primed, from: "live", whole: true };
       },
       async stored({ client }, instead): Promise<OpenedBytes> {
         const headers = instead ? {} : conditions;
-        const answer = await client.open(headOnly ? "HEAD" : "GET", `/stored/runs/${runId}${path}`, { asker, headers, signal, limitMs: idleMs });
+        const answer = await client.open(headOnly ? "HEAD" : "GET", `/stored/runs/${runId}${path}`, {
+          asker,
+          headers,
+          signal,
+          limitMs: idleMs,
+        });
         if (instead ? answer.status !== 200 : !STORED_STATUSES.includes(answer.status)) throw await refusal(answer, headOnly);
         return { ...(await prime(answer, idleMs)), from: "stored", whole: instead };
       },
@@ -53,7 +59,8 @@ export function openBytes(liveFirst: LiveFirst, idleMs: number, request: BytesRe
 async function refusal(answer: WireAnswer, headOnly: boolean): Promise<AppError> {
   const [, size] = /^bytes \*\/(\d+)$/.exec(answer.fields.get("content-range") ?? "") ?? [];
   const error = await readNodeError(answer);
-  if (answer.status === 416) return new AppError("RANGE_NOT_SATISFIABLE", "The range lies outside of it", { details: size ? { bytes: Number(size) } : {} });
+  if (answer.status === 416)
+    return new AppError("RANGE_NOT_SATISFIABLE", "The range lies outside of it", { details: size ? { bytes: Number(size) } : {} });
   if (answer.status === 404 && headOnly) return new AppError("NOT_FOUND", "Nothing is stored"); // the answer to a HEAD has no body to say more
   return error;
 }

@@ -34,17 +34,29 @@ export async function openLiveEvents({ members }: EventsDeps, request: EventsReq
 
 /** The stored events behind `lastId`, from any node. null as above. */
 export function openStoredEvents({ members }: EventsDeps, request: EventsRequest): Promise<WireAnswer | null> {
-  return firstAnswer(members.everyone(), ({ client }) => open(client, "stored", request), { isFailure: isNodeFailure, signal: request.signal });
+  return firstAnswer(members.everyone(), ({ client }) => open(client, "stored", request), {
+    isFailure: isNodeFailure,
+    signal: request.signal,
+  });
 }
 
-async function open(client: NodeClient, from: "live" | "stored", { runId, asker, lastId, signal }: EventsRequest): Promise<WireAnswer | null> {
+async function open(
+  client: NodeClient,
+  from: "live" | "stored",
+  { runId, asker, lastId, signal }: EventsRequest,
+): Promise<WireAnswer | null> {
   const headers: Record<string, string> = { accept: "text/event-stream" };
   if (lastId > 0) headers["last-event-id"] = String(lastId);
   const answer = await client.open("GET", `/${from}/runs/${runId}/stream`, { asker, headers, signal, limitMs: OPEN_LIMIT_MS });
   if (answer.status === 204) return null;
   if (answer.status === 200 && answer.fields.get("content-type")?.startsWith("text/event-stream")) return answer;
-  throw answer.status === 200 ? (answer.cancel(), notEvents()) : await readNodeError(answer);
+  if (answer.status !== 200) throw await readNodeError(answer);
+  answer.cancel();
+  throw notEvents();
 }
 
 export const notEvents = (): AppError =>
-  new AppError("POOL_UNREACHABLE", "A node sent something that is no event stream of ours", { details: { reason: "garbage" }, retryAfterS: 1 });
+  new AppError("POOL_UNREACHABLE", "A node sent something that is no event stream of ours", {
+    details: { reason: "garbage" },
+    retryAfterS: 1,
+  });

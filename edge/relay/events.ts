@@ -54,7 +54,9 @@ export async function* relayEvents(
     }
 
     if (progress.troubleMs !== null && Date.now() - progress.troubleMs >= deps.giveUpMs) {
-      throw new AppError("POOL_UNREACHABLE", "The run's events could not be followed for a while", { details: { last_id: progress.lastId } });
+      throw new AppError("POOL_UNREACHABLE", "The run's events could not be followed for a while", {
+        details: { last_id: progress.lastId },
+      });
     }
     const queued = location?.state === "queued" && progress.troubleMs === null ? location : null;
     if (!queued) {
@@ -63,7 +65,11 @@ export async function* relayEvents(
       progress.backoffMs = Math.min(progress.backoffMs * 2, deps.backoffMs.most);
     }
     try {
-      location = await deps.locate.ask(request.runId, { asker: request.asker, signal, ...(queued && { known: queued, waitS: deps.queuedWaitS }) });
+      location = await deps.locate.ask(request.runId, {
+        asker: request.asker,
+        signal,
+        ...(queued && { known: queued, waitS: deps.queuedWaitS }),
+      });
       if (location.state === "queued") wellAgain(progress, deps); // nobody runs it yet, and a node says so
     } catch (error) {
       signal.throwIfAborted();
@@ -108,7 +114,8 @@ export function identify({ id, event, data }: SseFrame): { id: number; type: str
   const value = parseJson(data ?? "");
   const type = typeof value === "object" && value !== null && "type" in value ? value.type : null;
   if (id === null || !/^[1-9]\d{0,14}$/.test(id)) throw notEvents();
-  if (typeof type !== "string" || !/^[a-z_]{1,50}$/.test(type) || (event !== null && event !== type) || data?.includes("\n")) throw notEvents();
+  if (typeof type !== "string" || !/^[a-z_]{1,50}$/.test(type) || (event !== null && event !== type) || data?.includes("\n"))
+    throw notEvents();
   return { id: Number(id), type };
 }
 

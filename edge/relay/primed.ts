@@ -70,7 +70,10 @@ export function primedStream({ answer, first, read }: Primed, options: StreamOpt
 export function endBroken(controller: ReadableStreamDefaultController, { onEnd, onBroken, breakOff }: StreamOptions, error: unknown): void {
   onEnd();
   onBroken(error);
-  if (!breakOff) return controller.error(error);
-  breakOff();
-  controller.close();
+  if (breakOff) {
+    breakOff();
+    controller.close();
+  } else {
+    controller.error(error);
+  }
 }

@@ -25,7 +25,11 @@ const CONDITIONS = ["range", "if-range", "if-none-match", "if-match", "if-modifi
 const STORED_HEADERS = ["Content-Length", "Content-Range", "ETag", "Last-Modified", "Accept-Ranges"];
 const LIVE_LIMIT_MS = 5_000;
 
-const RANGE_HEADERS = { Range: "One range of bytes; for stored bytes", "If-Range": "Only if the ETag is still this one", "If-None-Match": "304 if the ETag is this one" };
+const RANGE_HEADERS = {
+  Range: "One range of bytes; for stored bytes",
+  "If-Range": "Only if the ETag is still this one",
+  "If-None-Match": "304 if the ETag is this one",
+};
 const BYTES_ERRORS = ["NOT_FOUND", "RANGE_NOT_SATISFIABLE", ...POOL_ERRORS] as const;
 
 export function recordingEndpoints({ liveFirst, idleMs, metrics, log, onPassed = () => {} }: RecordingDeps): Endpoint[] {
@@ -94,12 +98,17 @@ export function recordingEndpoints({ liveFirst, idleMs, metrics, log, onPassed =
         "`trace.zip`, for the Playwright Trace Viewer. While the run lives it is what has been recorded so far, sent whole and without a length. If that source fails before its first byte, the stored trace comes instead; if it fails later, the connection breaks.",
       headers: RANGE_HEADERS,
       answers: {
-        200: { description: "The trace", mediaType: "application/zip", headers: { [TRACE_SOURCE_HEADER]: "`live` or `stored`", ETag: "Of stored traces" } },
+        200: {
+          description: "The trace",
+          mediaType: "application/zip",
+          headers: { [TRACE_SOURCE_HEADER]: "`live` or `stored`", ETag: "Of stored traces" },
+        },
         206: { description: "A part of a stored trace", mediaType: "application/zip" },
         304: { description: "The stored trace is the one you have" },
       },
       errors: [...BYTES_ERRORS],
-      handle: (call) => bytes(call, TRACE_PATH, { "Content-Type": "application/zip", "Content-Disposition": 'attachment; filename="trace.zip"' }),
+      handle: (call) =>
+        bytes(call, TRACE_PATH, { "Content-Type": "application/zip", "Content-Disposition": 'attachment; filename="trace.zip"' }),
     }),
     endpoint({
       method: "GET",

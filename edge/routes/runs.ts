@@ -3,7 +3,15 @@ import { z } from "zod";
 import { AppError, validationFailed } from "../../shared/errors.ts";
 import { parseRunId } from "../../shared/ids.ts";
 import { IDEMPOTENCY_HEADER } from "../../shared/node.ts";
-import { CreateRunSchema, DryRunSchema, ListRunsSchema, RunCreatedSchema, RunPageSchema, RunSchema, StoppedSchema } from "../../shared/run.ts";
+import {
+  CreateRunSchema,
+  DryRunSchema,
+  ListRunsSchema,
+  RunCreatedSchema,
+  RunPageSchema,
+  RunSchema,
+  StoppedSchema,
+} from "../../shared/run.ts";
 import { passJson } from "../answers.ts";
 import { type Endpoint, endpoint, POOL_ERRORS } from "../endpoint.ts";
 import { askerOf, param } from "../endpoint-parts.ts";
@@ -25,7 +33,8 @@ export function runEndpoints({ pool, liveFirst, locate }: RunsDeps): Endpoint[] 
       path: "/runs",
       scope: "runs",
       summary: "Create a run",
-      description: "Runs a playbook, or a directive that a playbook matches. With `dry_run=true` everything is checked and nothing is created.",
+      description:
+        "Runs a playbook, or a directive that a playbook matches. With `dry_run=true` everything is checked and nothing is created.",
       query: CreateQuerySchema,
       body: CreateRunSchema,
       headers: { [IDEMPOTENCY_HEADER]: "At most 200 characters. The same key with the same body gives the same run again, for 24 hours" },
@@ -64,7 +73,10 @@ export function runEndpoints({ pool, liveFirst, locate }: RunsDeps): Endpoint[] 
         const runId = parseRunId(param(c, "run_id"));
         const asker = askerOf(call);
         const read = (from: "live" | "stored") => async (node: { client: NodeClient }) =>
-          aboutRun(runId, await node.client.json("GET", `/${from}/runs/${runId}`, { asker, limitMs: from === "live" ? LIVE_LIMIT_MS : undefined }));
+          aboutRun(
+            runId,
+            await node.client.json("GET", `/${from}/runs/${runId}`, { asker, limitMs: from === "live" ? LIVE_LIMIT_MS : undefined }),
+          );
         return passJson(head, await liveFirst(runId, { live: read("live"), stored: read("stored") }, { asker }));
       },
     }),
@@ -108,5 +120,7 @@ function aboutRun(runId: string, answer: JsonAnswer): JsonAnswer {
 
 function parseIdempotencyKey(header: string | null): string | null {
   if (header === null || /^[\x21-\x7e]([\x20-\x7e]{0,198}[\x21-\x7e])?$/.test(header)) return header;
-  throw validationFailed("The header Idempotency-Key", [{ path: IDEMPOTENCY_HEADER, message: "Expected 1 to 200 visible ASCII characters" }]);
+  throw validationFailed("The header Idempotency-Key", [
+    { path: IDEMPOTENCY_HEADER, message: "Expected 1 to 200 visible ASCII characters" },
+  ]);
 }

@@ -23,7 +23,6 @@ export type WireAnswer = Head & {
   cancel(): void;
 };
 
-
 export class Exchange {
   readonly #request: WireRequest;
   readonly #connection: Connection;

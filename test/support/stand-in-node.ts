@@ -190,7 +190,7 @@ export class StandInNode
         runs: [...this.store.runs.values()].filter((each) => caller === undefined || each.api_key_name === caller).map(runJson),
         next_cursor: null,
       });
-    if (route === "create") return this.#create(response, url, body, request);
+    if (route === "create") return this.#create(response, url, request);
     if (route === "admin") return this.#admin(response, parts);
     if (!mine) return error(response, 404, "NOT_FOUND");
     if (route === "location") return this.#location(response, url, mine);
@@ -216,15 +216,14 @@ export class StandInNode
     return this.#storedBytes(request, response, mine);
   }
 
-  #create(response: ServerResponse, url: URL, body: string, request: IncomingMessage): void {
-    if (url.searchParams.get("dry_run") === "true") return json(response, { valid: true, checks: [], warnings: [], guardrails: {} });
+  #create(response: ServerResponse, url: URL, request: IncomingMessage): void {
+    if (url.searchParams.get("dry_run") === "true") return void json(response, { valid: true, checks: [], warnings: [], guardrails: {} });
     const key = String(request.headers["idempotency-key"]);
     const known = this.store.byKey.get(key);
     const run =
       (known && this.store.runs.get(known)) || this.store.addRun({ owner: this, api_key_name: String(request.headers["x-api-key-name"]) });
     this.store.byKey.set(key, run.run_id);
-    void body;
-    return json(
+    json(
       response,
       { run_id: run.run_id, status: "queued", status_url: `/runs/${run.run_id}`, stream_url: `/runs/${run.run_id}/stream` },
       202,
@@ -234,7 +233,7 @@ export class StandInNode
   #admin(response: ServerResponse, parts: string[]): void {
     if (parts[1] === "drain" || parts[1] === "resume") {
       this.info = { ...this.info, state: parts[1] === "drain" ? "draining" : "ready" };
-      return json(response, this.nodeInfo());
+      json(response, this.nodeInfo());
     }
     const browser = {
       browser_id: `${this.node_id}.1`,
@@ -247,7 +246,7 @@ export class StandInNode
       started_at: new Date(0).toISOString(),
       recycle_requested: parts.includes("recycle"),
     };
-    return json(response, parts.includes("recycle") ? browser : { browsers: [browser] });
+    json(response, parts.includes("recycle") ? browser : { browsers: [browser] });
   }
 
   async #location(response: ServerResponse, url: URL, run: StandInRun): Promise<void> {
