@@ -1,5 +1,6 @@
 /** The pages of a run: their names in the trace, and what they say by themselves. */
 import type { CDPSession, Page } from "puppeteer-core";
+import { isGone } from "./is-gone.ts";
 import { watchPage } from "./page-events.ts";
 import { type TraceEvent, traceTime } from "./trace-events.ts";
 import type { Warn } from "./warn.ts";
@@ -47,7 +48,7 @@ export class PageWatch {
         if (this.#closed) this.close();
       },
       (cause) => {
-        if (!this.#closed && !page.isClosed()) this.#options.warn("A page's console cannot be recorded", cause);
+        if (!this.#closed && !isGone(page, cause)) this.#options.warn("A page's console cannot be recorded", cause);
       },
     );
   }

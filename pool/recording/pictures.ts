@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Page } from "puppeteer-core";
 import { withDeadline } from "../../shared/deadline.ts";
 import { SCREENSHOTS_FOLDER } from "../../shared/recording.ts";
+import { isGone } from "./is-gone.ts";
 import type { Warn } from "./warn.ts";
 
 /** Takes a JPEG of the page's viewport, within the limit, whatever state the page is in. */
@@ -68,7 +69,7 @@ export class Pictures {
       const jpeg = await withDeadline(limitMs + GRACE_MS, (signal) => takePicture(page, { signal, quality: QUALITY, limitMs }), { signal });
       return await this.#keep(name, jpeg);
     } catch (cause) {
-      if (signal.aborted || page.isClosed()) return null; // the run ends, or the action closed its page
+      if (signal.aborted || isGone(page, cause)) return null; // the run ends, or the action closed its page
       warn("A picture could not be taken", cause);
       remark(`Picture ${name} could not be taken: ${cause instanceof Error ? cause.message : String(cause)}`);
       return null;

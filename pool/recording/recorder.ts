@@ -1,9 +1,10 @@
 /** Records a run: what was done to its pages, how long it took, how it looked. Nothing in here may change how the run goes or ends. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { ElementHandle, Page } from "puppeteer-core";
+import type { Page } from "puppeteer-core";
 import type { Action } from "../../shared/action.ts";
 import type { Artifact, RecordingOptions } from "../../shared/recording.ts";
+import type { ActionObserver } from "../actions/perform.ts";
 import { type Clean, createClean } from "./clean.ts";
 import { Pictures, type TakePicture } from "./pictures.ts";
 import { RunRecorder } from "./run-recorder.ts";
@@ -49,15 +50,9 @@ export type RecorderOptions = {
   limits?: Partial<RecordingLimits>;
 };
 
-export type InputTarget = {
-  handle?: ElementHandle;
-  point?: { x: number; y: number };
-  box?: { x: number; y: number; width: number; height: number };
-};
-
 export type ActionRecording = {
   /** What `perform` tells on its way. */
-  observer: { log(message: string): void; input(target: InputTarget): void };
+  observer: ActionObserver;
   /** The action is over: keeps how the page looks now. Returns the picture's name below `screenshots/`; null if there is none. */
   screenshot(page: Page, actionName: string, signal?: AbortSignal): Promise<string | null>;
   end(outcome: { error: string | null; resultText: string | null }): void;

@@ -1,0 +1,194 @@
+/** Recordings of real pages, and how the real viewer shows them. */
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import type { Page } from "puppeteer-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { takeScreenshot } from "../../pool/actions/screenshot.ts";
+import { openChrome } from "../support/chrome.ts";
+import { click, collect, goto, openTempFolder, record, startRecorder, typing } from "./support.ts";
+import { serveViewer } from "./viewer.ts";
+import { loadTrace } from "./viewer-model.ts";
+
+const PAGE = `<!doctype html><title>Orders</title><style>body { font: 20px sans-serif; background: #eef }</style>
+<h1>Orders</h1><button style="position: absolute; left: 60px; top: 90px; width: 200px; height: 40px">Cancel order</button>`;
+
+let chrome: Awaited<ReturnType<typeof openChrome>>;
+let site: { url: string; close(): Promise<void> };
+
+beforeAll(async () => {
+  chrome = await openChrome();
+  const server = createServer((_, response) => response.setHeader("Content-Type", "text/html").end(PAGE));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  site = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close };
+});
+afterAll(async () => {
+  await chrome?.[Symbol.asyncDispose]();
+  await site?.close();
+});
+
+async function openPage(): Promise<Page & AsyncDisposable> {
+  const page = await chrome.browser.newPage();
+  await page.setViewport({ width: 1280, height: 720 });
+  return page as Page & AsyncDisposable;
+}
+
+/** Two steps, three actions, one of them failed. */
+async function recordFlow(dir: string, page: Page) {
+  const { recorder, warnings } = await startRecorder(dir, { takePicture: takeScreenshot });
+  recorder.attach(page);
+  const open = recorder.step(0, "Open the orders");
+  await page.goto(site.url);
+  await record(recorder, 1, goto(site.url), { page });
+  open.end();
+  const cancel = recorder.step(1, "Cancel one");
+  const pressing = recorder.action({ seq: 2, action: click("role=button[name='Cancel order']"), title: "Cancel one", page });
+  pressing.observer.input({ point: { x: 160, y: 110 }, box: { x: 60, y: 90, width: 200, height: 40 } });
+  await page.evaluate("document.querySelector('button').textContent = 'Cancelled'; console.warn('cancelled', {order: 7})");
+  await pressing.screenshot(page, "click");
+  pressing.end({ error: null, resultText: null });
+  await record(recorder, 3, typing("pierce/#reason", "never mind", "Enter"), { page, error: "Nothing matches pierce/#reason" });
+  cancel.end();
+  return { recorder, warnings };
+}
+
+describe("the real viewer", () => {
+  it("shows a running trace and the finished one: steps, actions, errors, film strip, console, the page with the click's point", async () => {
+    await using temp = await openTempFolder();
+    await using page = await openPage();
+    const { recorder, warnings } = await recordFlow(temp.dir, page);
+    for (const finished of [false, true]) {
+      if (finished) await recorder.finish();
+      await using served = await serveViewer(() => collect(recorder.zip()));
+      await using viewer = await openPage();
+      const errors: unknown[] = [];
+      viewer.on("pageerror", (error) => errors.push(error));
+      await viewer.goto(served.url);
+      await viewer.waitForSelector("::-p-text(Step 2: Cancel one)");
+      const tree = await viewer.$$eval("[role=treeitem]", (items) => items.map((item) => (item.textContent ?? "").replace(/\s+/g, " ")));
+      expect(tree.some((row) => /^Step 1: Open the orders/.test(row))).toBe(true);
+      const rows = tree.filter((row) => !row.startsWith("Step"));
+      expect(rows.some((row) => /^Click.*locator\('role=button\[name=\\'Cancel order\\']'\)/.test(row))).toBe(true);
+      expect(rows.some((row) => /^Fill "\[redacted\]"/.test(row))).toBe(true);
+      await viewer.waitForSelector(".film-strip-frame"); // drawn once the pictures are there
+      const [clicked] = await viewer.$$("[role=treeitem] [role=treeitem] ::-p-text(Click)");
+      await clicked?.click();
+      await viewer.waitForSelector("img[src*='resources']");
+      expect(await viewer.$$eval("img", (images) => images.some((image) => image.naturalWidth === 1280))).toBe(true);
+      for (const [tab, text] of [
+        ["Errors", "Nothing matches pierce/#reason"],
+        ["Console", "cancelled"],
+        ["Metadata", "Chrome/156.0.8078.79"],
+      ]) {
+        await (await viewer.$(`[role=tab]::-p-text(${tab})`))?.click();
+        await viewer.waitForSelector(`::-p-text(${text})`);
+      }
+      expect(errors).toEqual([]);
+    }
+    expect(warnings).toEqual([]);
+  });
+
+  it("has a command line that accepts the trace", async () => {
+    await using temp = await openTempFolder();
+    await using page = await openPage();
+    const { recorder } = await recordFlow(temp.dir, page);
+    await recorder.finish();
+    const cli = join(dirname(createRequire(import.meta.url).resolve("playwright-core/package.json")), "cli.js");
+    const trace = async (...args: string[]) =>
+      (await promisify(execFile)(process.execPath, [cli, "trace", ...args], { cwd: temp.dir })).stdout;
+    expect(await trace("open", join(temp.dir, "trace.zip"))).toMatch(/Title: +Cancel order 12345[\s\S]*Actions: +5\n[\s\S]*Errors: +1\n/);
+    const [actions, errors, messages, requests] = await Promise.all(
+      ["actions", "errors", "console", "requests"].map((command) => trace(command)),
+    );
+    expect(actions).toMatch(/Step 1: Open the orders[\s\S]*Navigate[\s\S]*Step 2: Cancel one[\s\S]*Click[\s\S]*Fill/);
+    expect(errors).toContain("Nothing matches pierce/#reason");
+    expect(messages).toContain("cancelled");
+    expect(requests).toContain("No network requests");
+  });
+});
+
+describe("a recorded page", () => {
+  it("has its console and its uncaught errors in the trace, those of a popup too", async () => {
+    await using temp = await openTempFolder();
+    await using page = await openPage();
+    const { recorder, warnings } = await startRecorder(temp.dir, { options: { enabled: true, trace: true, screenshots: false } });
+    page.on("popup", (popup) => popup && recorder.attach(popup));
+    recorder.attach(page);
+    await page.goto(site.url);
+    await page.evaluate("console.log('one', 2, {three: 3}, [4]); console.error('bad'); setTimeout(() => { throw new TypeError('oops') })");
+    await page.evaluate("fetch('/x').then(() => window.open('/popup'))");
+    const popup = await chrome.browser.waitForTarget((target) => target.url().endsWith("/popup"));
+    const opened = await popup.page();
+    await expect
+      .poll(async () => {
+        await opened?.evaluate("console.info('hello from the popup')");
+        return (await loadTrace(await collect(recorder.zip()))).events.map(({ text }) => text);
+      })
+      .toContain("hello from the popup");
+    await opened?.close();
+    await recorder.finish();
+    const { events, pages } = await loadTrace(await readFile(join(temp.dir, "trace.zip")));
+    const messages = events.filter(({ type }) => type === "console");
+    expect(messages.map(({ text }) => text)).toEqual(expect.arrayContaining(["one 2 {three: 3} [4]", "bad"]));
+    expect(events.find(({ method }) => method === "pageError")?.params).toMatchObject({
+      error: { error: { name: "TypeError", message: "oops" } },
+    });
+    expect(events.filter(({ method }) => method === "pageClosed")).toHaveLength(1);
+    expect(pages.length).toBeLessThanOrEqual(2);
+    expect(warnings).toEqual([]);
+  });
+
+  it("is not listened to any more once it floods the console", async () => {
+    await using temp = await openTempFolder();
+    await using page = await openPage();
+    const { recorder, warnings } = await startRecorder(temp.dir, { limits: { consoleMessages: 50 } });
+    recorder.attach(page);
+    await page.goto(site.url);
+    await page.evaluate("for (let n = 0; n < 5000; n++) console.log('x'.repeat(100), {n})");
+    await expect
+      .poll(async () => (await loadTrace(await collect(recorder.zip()))).stdio.map(({ text }) => text))
+      .toContainEqual(expect.stringContaining("50 console messages"));
+    await recorder.finish();
+    const { events } = await loadTrace(await readFile(join(temp.dir, "trace.zip")));
+    expect(events.filter(({ type }) => type === "console")).toHaveLength(50);
+    expect(warnings).toEqual([]);
+  });
+
+  it("that hangs costs its picture and a warning; the recorder still finishes and the page closes", async () => {
+    await using temp = await openTempFolder();
+    const page = await openPage();
+    const { recorder, warnings } = await startRecorder(temp.dir, { takePicture: takeScreenshot, limits: { pictureMs: 300 } });
+    recorder.attach(page);
+    await page.goto(site.url);
+    page.evaluate("while (true);").catch(() => {}); // ends with the page
+    expect(await record(recorder, 1, click("#a"), { page })).toBe(null);
+    await recorder.finish();
+    await page.close();
+    const { actions } = await loadTrace(await readFile(join(temp.dir, "trace.zip")));
+    expect(actions.map(({ endTime }) => endTime > 0)).toEqual([true]);
+    expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining("A picture could not be taken")]);
+    expect(await readdir(join(temp.dir, "screenshots"))).toEqual([]);
+  });
+
+  it("that closes or never answers is no reason to warn", async () => {
+    await using temp = await openTempFolder();
+    const { recorder, warnings } = await startRecorder(temp.dir, { takePicture: takeScreenshot });
+    const page = await openPage();
+    recorder.attach(page);
+    await page.close();
+    expect(await record(recorder, 1, click("#a"), { page })).toBe(null);
+    const other = await openPage();
+    recorder.attach(other);
+    await recorder.finish();
+    await other.close();
+    expect(warnings).toEqual([]);
+  });
+});
