@@ -67,12 +67,19 @@ async function makeFiles(dir: string): Promise<void> {
   if (exitCode !== 0) throw new Error(`Cannot make a store in "${dir}": exit code ${exitCode}`);
 }
 
-/** One at a time, in order of calls. */
+/** One at a time, in order of calls. PGlite works on this thread: between two that wait, the event loop gets its turn. */
 function createMutex(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const turn = last.then(work, work);
+  let pending = 0;
+  return <T>(work: () => Promise<T>) => {
+    const start = pending > 0 ? last.then(nextTurn, nextTurn) : Promise.resolve();
+    pending += 1;
+    const turn = start.then(work).finally(() => {
+      pending -= 1;
+    });
     last = turn;
     return turn;
   };
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

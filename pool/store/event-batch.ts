@@ -9,28 +9,13 @@ export type Head = { fence: Fence; status: RunStatus; last_event_id: number };
 /** Events of one run, as JSON, to follow number `after`. */
 export type Batch = { fence: Fence; after: number; events: string[] };
 
-/** Appends each batch, where its fence holds and `after` is the run's latest number. Says of each batch whether it was written. */
+/** Appends each batch, in one statement, where its fence holds and `after` is the run's latest number. Says of each batch whether it was written. */
 export async function insertEvents(sql: Sql, batches: readonly Batch[]): Promise<boolean[]> {
   const input = batches.map(({ fence, after, events }, batch) => {
     const head = JSON.stringify({ ...fence, batch, after, count: events.length });
     return `${head.slice(0, -1)},"events":[${events.join(",")}]}`;
   });
-  const rows = await sql.query<{ batch: number }>(
-    `WITH input AS (
-       SELECT * FROM json_to_recordset($1::json)
-         AS x (batch int, run_id uuid, node_id text, boot_id text, attempt int, after int, count int, events json)
-     ), bumped AS (
-       UPDATE understudy.runs r SET last_event_id = r.last_event_id + i.count FROM input i
-       WHERE r.run_id = i.run_id AND r.node_id = i.node_id AND r.boot_id = i.boot_id AND r.attempt = i.attempt
-         AND r.last_event_id = i.after AND r.status IN ('starting', 'running')
-       RETURNING i.batch, r.run_id, i.after, i.events
-     ), logged AS (
-       INSERT INTO understudy.events (run_id, id, event)
-       SELECT b.run_id, b.after + e.nth::int, e.event FROM bumped b, json_array_elements(b.events) WITH ORDINALITY AS e (event, nth)
-     )
-     SELECT batch FROM bumped`,
-    [`[${input.join(",")}]`],
-  );
+  const rows = await sql.query<{ batch: number }>("SELECT understudy.append_events($1::json) AS batch", [`[${input.join(",")}]`]);
   const written = new Set(rows.map(({ batch }) => batch));
   return batches.map((_, batch) => written.has(batch));
 }

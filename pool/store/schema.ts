@@ -49,6 +49,25 @@ const VERSIONS: readonly string[] = [
     PRIMARY KEY (run_id, id)
   );
 
+  -- A function, because the plans inside it are kept: planning is three quarters of what this costs as a plain statement.
+  CREATE FUNCTION understudy.append_events(batches json) RETURNS SETOF int LANGUAGE plpgsql AS $body$
+  DECLARE
+    b record;
+  BEGIN
+    FOR b IN SELECT * FROM json_to_recordset(batches)
+      AS x (batch int, run_id uuid, node_id text, boot_id text, attempt int, after int, count int, events json)
+    LOOP
+      UPDATE understudy.runs r SET last_event_id = r.last_event_id + b.count
+        WHERE r.run_id = b.run_id AND r.node_id = b.node_id AND r.boot_id = b.boot_id AND r.attempt = b.attempt
+          AND r.last_event_id = b.after AND r.status IN ('starting', 'running');
+      IF FOUND THEN
+        INSERT INTO understudy.events (run_id, id, event)
+          SELECT b.run_id, b.after + e.nth, e.event FROM json_array_elements(b.events) WITH ORDINALITY AS e (event, nth);
+        RETURN NEXT b.batch;
+      END IF;
+    END LOOP;
+  END $body$;
+
   CREATE TABLE understudy.idempotency (
     api_key_name text NOT NULL,
     key text NOT NULL,

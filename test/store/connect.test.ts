@@ -77,6 +77,19 @@ eachStore("a store", (opened) => {
     await store.query("DROP TABLE understudy.probe");
   });
 
+  it("lets the event loop turn while many wait for it", async () => {
+    const { store } = opened();
+    let [turns, over] = [0, false];
+    const turn = () => {
+      turns += 1;
+      if (!over) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await Promise.all(Array.from({ length: 50 }, () => store.transaction((tx) => tx.query("SELECT 1", []))));
+    over = true;
+    expect(turns).toBeGreaterThan(25);
+  });
+
   it("tells a listener what was committed, and nothing that was rolled back", async () => {
     const { store } = opened();
     const heard: string[] = [];
