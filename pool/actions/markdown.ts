@@ -12,8 +12,8 @@ const converter = new TurndownService({ headingStyle: "atx", codeBlockStyle: "fe
 converter.addRule("table", {
   filter: (node) => node.nodeName === "TABLE" && !hasAncestor(node, "TABLE"),
   replacement(_content, node) {
-    const rows = [...(node as HTMLElement).querySelectorAll("tr")].map((row) =>
-      [...row.children]
+    const rows = Array.from((node as HTMLElement).querySelectorAll("tr")).map((row) =>
+      Array.from(row.children) // Array.from: the parser's lists are no iterables
         .filter((cell) => cell.nodeName === "TD" || cell.nodeName === "TH")
         .map((cell) => oneLine(converter.turndown(cell.innerHTML))),
     );

@@ -1,4 +1,5 @@
 /** The one way to a page: every action of every run is performed here. */
+import { PuppeteerError } from "puppeteer-core";
 import { ACTION_TIMEOUT_MS, type Action, NAVIGATION_TIMEOUT_MS, type SimpleActionName } from "../../shared/action.ts";
 import { ActionError } from "./action-error.ts";
 import type { ActionOf, Attempt, PerformContext } from "./attempt.ts";
@@ -7,6 +8,7 @@ import { evaluate } from "./evaluate.ts";
 import { extract } from "./extract.ts";
 import { goto } from "./goto.ts";
 import { keyPress } from "./key-press.ts";
+import { FrameGone } from "./page-link.ts";
 import { isOutOfTime, runAttempt, seconds } from "./run-attempt.ts";
 import { scroll } from "./scroll.ts";
 import { select } from "./select.ts";
@@ -77,7 +79,10 @@ function failure(action: Action, attempt: Attempt, error: unknown): ActionError 
   const what = action.selector ? ` ${shown(action.selector.primary)}` : "";
   const verb = action.action === "key_press" && !action.selector ? "type" : VERBS[action.action];
   const details = { selector: action.selector, timeout_ms: timeoutMs };
-  if (!isOutOfTime(error)) return new ActionError(`Cannot ${verb}${what}: the page went away`, { dispatched, cause: error });
+  if (error instanceof FrameGone || error instanceof PuppeteerError) {
+    return new ActionError(`Cannot ${verb}${what}: the page went away`, { dispatched, cause: error });
+  }
+  if (!isOutOfTime(error)) return new ActionError(`Cannot ${verb}${what}: a fault of ours`, { dispatched, code: "INTERNAL", cause: error });
   if (dispatched)
     return new ActionError(`Cannot ${verb}${what}: the page did not come back from it within ${seconds(timeoutMs)}`, {
       dispatched,
