@@ -45,7 +45,7 @@ async function run(source: string, params: Params = {}, credentials: Credentials
   const credential = (name: string) => credentials[name] as string;
   if (bound.start_url)
     await perform(tabs, { action: "goto", selector: null, params: { url: bound.start_url }, timeout_ms: null }, { signal });
-  return runPlaybook(bound, {
+  return await runPlaybook(bound, {
     act: (action, { values, typed }) =>
       perform(tabs, action, { signal, values, credential: typed ? () => composeTyped(typed, credential) : credential }),
     verify: (verify) => checkVerify(tabs, verify, { signal }),
