@@ -204,10 +204,10 @@ describe("hostile YAML", () => {
     ["deep indentation", Array.from({ length: 700 }, (_, i) => `${" ".repeat(i)}a:`).join("\n")],
     ["tokens of a long tag", "!".repeat(N)],
     ["too long", "x".repeat(500_001)],
-  ])("%s is refused in well under a second, in few words", (_case, source) => {
+  ])("%s is refused soon, in few words", (_case, source) => {
     const began = performance.now();
     const issues = issuesOf(source);
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(performance.now() - began).toBeLessThan(5_000); // 10 to 400 ms here, 45 s when keys were compared each with each
     expect(JSON.stringify(issues).length).toBeLessThan(10_000);
   });
 

@@ -95,6 +95,6 @@ describe("finding parameters in a directive", () => {
     const began = performance.now();
     expect(find({}, "it ".repeat(3_333))).toBeUndefined();
     expect(find({}, `it${" ".repeat(9_990)}`)).toBeUndefined();
-    expect(performance.now() - began).toBeLessThan(500);
+    expect(performance.now() - began).toBeLessThan(2_000);
   });
 });
