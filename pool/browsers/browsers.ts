@@ -143,7 +143,9 @@ class NodeBrowsers<E extends Egress> implements Browsers<E> {
   }
 
   async #lease(runId: string, viewport: Viewport, signal: AbortSignal): Promise<Lease<E>> {
-    const held = await this.#source.obtain(runId, viewport, signal);
+    const held = await this.#source.obtain(runId, viewport, signal).catch((error: unknown) => {
+      throw signal.aborted ? signal.reason : asSetupFailed(error);
+    });
     const lease: Lease<E> = createLease(held, {
       browserId: this.#roster.id(held.entry),
       log: this.#options.log.with({ run_id: runId }),
@@ -158,4 +160,10 @@ class NodeBrowsers<E extends Egress> implements Browsers<E> {
     await lease[Symbol.asyncDispose](); // aborted in this very moment: the caller is told so, and would never dispose it
     throw signal.reason;
   }
+}
+
+/** Whatever it broke on, no file handle left for a listener say: the run could not start. */
+function asSetupFailed(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  return new AppError("SETUP_FAILED", `Cannot open a browser: ${error instanceof Error ? error.message : error}`, { cause: error });
 }

@@ -2,8 +2,8 @@
 import type { CDPSession, Page } from "puppeteer-core";
 import type { Log } from "../telemetry/log.ts";
 import { answered, beat, HEARTBEAT_LIMITS, type Heartbeat, newHeartbeat } from "./heartbeat.ts";
+import { loadPerCpu } from "./machine-load.ts";
 import { askBrowser, askPage, type Pulse } from "./pulse.ts";
-import { loadPerCpu } from "./spares.ts";
 
 const TICK_MS = 1_000;
 /** A machine under load answers late: up to so many times the limit is allowed. */

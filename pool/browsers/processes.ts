@@ -135,6 +135,10 @@ export async function openProcesses<E extends Egress>(options: ProcessesOptions<
   const candidates = folderCandidates(options.dataDir, options.nodeId);
   await sweepFolders(candidates, log);
 
+  if (process.pid === 1) {
+    log.warn("this node is process 1 and buries no orphans: Chrome's would stay as zombies. Run it under an init, as `docker run --init`");
+  }
+
   const bootPrefix = randomBytes(3).toString("hex");
   const isolations = isolationsToTry(options.sandbox, process.getuid?.() ?? null);
   let failure: unknown;

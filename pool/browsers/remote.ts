@@ -158,6 +158,7 @@ class RemoteBrowser<E extends Egress> implements HeldBrowser<E> {
   readonly #context: BrowserContext;
   readonly #roster: Roster;
   readonly #log: Log;
+  readonly #onDisconnected: () => void;
   #ending: Promise<void> | null = null;
 
   constructor(endpoint: RemoteEndpoint, context: BrowserContext, opened: Opened<E>) {
@@ -172,9 +173,10 @@ class RemoteBrowser<E extends Egress> implements HeldBrowser<E> {
     this.viewport = opened.viewport;
     this.#roster = opened.roster;
     this.#log = opened.log;
-    this.gone = new Promise((resolve) => {
-      opened.browser.once("disconnected", () => resolve({ what: "disconnected", how: endpoint.name }));
-    });
+    const { promise, resolve } = Promise.withResolvers<Gone>();
+    this.gone = promise;
+    this.#onDisconnected = () => resolve({ what: "disconnected", how: endpoint.name });
+    opened.browser.once("disconnected", this.#onDisconnected);
   }
 
   /** The context cannot be killed from here, only closed: in the background, so that nobody waits for a hung one. */
@@ -190,8 +192,10 @@ class RemoteBrowser<E extends Egress> implements HeldBrowser<E> {
   async #end(): Promise<void> {
     this.#roster.move(this.entry, "closing");
     const log = this.#log.with({ browser_id: this.#roster.id(this.entry) });
+    this.browser.off("disconnected", this.#onDisconnected); // the connection outlives the run, as the session below would
     if (this.browser.connected) {
-      await withDeadline(CLOSE_LIMIT_MS, () => this.#endpoint.closeContext(this.#context)).catch(async (error: unknown) => {
+      const close = () => Promise.all([this.pulse.browser.detach(), this.#endpoint.closeContext(this.#context)]);
+      await withDeadline(CLOSE_LIMIT_MS, close).catch(async (error: unknown) => {
         log.warn("could not close the context of a remote Chrome", { error });
         await this.#endpoint.giveUp("a context could not be closed");
       });

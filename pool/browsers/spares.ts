@@ -1,8 +1,8 @@
 /** Warm spares: Chromes launched ahead, each for one run. What a run would wait for is done before it comes. */
-import { availableParallelism, loadavg } from "node:os";
 import { untilAborted } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Egress } from "./held-browser.ts";
+import { loadPerCpu } from "./machine-load.ts";
 import type { ProcessBrowser } from "./process-browser.ts";
 import { backoffMs, isMachineBusy, waitBeforeRefill } from "./refill.ts";
 import type { Entry, Roster } from "./roster.ts";
@@ -20,8 +20,6 @@ export type SparesOptions<E extends Egress> = {
   /** Injected by tests; else the machine's load average of one minute. */
   loadPerCpu?: () => number;
 };
-
-export const loadPerCpu = (): number => (loadavg()[0] ?? 0) / availableParallelism();
 
 export class Spares<E extends Egress> implements AsyncDisposable {
   readonly #options: SparesOptions<E>;

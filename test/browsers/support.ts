@@ -156,7 +156,8 @@ export const membersOf = (group: number): number[] => living().flatMap((each) =>
 export const chromesUnder = (dataDir: string): number[] =>
   living().flatMap(({ pid }) => {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(`--user-data-dir=${dataDir}/`) ? [pid] : [];
+      const command = readFileSync(`/proc/${pid}/cmdline`, "latin1");
+      return command.includes(`--user-data-dir=${dataDir}/`) && !command.includes("\0--type=") ? [pid] : [];
     } catch {
       return [];
     }
