@@ -6,7 +6,7 @@ import { ACTION_LOG_FILE, ACTIONS_FOLDER, collectActionLog } from "./action-log.
 import { openPlain } from "./file-chunks.ts";
 import { blobsOf, type TraceEvent, TraceEventSchema, TraceOrder, toLine } from "./trace-events.ts";
 import { BLOBS_FOLDER, EVENTS_FILE, TRACE_FOLDER, traceEntries, writeTraceZip } from "./trace-zip.ts";
-import type { ZipEntry } from "./zip.ts";
+import { isZipEnd, ZIP_END_BYTES, type ZipEntry } from "./zip.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 /** No event is longer; what is, is no event. */
@@ -21,7 +21,7 @@ export type SalvagedFile = Pick<Artifact, "name" | "kind" | "bytes">;
 export async function salvage(dir: string, runId: string): Promise<SalvagedFile[]> {
   const screenshots = await plainFiles(join(dir, SCREENSHOTS_FOLDER), /\.jpg$/);
   const actions = await plainFiles(join(dir, ACTIONS_FOLDER), /\.json$/);
-  const trace = (await plainSize(join(dir, TRACE_FILE))) ?? (await salvageTrace(dir));
+  const trace = (await finishedSize(join(dir, TRACE_FILE))) ?? (await salvageTrace(dir));
   const log = actions.size > 0 ? await collectActionLog(dir, runId) : null;
   return [
     ...[...actions].map(([name, bytes]) => ({ name: `${ACTIONS_FOLDER}/${name}`, kind: "action" as const, bytes })),
@@ -29,6 +29,15 @@ export async function salvage(dir: string, runId: string): Promise<SalvagedFile[
     ...[...screenshots].map(([name, bytes]) => ({ name: `${SCREENSHOTS_FOLDER}/${name}`, kind: "screenshot" as const, bytes })),
     ...(trace === null ? [] : [{ name: TRACE_FILE, kind: "trace" as const, bytes: trace }]),
   ];
+}
+
+/** The size of a zip that has its end; a power cut can leave one without. */
+async function finishedSize(path: string): Promise<number | null> {
+  const bytes = await plainSize(path);
+  if (bytes === null || bytes < ZIP_END_BYTES) return null;
+  await using file = await openPlain(path);
+  const { buffer } = await file.read(Buffer.alloc(ZIP_END_BYTES), 0, ZIP_END_BYTES, bytes - ZIP_END_BYTES);
+  return isZipEnd(buffer) ? bytes : null;
 }
 
 async function salvageTrace(dir: string): Promise<number | null> {

@@ -35,7 +35,7 @@ export function traceEntries(dir: string, { bytes, blobs, tail }: TraceParts): Z
   ];
 }
 
-/** Writes `trace.zip` whole: a reader of that name never sees a part of it, not even after a power cut. Returns its size. */
+/** Writes `trace.zip` whole: a reader of that name never sees a part of it. Returns its size. A commit to the volume makes it outlast a power cut. */
 export async function writeTraceZip(dir: string, entries: readonly ZipEntry[]): Promise<number> {
   const path = join(dir, TRACE_FILE);
   const part = `${path}.part`;
@@ -46,7 +46,6 @@ export async function writeTraceZip(dir: string, entries: readonly ZipEntry[]): 
       await writeAll(file, chunk);
       bytes += chunk.byteLength;
     }
-    await file.sync();
   } catch (error) {
     await rm(part, { force: true }).catch(() => {}); // the failure that brought us here is the one to tell
     throw error;

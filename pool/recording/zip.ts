@@ -152,9 +152,14 @@ function directoryRecord({ name, flags, method, crc, packed, size, offset }: Wri
   return record;
 }
 
+const END_SIGNATURE = 0x06054b50;
+/** A zip of ours ends with so many bytes, see `isZipEnd`. */
+export const ZIP_END_BYTES = 22;
+export const isZipEnd = (bytes: Buffer): boolean => bytes.length === ZIP_END_BYTES && bytes.readUInt32LE(0) === END_SIGNATURE;
+
 function endRecord(entries: number, start: number, bytes: number): Buffer {
-  const record = Buffer.alloc(22);
-  record.writeUInt32LE(0x06054b50, 0);
+  const record = Buffer.alloc(ZIP_END_BYTES);
+  record.writeUInt32LE(END_SIGNATURE, 0);
   record.writeUInt16LE(entries, 8);
   record.writeUInt16LE(entries, 10);
   record.writeUInt32LE(bytes, 12);

@@ -102,6 +102,16 @@ describe("salvage", () => {
     expect((await readFile(join(temp.dir, "trace.zip"))).equals(before)).toBe(true);
   });
 
+  it("makes the trace anew where a power cut left none of its bytes", async () => {
+    await using temp = await openTempFolder();
+    const { recorder } = await startRecorder(temp.dir);
+    await record(recorder, 1, click("#a"));
+    await recorder.finish();
+    await writeFile(join(temp.dir, "trace.zip"), Buffer.alloc(4_000));
+    await salvage(temp.dir, RUN_ID);
+    expect((await traceOf(temp.dir)).actions).toHaveLength(1);
+  });
+
   it("finds nothing where nothing was recorded, and follows no link", async () => {
     await using temp = await openTempFolder();
     expect(await salvage(temp.dir, RUN_ID)).toEqual([]);

@@ -1,0 +1,68 @@
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect, it } from "vitest";
+import { readZip } from "../support/zip.ts";
+import { aPage, click, openTempFolder, record, startRecorder } from "./support.ts";
+import { loadTrace } from "./viewer-model.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+function usedBytes(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+it("holds no more memory after 500 actions than after 100, and its download starts within 100 ms while it runs and when it is over", async () => {
+  await using temp = await openTempFolder();
+  const { recorder, warnings } = await startRecorder(temp.dir, { takePicture: async () => randomBytes(60_000) });
+  const page = aPage();
+  const used: number[] = [];
+  const firstByteMs: number[] = [];
+  const firstByte = async () => {
+    const started = performance.now();
+    const reader = recorder.zip()[Symbol.asyncIterator]();
+    await reader.next();
+    firstByteMs.push(performance.now() - started);
+    return reader;
+  };
+  const slow = await firstByte(); // a reader that never comes back for more
+  for (let seq = 1; seq <= 500; seq++) {
+    const recording = recorder.action({ seq, action: click(`#row-${seq}`), title: null, page });
+    for (let line = 0; line < 10; line++) recording.observer.log(`try ${line}: ${"nothing yet ".repeat(8)}`);
+    await recording.screenshot(page, "click");
+    recording.end({ error: null, resultText: `row ${seq}` });
+    if (seq === 250) await (await firstByte()).return?.();
+    if (seq === 100 || seq === 500) used.push(usedBytes());
+  }
+  await (await firstByte()).return?.();
+  await recorder.finish();
+  await (await firstByte()).return?.();
+  await slow.return?.();
+  const [at100 = 0, at500 = 0] = used;
+  expect(at500 - at100).toBeLessThan(3_000_000);
+  expect(firstByteMs.toSorted((a, b) => a - b)[1]).toBeLessThan(100); // not the slowest: the machine may be busy with others
+  const zip = await readFile(join(temp.dir, "trace.zip"));
+  expect((await loadTrace(zip)).actions).toHaveLength(500);
+  expect((await readZip(zip)).size).toBe(501);
+  expect(warnings).toEqual([]);
+});
+
+it("is whole for a reader as slow as it likes, of the moment it came", async () => {
+  await using temp = await openTempFolder();
+  const { recorder } = await startRecorder(temp.dir, { takePicture: async () => randomBytes(60_000) });
+  for (let seq = 1; seq <= 20; seq++) await record(recorder, seq, click("#a"));
+  const chunks: Uint8Array[] = [];
+  let seq = 20;
+  for await (const chunk of recorder.zip()) {
+    chunks.push(chunk);
+    await record(recorder, ++seq, click("#meanwhile"));
+  }
+  expect(seq).toBeGreaterThan(40);
+  expect((await loadTrace(Buffer.concat(chunks))).actions).toHaveLength(20);
+  await recorder.finish();
+});
