@@ -2,117 +2,80 @@
 import type { CDPSession, Protocol } from "puppeteer-core";
 import { pause } from "../../shared/deadline.ts";
 
-/** Requests that change what a page shows. Pictures, fonts, beacons, sockets and event streams do not hold anybody up. */
-const COUNTED = new Set<Protocol.Network.ResourceType>(["Document", "XHR", "Fetch", "Script", "Stylesheet"]);
+/** Requests that change what a page shows. Pictures, fonts, beacons, sockets and event streams hold nobody up. */
+const KINDS: Partial<Record<Protocol.Network.ResourceType, "code" | "data">> = {
+  Document: "code",
+  Script: "code",
+  Stylesheet: "code",
+  XHR: "data",
+  Fetch: "data",
+};
 /** A request that takes longer than this is a long poll or a slow server; what waits for it goes on. */
 const REQUEST_CAP_MS = 2_000;
 /** A navigation that was asked for and has not begun by then does not come: refused, or a download. */
 const NAVIGATION_START_MS = 1_000;
 
-type Request = { startedAt: number; session: CDPSession };
-export type Navigation = { requestedAt: number; loaderId: string | null };
-/** How the last document of the main frame was answered. */
-export type DocumentResponse = { loaderId: string; status: number; statusText: string };
+type Request = { kind: "code" | "data"; startedAt: number; session: CDPSession };
+/** `loaderId` null: asked for, not begun. */
+type Navigation = { askedAt: number; loaderId: string | null };
 
 export class Activity {
+  /** Where the main frame is, as soon as it is there. */
+  url = "";
+  mainFrame = "";
+  /** The main frame's document: its loader, when it came, how many there were before, and whether it is read to its end. */
+  document = { loaderId: "", since: Number.NEGATIVE_INFINITY, count: 0, loaded: true };
+  /** How the last request for a document of the main frame was answered. */
+  response: { loaderId: string; status: number; statusText: string } | null = null;
+  /** Downloads that began, and the name of the last one's file. */
+  downloads = { count: 0, file: "" };
+  /** Windows that the page has opened. */
+  windowsOpened = 0;
+  readonly #childFrames = new Set<string>();
   readonly #requests = new Map<string, Request>();
   readonly #listeners = new Set<() => void>();
-  #mainFrame = "";
   #navigation: Navigation | null = null;
-  #commits = 0;
-  #loaderId = "";
-  #url = "";
-  #loaded = true;
-  #windowsOpened = 0;
-  #inputAt = Number.NEGATIVE_INFINITY;
-  #typed = false;
-  #changedAt = Number.NEGATIVE_INFINITY;
-  #response: DocumentResponse | null = null;
-  #download: string | null = null;
-  #frames = new Set<string>();
 
-  /** Where the main frame is, as soon as it is there. */
-  get url(): string {
-    return this.#url;
-  }
-  get mainFrame(): string {
-    return this.#mainFrame;
-  }
-  /** How many documents the main frame has had. */
-  get commits(): number {
-    return this.#commits;
-  }
-  /** The main frame's document on its way, until it is there or has failed. */
-  get navigation(): Navigation | null {
-    const { loaderId = null, requestedAt = 0 } = this.#navigation ?? {};
-    if (this.#navigation && loaderId === null && performance.now() - requestedAt > NAVIGATION_START_MS) this.#navigation = null;
-    return this.#navigation;
-  }
-  /** How many windows the page has opened. */
-  get windowsOpened(): number {
-    return this.#windowsOpened;
-  }
-  get response(): DocumentResponse | null {
-    return this.#response;
-  }
-  /** The name of the file whose download began last. */
-  get download(): string | null {
-    return this.#download;
-  }
-  get hasChildFrames(): boolean {
-    return this.#frames.size > 0;
-  }
-  /** Was the last input text? */
-  get typed(): boolean {
-    return this.#typed;
-  }
-  /** Milliseconds since the last input, or since the document that it led to. */
-  get sinceInputMs(): number {
-    return performance.now() - this.#changedAt;
-  }
-
-  start(tree: Protocol.Page.FrameTree): void {
-    this.#mainFrame = tree.frame.id;
-    this.#url = tree.frame.url + (tree.frame.urlFragment ?? "");
-    this.#loaderId = tree.frame.loaderId;
-    const add = ({ childFrames = [] }: Protocol.Page.FrameTree) => {
-      for (const child of childFrames) {
-        this.#frames.add(child.frame.id);
-        add(child);
-      }
+  /** The state at the start, before any event. */
+  start({ frame, childFrames = [] }: Protocol.Page.FrameTree): void {
+    this.mainFrame = frame.id;
+    this.url = frame.url + (frame.urlFragment ?? "");
+    this.document.loaderId = frame.loaderId;
+    const add = (tree: Protocol.Page.FrameTree) => {
+      this.#childFrames.add(tree.frame.id);
+      for (const child of tree.childFrames ?? []) add(child);
     };
-    add(tree);
+    for (const child of childFrames) add(child);
   }
 
-  /** Input is about to be sent: what begins from now on is its doing. */
-  markInput(typed = false): void {
-    this.#inputAt = performance.now();
-    this.#typed = typed;
-    this.#changedAt = this.#inputAt;
-    this.#download = null;
+  get hasChildFrames(): boolean {
+    return this.#childFrames.size > 0;
   }
 
-  /** Requests that began since the last input and are under way, none older than the cap. */
-  get pending(): number {
-    return this.#count(this.#inputAt);
-  }
-  /** Requests under way, whatever began them. */
-  get busy(): boolean {
-    return this.#navigation !== null || this.#count(Number.NEGATIVE_INFINITY) > 0;
+  /** Is the main frame on its way to another document? */
+  get isNavigating(): boolean {
+    const { loaderId, askedAt } = this.#navigation ?? {};
+    if (loaderId === null && performance.now() - (askedAt as number) > NAVIGATION_START_MS) this.#navigation = null;
+    return this.#navigation !== null;
   }
 
-  #count(since: number): number {
+  /** Requests under way that began in that time, none older than the cap. */
+  pending(since: number, before = Number.POSITIVE_INFINITY, only?: "code"): boolean {
     const now = performance.now();
-    let count = 0;
-    for (const { startedAt } of this.#requests.values()) if (startedAt >= since && now - startedAt < REQUEST_CAP_MS) count += 1;
-    return count;
+    for (const { kind, startedAt } of this.#requests.values()) {
+      if (startedAt >= since && startedAt <= before && now - startedAt < REQUEST_CAP_MS && (!only || kind === only)) return true;
+    }
+    return false;
   }
 
-  /** Resolves when `holds()` is true, looked at after each event, or after `limitMs`; false then. */
+  get isBusy(): boolean {
+    return this.isNavigating || this.pending(Number.NEGATIVE_INFINITY);
+  }
+
+  /** Resolves when `holds()` is true, which is asked after each event, or after `limitMs`; false then. */
   async until(holds: () => boolean, limitMs: number, signal: AbortSignal): Promise<boolean> {
     const end = performance.now() + limitMs;
     while (!holds()) {
-      signal.throwIfAborted();
       const restMs = end - performance.now();
       if (restMs <= 0) return false;
       await this.#next(Math.min(restMs, this.#nextExpiryMs()), signal);
@@ -132,83 +95,88 @@ export class Activity {
     }
   }
 
-  /** The caps pass without an event. */
+  /** Caps pass without an event. */
   #nextExpiryMs(): number {
     const now = performance.now();
-    let next = this.#navigation ? this.#navigation.requestedAt + NAVIGATION_START_MS - now : Number.POSITIVE_INFINITY;
-    if (next <= 0) next = Number.POSITIVE_INFINITY;
-    for (const { startedAt } of this.#requests.values()) {
-      const leftMs = startedAt + REQUEST_CAP_MS - now;
-      if (leftMs > 0) next = Math.min(next, leftMs);
-    }
-    return next === Number.POSITIVE_INFINITY ? 1_000 : next + 1;
+    const ends = [...this.#requests.values()].map(({ startedAt }) => startedAt + REQUEST_CAP_MS);
+    if (this.#navigation?.loaderId === null) ends.push(this.#navigation.askedAt + NAVIGATION_START_MS);
+    const left = ends.map((end) => end - now).filter((ms) => ms > 0);
+    return Math.min(1_000, ...left) + 1;
   }
 
   async #next(limitMs: number, signal: AbortSignal): Promise<void> {
-    const waited = new AbortController();
+    const over = new AbortController();
     let wake = () => {};
     const event = new Promise<void>((resolve) => {
       wake = resolve;
     });
     this.#listeners.add(wake);
-    const timer = pause(limitMs, AbortSignal.any([signal, waited.signal])).catch(() => {}); // the signal is asked right after
+    const timer = pause(limitMs, AbortSignal.any([signal, over.signal]));
+    timer.catch(() => {}); // heard of by the race, unless that is over
     try {
       await Promise.race([event, timer]);
     } finally {
       this.#listeners.delete(wake);
-      waited.abort();
+      over.abort();
     }
-    signal.throwIfAborted();
   }
 
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
 
-  /** The page's own session, or one of a frame that lives in another process. */
+  /** Listens to the page's own session, or to one of a frame that lives in another process. */
   watch(session: CDPSession): void {
-    session.on("Network.requestWillBeSent", ({ requestId, type, redirectResponse }) => {
-      if (redirectResponse && this.#requests.has(requestId)) return; // the same one, a hop further
-      if (type && COUNTED.has(type)) this.#requests.set(requestId, { startedAt: performance.now(), session });
-      this.#changed();
+    const isMain = (frameId: string | undefined) => frameId === this.mainFrame;
+    const on: typeof session.on = (name, listener) =>
+      session.on(name, ((event: never) => {
+        listener(event);
+        this.#changed();
+      }) as typeof listener);
+    on("Network.requestWillBeSent", ({ requestId, type, redirectResponse }) => {
+      const kind = type && KINDS[type];
+      const isNextHop = redirectResponse && this.#requests.has(requestId);
+      if (kind && !isNextHop) this.#requests.set(requestId, { kind, startedAt: performance.now(), session });
     });
-    session.on("Network.responseReceived", ({ requestId, type, frameId, response }) => {
-      if (response.mimeType === "text/event-stream") this.#finished(requestId); // it goes on for ever
-      if (type === "Document" && frameId === this.#mainFrame)
-        this.#response = { loaderId: requestId, status: response.status, statusText: response.statusText };
+    on("Network.responseReceived", ({ requestId, type, frameId, response: { mimeType, status, statusText } }) => {
+      if (mimeType === "text/event-stream") this.#requests.delete(requestId); // it goes on for ever
+      if (type === "Document" && isMain(frameId)) this.response = { loaderId: requestId, status, statusText };
     });
-    session.on("Network.loadingFinished", ({ requestId }) => this.#finished(requestId));
-    session.on("Network.loadingFailed", ({ requestId }) => this.#failed(requestId));
-    session.on("Page.frameRequestedNavigation", ({ frameId, disposition }) => {
-      if (frameId === this.#mainFrame && disposition === "currentTab") this.#navigate(null);
+    on("Network.loadingFinished", ({ requestId }) => void this.#requests.delete(requestId));
+    on("Network.loadingFailed", ({ requestId }) => {
+      this.#requests.delete(requestId);
+      if (this.#navigation?.loaderId === requestId) this.#navigation = null;
     });
-    session.on("Page.frameStartedNavigating", ({ frameId, loaderId, navigationType }) => {
-      if (frameId === this.#mainFrame && !/sameDocument/i.test(navigationType)) this.#navigate(loaderId);
+    on("Page.frameRequestedNavigation", ({ frameId, disposition }) => {
+      if (isMain(frameId) && disposition === "currentTab") this.#navigation ??= { askedAt: performance.now(), loaderId: null };
     });
-    session.on("Page.frameNavigated", ({ frame }) => this.#navigated(frame));
-    session.on("Page.navigatedWithinDocument", ({ frameId, url }) => {
-      if (frameId === this.#mainFrame) this.#url = url;
-      this.#changed();
+    on("Page.frameStartedNavigating", ({ frameId, loaderId, navigationType }) => {
+      if (isMain(frameId) && !/sameDocument/i.test(navigationType)) this.#navigation = { askedAt: performance.now(), loaderId };
     });
-    session.on("Page.domContentEventFired", () => this.#domRead());
-    session.on("Page.frameStoppedLoading", ({ frameId }) => {
-      if (frameId === this.#mainFrame && this.#navigation?.loaderId) this.#navigation = null; // 204, a download, or stopped
-      this.#changed();
+    on("Page.frameStoppedLoading", ({ frameId }) => {
+      if (isMain(frameId) && this.#navigation?.loaderId) this.#navigation = null; // nothing came of it: 204, a download, stopped
     });
-    session.on("Page.downloadWillBegin", ({ suggestedFilename }) => {
-      this.#download = suggestedFilename;
+    on("Page.frameNavigated", ({ frame }) => this.#navigated(frame));
+    on("Page.navigatedWithinDocument", ({ frameId, url }) => {
+      if (isMain(frameId)) this.url = url;
+    });
+    on("Page.domContentEventFired", () => {
+      if (session === this.#mainSession) this.document.loaded = true;
+    });
+    on("Page.downloadWillBegin", ({ suggestedFilename }) => {
+      this.downloads = { count: this.downloads.count + 1, file: suggestedFilename };
       this.#navigation = null;
-      this.#changed();
     });
-    session.on("Page.windowOpen", () => {
-      this.#windowsOpened += 1;
-      this.#changed();
+    on("Page.windowOpen", () => {
+      this.windowsOpened += 1;
     });
-    session.on("Page.frameAttached", ({ frameId }) => void this.#frames.add(frameId));
-    session.on("Page.frameDetached", ({ frameId, reason }) => {
-      if (reason === "remove") this.#frames.delete(frameId);
+    on("Page.frameAttached", ({ frameId }) => void this.#childFrames.add(frameId));
+    on("Page.frameDetached", ({ frameId, reason }) => {
+      if (reason === "remove") this.#childFrames.delete(frameId);
     });
+    this.#mainSession ??= session;
   }
+  #mainSession: CDPSession | null = null;
 
   /** A frame's own session has ended: nobody will tell how its requests ended. */
   unwatch(session: CDPSession): void {
@@ -216,49 +184,13 @@ export class Activity {
     this.#changed();
   }
 
-  /** Is the main frame's document read to its end? */
-  get loaded(): boolean {
-    return this.#loaded;
-  }
-
-  #domRead(): void {
-    this.#loaded = true;
-    this.#changed();
-  }
-
-  #navigate(loaderId: string | null): void {
-    this.#navigation = {
-      requestedAt: this.#navigation?.requestedAt ?? performance.now(),
-      loaderId: loaderId ?? this.#navigation?.loaderId ?? null,
-    };
-    this.#changed();
-  }
-
   #navigated(frame: Protocol.Page.Frame): void {
     if (frame.parentId) return;
-    this.#mainFrame = frame.id;
-    this.#url = frame.url + (frame.urlFragment ?? "");
-    this.#commits += 1;
-    this.#loaded = false;
+    this.mainFrame = frame.id;
+    this.url = frame.url + (frame.urlFragment ?? "");
+    this.document = { loaderId: frame.loaderId, since: performance.now(), count: this.document.count + 1, loaded: false };
     this.#navigation = null;
-    this.#loaderId = frame.loaderId;
-    if (this.#inputAt > Number.NEGATIVE_INFINITY) this.#changedAt = performance.now();
-    this.#frames.clear();
+    this.#childFrames.clear();
     for (const id of this.#requests.keys()) if (id !== frame.loaderId) this.#requests.delete(id); // the old document's
-    this.#changed();
-  }
-
-  #finished(requestId: string): void {
-    this.#requests.delete(requestId);
-    this.#changed();
-  }
-
-  #failed(requestId: string): void {
-    if (this.#navigation?.loaderId === requestId) this.#navigation = null;
-    this.#finished(requestId);
-  }
-
-  get loaderId(): string {
-    return this.#loaderId;
   }
 }

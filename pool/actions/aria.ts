@@ -15,7 +15,7 @@ export async function offerAriaMatches(link: PageLink, frame: FrameRef, candidat
   for (const query of candidates) {
     if (query.kind !== "aria") continue;
     const key = `${query.role} ${query.name}`;
-    const place = `${frame.id} ${link.activity.commits} ${key}`;
+    const place = `${frame.id} ${link.activity.document.count} ${key}`;
     const now = performance.now();
     if (now - (times.get(place) ?? Number.NEGATIVE_INFINITY) < INTERVAL_MS) continue;
     times.set(place, now);

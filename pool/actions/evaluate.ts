@@ -4,7 +4,7 @@ import { untilAborted } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
 import { toJson } from "./json-value.ts";
-import { rest, settleForReading } from "./settle.ts";
+import { handled, markInput, settleForReading } from "./settle.ts";
 
 /** How long a page may take to show that it is alive, before what it runs is cut off. */
 const ALIVE_MS = 200;
@@ -16,11 +16,11 @@ export async function evaluate(attempt: Attempt, { params: { expression } }: Act
   await settleForReading(link, signal);
   await attempt.context.observe?.input({});
   signal.throwIfAborted();
-  link.activity.markInput();
+  markInput(link);
   attempt.dispatched = true;
   try {
     const result = await untilAborted(run(link.session, expression, attempt.context.values ?? {}), signal);
-    await rest(link, 0, signal);
+    await handled(link, signal);
     return result;
   } catch (error) {
     if (signal.aborted) await cutOff(link.session);

@@ -3,7 +3,7 @@ import { untilAborted } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
 import type { PageLink } from "./page-link.ts";
-import { rest } from "./settle.ts";
+import { markInput } from "./settle.ts";
 
 /** A URL that may be shown: where it leads, without what it carries. */
 export function shownUrl(url: string): string {
@@ -22,21 +22,21 @@ export async function goto(attempt: Attempt, { params: { url } }: ActionOf<"goto
   const link = await attempt.tabs.ready(signal);
   const { activity, session } = link;
   signal.throwIfAborted();
-  activity.markInput();
+  markInput(link);
   attempt.dispatched = true;
   attempt.obstacle = `${shownUrl(target)}: the server did not answer`;
-  const commits = activity.commits;
+  const { count } = activity.document;
+  const downloads = activity.downloads.count;
   try {
     const navigating = session.send("Page.navigate", { url: target });
     navigating.catch(() => {}); // out of time; the reason is thrown below
     const { errorText, loaderId, isDownload } = await untilAborted(navigating, signal);
-    if (errorText) return withoutDocument(link, target, errorText, isDownload ?? false);
+    if (errorText) return withoutDocument(link, target, errorText, isDownload || activity.downloads.count > downloads);
     if (!loaderId) return null; // the same document, at another fragment
     attempt.obstacle = `${shownUrl(target)}: the document was not read to its end`;
-    await activity.until(() => activity.commits > commits && activity.loaded, 2 ** 31 - 1, signal);
+    await activity.until(() => activity.document.count > count && activity.document.loaded, 2 ** 31 - 1, signal);
     const { response } = activity;
-    await rest(link, 0, signal);
-    return response && response.loaderId === activity.loaderId && response.status >= 400 ? statusText(response) : null;
+    return response && response.loaderId === activity.document.loaderId && response.status >= 400 ? statusText(response) : null;
   } catch (error) {
     if (signal.aborted) session.send("Page.stopLoading").catch(() => {}); // it must not come in under the next step
     throw error;
@@ -56,7 +56,7 @@ function parseUrl(url: string): string {
 /** There is no new document: a download began, the server had nothing to show, or the request failed. */
 function withoutDocument({ activity }: PageLink, url: string, errorText: string, isDownload: boolean): string {
   const { response } = activity;
-  if (isDownload || activity.download !== null) return `Downloading ${activity.download ?? "a file"}`;
+  if (isDownload) return `Downloading ${activity.downloads.file || "a file"}`;
   if (errorText === "net::ERR_ABORTED" && response && (response.status === 204 || response.status === 205)) return statusText(response);
   if (errorText === "net::ERR_HTTP_RESPONSE_CODE_FAILURE" && response) return statusText(response); // an error without a body
   throw new ActionError(`Cannot open ${shownUrl(url)}: ${MEANINGS[errorText] ?? errorText}`, {

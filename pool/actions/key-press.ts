@@ -8,7 +8,7 @@ import { parseKeys } from "./keys.ts";
 import { type Found, locate } from "./locate.ts";
 import { FrameGone, type PageLink } from "./page-link.ts";
 import { shown } from "./selector-syntax.ts";
-import { rest } from "./settle.ts";
+import { handled, markInput } from "./settle.ts";
 
 /** Up to here each character is a key of its own, which one-time-code fields and shortcuts need. */
 const TYPED_BY_KEY = 100;
@@ -21,7 +21,7 @@ export async function keyPress(attempt: Attempt, { selector, params }: ActionOf<
   const link = await attempt.tabs.ready(attempt.signal);
   if (!selector && text !== undefined) await typeHere(attempt, link, text);
   if (keys) await press(attempt, link, keys);
-  await rest(link, 0, attempt.signal);
+  await handled(link, attempt.signal);
   return null;
 }
 
@@ -40,18 +40,18 @@ async function fill(attempt: Attempt, selector: NonNullable<ActionOf<"key_press"
   }
 }
 
-async function typeInto(attempt: Attempt, { link, frame, done }: Found, text: string): Promise<boolean> {
+async function typeInto(attempt: Attempt, { link, frame, done, at }: Found, text: string): Promise<boolean> {
   const { signal } = attempt;
   const { step } = done as FillPlan;
   await attempt.context.observe?.input({});
   signal.throwIfAborted();
-  link.activity.markInput(true);
+  markInput(link, { typed: true, at });
   attempt.dispatched = true;
   if (step === "type") await untilAborted(link.session.send("Input.insertText", { text }).catch(gone), signal);
   if (step === "clear") await untilAborted(link.page.keyboard.press("Delete").catch(gone), signal);
   if (step === "done") return true;
   return await link.call(frame, "typed", undefined, signal).catch((error: unknown) => {
-    if (error instanceof FrameGone) return link.activity.navigation !== null; // what was typed has led on, or the frame was drawn anew
+    if (error instanceof FrameGone) return link.activity.isNavigating; // what was typed has led on, or the frame was drawn anew
     throw error;
   });
 }
@@ -63,7 +63,7 @@ async function focus(attempt: Attempt, selector: NonNullable<ActionOf<"key_press
 async function typeHere(attempt: Attempt, link: PageLink, text: string): Promise<void> {
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
-  link.activity.markInput(true);
+  markInput(link, { typed: true });
   attempt.dispatched = true;
   const { keyboard } = link.page;
   const typing = text.length <= TYPED_BY_KEY ? keyboard.type(text) : link.session.send("Input.insertText", { text });
@@ -74,7 +74,7 @@ async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { mod
   const { keyboard } = link.page;
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
-  link.activity.markInput(key.length === 1 || key === "Backspace" || key === "Delete");
+  markInput(link, { typed: key.length === 1 || key === "Backspace" || key === "Delete" });
   attempt.dispatched = true;
   const pressing = (async () => {
     for (const modifier of modifiers) await keyboard.down(modifier);

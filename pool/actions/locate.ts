@@ -15,7 +15,8 @@ const CANDIDATE_MS = 800;
 /** One stay inside the page; the first ones are short, so that a page which became busy or went away is noticed. */
 const STAY_MS = [100, 150, 250];
 
-export type Found = { link: PageLink; frame: FrameRef; selector: string; what: string; done: unknown };
+/** `at`: `performance.now()` before the look that found it, and did the task. */
+export type Found = { link: PageLink; frame: FrameRef; selector: string; what: string; done: unknown; at: number };
 export type Purpose = {
   verb: string;
   want: "visible" | "attached";
@@ -43,6 +44,7 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
     const link = await attempt.tabs.ready(signal);
     const waitMs =
       stays === 0 ? 0 : Math.min(STAY_MS[Math.min(stays, STAY_MS.length) - 1] as number, Math.max(1, attempt.endAt - performance.now()));
+    const at = performance.now();
     let seen: Seen;
     try {
       seen = await lookEverywhere(link, candidates.slice(0, open), purpose, waitMs, signal);
@@ -53,16 +55,17 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
       continue;
     }
     const { frame, answer } = seen;
-    if (answer.kind !== "missing" && answer.kind !== "invalid" && answer.atOnce && isUnsettled(link)) {
-      await settle(link, signal); // it may be what the last action is about to replace
+    if (answer.kind !== "missing" && answer.kind !== "invalid" && answer.atOnce && isUnsettled(link, "act")) {
+      await settle(link, "act", signal); // it may be what the last action is about to replace
       continue;
     }
     stays += 1;
     switch (answer.kind) {
       case "found": {
         const source = (candidates[answer.index] as ParsedSelector).source;
+        if (link.input && !answer.atOnce) link.input.seen = true;
         tellChoice(attempt, candidates, answer);
-        return { link, frame, selector: source, what: answer.what, done: answer.done };
+        return { link, frame, selector: source, what: answer.what, done: answer.done, at };
       }
       case "invalid":
         throw invalid(purpose, candidates[answer.index] as ParsedSelector, answer.why);
@@ -79,7 +82,7 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
       case "missing": {
         attempt.obstacle = missing(candidates, answer.totals);
         const now = performance.now();
-        if (answer.changed || answer.loading || answer.busy !== null || link.activity.busy) restingSince = now;
+        if (answer.changed || answer.loading || answer.busy !== null || link.activity.isBusy) restingSince = now;
         if (open < candidates.length && (now - Math.max(restingSince, openedAt) >= CANDIDATE_MS || now - openedAt >= shareMs)) {
           open += 1;
           openedAt = now;

@@ -3,6 +3,7 @@ import type { CDPSession, Page, Protocol } from "puppeteer-core";
 import { untilAborted } from "../../shared/deadline.ts";
 import { Activity } from "./activity.ts";
 import { ENGINE_SOURCE, type Engine } from "./in-page/source.ts";
+import type { Input } from "./settle.ts";
 
 const WORLD = "understudy";
 
@@ -37,6 +38,7 @@ export class PageLink {
   readonly page: Page;
   readonly session: CDPSession;
   readonly activity = new Activity();
+  input: Input | null = null;
   readonly #children = new Map<string, { session: CDPSession; parent: CDPSession }>();
   readonly #engines = new Map<string, Promise<Installed>>();
 

@@ -4,7 +4,7 @@ import { untilAborted } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
 import { answerDialogs, type DialogNotice } from "./dialogs.ts";
 import { linkOf, type PageLink } from "./page-link.ts";
-import { settle } from "./settle.ts";
+import { settleForReading } from "./settle.ts";
 
 export type TabsOptions = {
   signal: AbortSignal;
@@ -131,15 +131,14 @@ class OpenTabs implements Tabs {
       if (!active) throw new ActionError("Every tab is closed: there is no page to act on");
       if (active.link.session.detached) active.link = await untilAborted(linkOf(active.page), signal); // its target was swapped
       const { activity } = active.link;
-      if (activity.navigation)
-        await activity.until(() => activity.navigation === null || this.#tabs.at(-1) !== active, NAVIGATION_MS, signal);
+      if (activity.isNavigating) await activity.until(() => !activity.isNavigating || this.#tabs.at(-1) !== active, NAVIGATION_MS, signal);
       if (this.#tabs.at(-1) === active) return active.link;
     }
   }
 
   async settled(signal: AbortSignal): Promise<void> {
     try {
-      await settle(await this.ready(signal), signal);
+      await settleForReading(await this.ready(signal), signal);
     } catch {
       signal.throwIfAborted(); // the page is gone, or a new document came: what there is is all there is
     }

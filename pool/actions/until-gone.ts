@@ -17,7 +17,7 @@ export async function untilGone(attempt: Attempt, selector: Selector, state: "hi
   const candidates = [selector.primary, ...selector.fallbacks].map(parseSelector);
   for (;;) {
     const link = await attempt.tabs.ready(signal);
-    await settle(link, signal);
+    await settle(link, "act", signal);
     try {
       const answer = await lookUntilGone(link, candidates, state === "hidden" ? "visible" : "attached", STAY_MS, signal);
       if (answer.kind === "missing") return;
