@@ -20,7 +20,7 @@ import { openQueue } from "./queue/boss.ts";
 import { watchPeers } from "./queue/lost.ts";
 import { watchQueueClock } from "./queue/queue-clock.ts";
 import { createSlots } from "./queue/slots.ts";
-import { watchStops } from "./queue/stop.ts";
+import { stopRun, watchStops } from "./queue/stop.ts";
 import { Worker } from "./queue/worker.ts";
 import { deliverFromOutbox, recoverEarlierRuns } from "./recovery.ts";
 import { startRetention } from "./retention.ts";
@@ -155,15 +155,18 @@ export async function openNode(config: PoolConfig, log: Log = createLog(config.l
     version: packageJson.version,
     started_at: startedAt,
   });
-  const onFenced = () => live.stopAll(new AppError("NODE_LOST", "Another process took this node's place in the pool"));
+  const onFenced = () => {
+    void worker.drain();
+    live.stopAll(new AppError("NODE_LOST", "Another process took this node's place in the pool"));
+  };
   const membership = opened.use(await joinNodes({ store, info, onFenced, log: nodeLog }));
 
   const app = createApp({
     token: config.token,
     store,
     changes,
-    queue,
-    worker,
+    createRun: (run, idempotency) => worker.create(run, idempotency),
+    requestStop: async (runId, apiKeyName) => (await stopRun({ store, queue }, runId, apiKeyName)).status,
     volume,
     seal,
     browsers,

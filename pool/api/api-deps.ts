@@ -1,13 +1,14 @@
 /** What the routes of a node work with. */
 import type { NodeInfo } from "../../shared/node.ts";
+import type { RunStatus } from "../../shared/run-status.ts";
 import type { Browsers } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import type { Library } from "../playbook/load.ts";
-import type { JobQueue } from "../queue/boss.ts";
-import type { Worker } from "../queue/worker.ts";
 import type { AdmissionDeps } from "../session/admission.ts";
 import type { LiveRuns } from "../session/live-runs.ts";
 import type { RunChanges } from "../store/changes.ts";
+import type { Idempotency } from "../store/idempotency.ts";
+import type { NewRun } from "../store/runs.ts";
 import type { Seal } from "../store/seal.ts";
 import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -17,8 +18,10 @@ export type ApiDeps = {
   token: string;
   store: Store;
   changes: RunChanges;
-  queue: JobQueue;
-  worker: Worker;
+  /** Makes the run durable; claimed for this node at once where it has a free slot. @throws POOL_SATURATED · CONFLICT */
+  createRun: (run: NewRun, idempotency: Idempotency | null) => Promise<{ run_id: string; status: RunStatus }>;
+  /** Ends a queued run, or tells the owner of one that runs. The status as it is then. @throws NOT_FOUND */
+  requestStop: (runId: string, apiKeyName: string | null) => Promise<RunStatus>;
   volume: Volume;
   seal: Seal;
   browsers: Browsers<EgressListener>;

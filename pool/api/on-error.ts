@@ -1,11 +1,23 @@
 /** Thrown → response: the one place where a node turns an error into HTTP. */
 import type { Context } from "hono";
 import { AppError, ERROR_CODES, toErrorDetail } from "../../shared/errors.ts";
+import { StoreOutage } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
+
+const STORE_AWAY_S = 2;
+
+/** An outage is nobody's fault here, and over soon: another node may do better. */
+const storeAway = (cause: StoreOutage): AppError =>
+  new AppError("POOL_SATURATED", "The node's store is away; try again", {
+    cause,
+    retryAfterS: STORE_AWAY_S,
+    details: { reason: "store_away" },
+  });
 
 export const onError =
   (log: Log) =>
-  (thrown: Error, c: Context): Response => {
+  (caught: Error, c: Context): Response => {
+    const thrown = caught instanceof StoreOutage ? storeAway(caught) : caught;
     const error = toErrorDetail(thrown);
     const status = ERROR_CODES[error.code].status ?? 500;
     if (status >= 500 && !(thrown instanceof AppError))

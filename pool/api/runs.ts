@@ -5,11 +5,10 @@ import { AppError, validationFailed } from "../../shared/errors.ts";
 import { IDEMPOTENCY_HEADER, LocationQuerySchema } from "../../shared/node.ts";
 import { CreateRunSchema, ListRunsSchema, runCreated, type Stopped } from "../../shared/run.ts";
 import { isTerminal, type RunStatus } from "../../shared/run-status.ts";
-import { stopRun } from "../queue/stop.ts";
 import { admit, dryRun } from "../session/admission.ts";
 import { awaitLocation, readLocation } from "../store/location.ts";
 import { listRuns } from "../store/run-list.ts";
-import { deleteRun, readRow } from "../store/runs.ts";
+import { deleteRun, readStatus } from "../store/runs.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { bodyOf, callerOf, queryOf, runIdOf } from "./request.ts";
 
@@ -18,12 +17,12 @@ const MAX_KEY_CHARS = 200;
 const CreateQuerySchema = z.object({ dry_run: z.enum(["true", "false"]).default("false") });
 
 export function runRoutes(deps: ApiDeps): Hono {
-  const { store, changes, queue, worker, volume, seal } = deps;
+  const { store, changes, volume, seal } = deps;
 
   const ownStatus = async (runId: string, caller: string | null): Promise<RunStatus> => {
-    const row = await readRow(store, runId, caller);
-    if (!row) throw new AppError("NOT_FOUND", "No run has this id");
-    return row.status;
+    const status = await readStatus(store, runId, caller);
+    if (!status) throw new AppError("NOT_FOUND", "No run has this id");
+    return status;
   };
 
   return new Hono()
@@ -37,7 +36,7 @@ export function runRoutes(deps: ApiDeps): Hono {
       const run = admit(deps.admission, body, callerOf(c));
       if (deps.draining())
         throw new AppError("POOL_SATURATED", "This node drains and takes no runs", { retryAfterS: 5, details: { reason: "draining" } });
-      const created = await worker.create(run, key === undefined ? null : { key, digest: seal.digest(body) });
+      const created = await deps.createRun(run, key === undefined ? null : { key, digest: seal.digest(body) });
       return c.json(runCreated(created.run_id, created.status), 202);
     })
     .get("/", async (c) => c.json(await listRuns(store, queryOf(c, ListRunsSchema), callerOf(c))))
@@ -50,9 +49,8 @@ export function runRoutes(deps: ApiDeps): Hono {
     .post("/:run_id/stop", async (c) => {
       const runId = runIdOf(c);
       const caller = callerOf(c);
-      const { status } = await stopRun({ store, queue }, runId, caller);
       const over = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(STOP_WAIT_MS)]);
-      let latest = status;
+      let latest = await deps.requestStop(runId, caller);
       while (!isTerminal(latest) && !over.aborted) {
         const changed = changes.waitForChange(runId, over).catch(() => {}); // over: one last look
         latest = await ownStatus(runId, caller);
@@ -64,11 +62,11 @@ export function runRoutes(deps: ApiDeps): Hono {
     .get("/:run_id/location", async (c) => {
       const runId = runIdOf(c);
       const { known, wait_s } = queryOf(c, LocationQuerySchema);
-      if (!(await readRow(store, runId, callerOf(c)))) throw new AppError("NOT_FOUND", "No run has this id");
+      const apiKeyName = callerOf(c);
       const location =
         known === undefined
-          ? await readLocation(store, runId)
-          : await awaitLocation({ sql: store, changes, signal: c.req.raw.signal }, runId, known, wait_s);
+          ? await readLocation(store, runId, apiKeyName)
+          : await awaitLocation({ sql: store, changes, signal: c.req.raw.signal, apiKeyName }, runId, known, wait_s);
       if (!location) throw new AppError("NOT_FOUND", "No run has this id");
       return c.json(location);
     });

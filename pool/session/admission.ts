@@ -30,7 +30,7 @@ export function admit({ library, seal, operator }: AdmissionDeps, body: CreateRu
     api_key_name: apiKeyName,
     request: { ...request, start_url: body.start_url ?? bound.start_url ?? undefined },
     playbook,
-    params: body.params ?? {},
+    params: bound.params,
     guardrails: mergeGuardrails({ operator, playbook: playbook.guardrails, request: body.guardrails }),
     sealed_credentials: Object.keys(credentials).length > 0 ? seal.seal(run_id, credentials) : null,
   };

@@ -3,24 +3,24 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pause } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
-import type { ActionRecord, NumberedEvent, RunEvent } from "../../shared/event.ts";
+import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Artifact, RecordingState } from "../../shared/recording.ts";
 import type { Run } from "../../shared/run.ts";
 import type { Warning } from "../../shared/run-status.ts";
-import type { Claim } from "../queue/claim.ts";
 import type { ActionLog } from "../recording/action-log.ts";
 import type { Recorder } from "../recording/recorder.ts";
 import { openRunFolder } from "../recording/run-folder.ts";
-import { type Fence, readEvents } from "../store/events.ts";
-import { type RunRow, updateAftermath } from "../store/runs.ts";
+import type { Fence } from "../store/events.ts";
+import { type Claim, type RunRow, updateAftermath } from "../store/runs.ts";
 import { toRun } from "../store/to-run.ts";
 import { commitArtifacts, stageArtifacts } from "./artifacts.ts";
 import { createClocks, type RunClocks } from "./clocks.ts";
-import { EventLog } from "./event-log.ts";
+import type { EventLog } from "./event-log.ts";
 import { finalize, type Phase } from "./finalizer.ts";
 import type { LiveRun } from "./live-runs.ts";
 import { createMask } from "./mask.ts";
 import { noProgress, type Outcome, type Progress, stopRequested, toOutcome } from "./outcome.ts";
+import { RunEvents } from "./run-events.ts";
 import type { SessionDeps } from "./session-deps.ts";
 import { type Stage, work } from "./work.ts";
 
@@ -44,7 +44,7 @@ export class Session implements LiveRun {
   readonly #row: RunRow;
   readonly #ending = new AbortController();
   readonly #clocks: RunClocks;
-  readonly #events: Promise<EventLog>;
+  readonly #events: RunEvents;
   readonly #actions: ActionRecord[] = [];
   readonly #warnings: Warning[] = [];
   readonly #over = Promise.withResolvers<void>();
@@ -75,7 +75,17 @@ export class Session implements LiveRun {
       queuedS: Math.max(0, queuedS),
       onFire: (error) => this.stop(error),
     });
-    this.#events = this.#pastEvents();
+    this.#events = new RunEvents({
+      store: deps.store,
+      writer: deps.writer,
+      fence,
+      lastEventId: run.last_event_id,
+      onFailure: (error) => {
+        this.#deps.log.error("An event could not be stored", { error });
+        this.stop(error instanceof AppError ? error : new AppError("INTERNAL", "The store was away for too long", { cause: error }));
+      },
+      log: this.#deps.log,
+    });
     if (run.stop_requested_at) this.stop(stopRequested());
   }
 
@@ -84,7 +94,7 @@ export class Session implements LiveRun {
   }
 
   events(): Promise<EventLog> {
-    return this.#events;
+    return this.#events.log();
   }
 
   /** Runs it to its end. Resolves when the slot may go; never rejects. */
@@ -130,41 +140,17 @@ export class Session implements LiveRun {
     await work(stage, this.#deps);
   }
 
-  /** The run's own status goes out beside the work: whoever refuses it ends the work. */
   #running(): void {
     this.#clocks.running();
     const at = new Date();
     this.#row.status = "running";
     this.#row.started_at = at;
-    this.#publish(this.#deps.writer.transition(this.#fence, "running", { at }));
+    this.#events.running(at);
   }
 
   #emit(event: RunEvent): void {
     this.#clocks.touch();
-    this.#publish(this.#deps.writer.append(this.#fence, event).then((numbered) => [numbered]));
-  }
-
-  #publish(stored: Promise<NumberedEvent[]>): void {
-    stored
-      .then(async (events) => {
-        const log = await this.#events;
-        for (const event of events) log.publish(event);
-      })
-      .catch((error: unknown) => {
-        this.#deps.log.error("An event could not be stored", { error });
-        this.stop(error instanceof AppError ? error : new AppError("INTERNAL", "The store was away for too long", { cause: error }));
-      });
-  }
-
-  async #pastEvents(): Promise<EventLog> {
-    try {
-      return new EventLog(await readEvents(this.#deps.store, this.runId, 0, this.#row.last_event_id));
-    } catch (error) {
-      this.#deps.log.warn("The run's first events could not be read: it is not served live", { error });
-      const log = new EventLog([]);
-      log.end(); // a reader goes to the stored events then
-      return log;
-    }
+    this.#events.emit(event);
   }
 
   #warn(warning: Warning, cause?: unknown): void {
@@ -186,7 +172,7 @@ export class Session implements LiveRun {
     if (this.#recordingState === "recording") this.#recordingState = "finalizing";
     const phases = { publishStatus: this.#publishPhase(outcome), cleanup: this.#cleanupPhase(), persist: this.#persistPhase() };
     await finalize(phases, (warning, cause) => this.#warn(warning, cause));
-    (await this.#events).end();
+    await this.#events.close();
     this.#deps.onEnd(outcome.status, this.#row);
     this.#left.resolve();
     this.#settled.resolve();
@@ -204,10 +190,8 @@ export class Session implements LiveRun {
     return {
       work: async (signal) => {
         try {
-          const events = await this.#deps.writer.transition(this.#fence, status, { ...fields(), signal });
+          await this.#events.end(status, { ...fields(), signal });
           this.#warnings.length = 0; // they are stored with the row
-          const log = await this.#events;
-          for (const event of events) log.publish(event);
         } catch (error) {
           if (!(error instanceof AppError && error.code === "CONFLICT")) throw error;
           this.#deps.log.warn("The run ended elsewhere, or is no longer this node's", { error });
@@ -219,7 +203,7 @@ export class Session implements LiveRun {
         try {
           await this.#deps.outbox.add({ kind: "publish", run_id: this.runId, payload: { fence: this.#fence, status, fields: fields() } });
         } finally {
-          (await this.#events).end(); // readers go on with what is stored, and wait there
+          await this.#events.close(); // readers go on with what is stored, and wait there
           this.#over.resolve();
         }
       },
@@ -246,7 +230,7 @@ export class Session implements LiveRun {
         const { store, volume } = this.#deps;
         if (this.#disowned) return this.#clear();
         if (this.#recordingState === "finalizing") this.#recordingState = this.#isWhole() ? "ready" : "partial";
-        const log = await this.#events;
+        const log = await this.#events.log();
         const plan = await stageArtifacts(this.dir, this.toRun(), log.all(), this.#recorded());
         try {
           await commitArtifacts(volume, this.runId, plan);
