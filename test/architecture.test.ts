@@ -47,7 +47,6 @@ const HOMES: Record<string, string[]> = {
   "@puppeteer/browsers": [], // a tool of set-up's, run as a command
   turndown: ["pool/actions"],
   yaml: ["pool/playbook"],
-  yazl: ["pool/recording"],
   "prom-client": ["pool/telemetry", "edge"],
   hono: ["edge", "pool/api", "pool/*", "test/fixtures"],
   "@hono/node-server": ["edge", "pool/*", "pool/api", "test/fixtures"],
