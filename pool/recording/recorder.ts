@@ -59,7 +59,7 @@ export type ActionRecording = {
 };
 
 /** No method throws, except the stream of `zip()` at its reader. */
-export interface Recorder {
+export interface Recorder extends AsyncDisposable {
   /** Call for each page, as soon as it exists. */
   attach(page: Page): void;
   /** A playbook's step, `index` from 0. Actions until its end are shown below it. */
@@ -68,7 +68,7 @@ export interface Recorder {
   action(about: { seq: number; action: Action; title: string | null; page: Page }): ActionRecording;
   /** A valid zip of what is recorded by the first pull; once finished, the file. @throws NOT_FOUND where there is no trace */
   zip(): AsyncIterable<Uint8Array>;
-  /** Ends what is open and writes `trace.zip`. Idempotent. */
+  /** Ends what is open and writes `trace.zip`. Idempotent; disposing does the same. */
   finish(): Promise<void>;
   /** What can be read below the run's folder; the trace has no size while it grows. */
   artifacts(): Pick<Artifact, "name" | "kind" | "bytes">[];

@@ -147,6 +147,10 @@ export class RunRecorder implements Recorder {
     return this.#finishing;
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.finish();
+  }
+
   released(): Promise<void> {
     return this.#released.promise;
   }
