@@ -58,7 +58,7 @@ export async function openNode(config: PoolConfig, log: Log = createLog(config.l
   const workDir = join(config.dataDir, "work");
   await mkdir(config.playbooksDir, { recursive: true, mode: 0o700 });
   const volume = await openDirectoryVolume(config.volumeDir);
-  await volume.sweep();
+  await volume.sweep(store.kind === "embedded" ? { olderThanMs: -1 } : {}); // a volume of our own has no other's work under way
   const seal = await openSeal({ secretsKey: config.secretsKey, dataDir: config.dataDir });
   const library = await openLibrary(config.playbooksDir, nodeLog);
   const networks = parsePrivateNetworks(config.privateNetworks);

@@ -83,11 +83,11 @@ export function createAct(deps: ActDeps): Act {
       step,
       tool,
       action: action.action,
-      summary: mask(summarise(action)),
+      summary: summarise(action, mask),
       url: mask(tabs.url()),
       duration_ms,
       success: failure === null,
-      result_text: done?.text == null ? null : mask(cut(done.text)),
+      result_text: done?.text == null ? null : cut(mask(done.text)),
       error,
       screenshot,
     };

@@ -67,7 +67,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   });
   const { recorder, log } = await opening(lease.version);
   const tabs = await keep(stage, openRunTabs(stage, lease, recorder));
-  stage.disposables.defer(() => recorder.finish());
+  stage.disposables.defer(() => recorder.finish()); // the recording ends before its pages do
 
   const guardrails = openGuardrails({ guardrails: row.guardrails, policy, egress: lease.egress, onVerdict: deps.onVerdict });
   const act = createAct({
@@ -118,31 +118,29 @@ function bindRun(row: RunRow, credentials: Record<string, string>): BoundPlayboo
   });
 }
 
-/** Files are opened while the browser is on its way. */
-function openRecording({
-  row,
-  dir,
-  mask,
-  recording,
-  warn,
-}: Stage): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
-  const told = (error: unknown) => warn("recording", toErrorDetail(error));
-  const opening = openActionLog({ dir, runId: row.run_id, mask, warn: told });
+/** The action log's folder is made while the browser is on its way. */
+function openRecording(stage: Stage): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
+  const { row, dir, mask } = stage;
+  const warn = (error: unknown) => stage.warn("recording", toErrorDetail(error));
+  const opening = openActionLog({ dir, runId: row.run_id, mask, warn });
   opening.catch(() => {}); // heard where it is awaited
   return async (chromeVersion) => {
     const log = await opening;
-    const recorder = await openRecorder({
+    const title = row.playbook?.name ?? row.request.directive ?? row.run_id;
+    const { viewport, recording: options } = row.request;
+    const opened = openRecorder({
       dir,
       runId: row.run_id,
-      title: row.playbook?.name ?? row.request.directive ?? row.run_id,
-      viewport: row.request.viewport,
+      title,
+      viewport,
       chromeVersion,
-      options: row.request.recording,
-      warn: told,
+      options,
+      warn,
       takePicture: takeScreenshot,
       mask,
     });
-    recording({ recorder, log });
+    const recorder = await keep(stage, opened);
+    stage.recording({ recorder, log });
     return { recorder, log };
   };
 }
