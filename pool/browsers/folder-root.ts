@@ -1,7 +1,7 @@
 /** Where the folders of this node's Chromes live, and the sweep of what an earlier process left there. */
 import { createHash } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { AppError } from "../../shared/errors.ts";
@@ -23,7 +23,7 @@ export function folderCandidates(dataDir: string, nodeId: string): string[] {
 }
 
 /**
- * Opens the first of them that will do.
+ * Opens the first of them that will do. Before every launch: an empty folder in a temporary directory may be tidied away any day.
  * @param uid the user Chrome runs as, null: ours
  * @throws SETUP_FAILED none will
  */
@@ -76,7 +76,13 @@ export async function sweepFolders(candidates: string[], log: Log): Promise<void
         (error: unknown) => log.warn("could not remove the folder of an earlier Chrome", { path, error }),
       );
     }
+    await removeFolderRoot(candidate);
   }
+}
+
+/** Only when it is empty. */
+export async function removeFolderRoot(path: string): Promise<void> {
+  await rmdir(path).catch(() => {}); // it is not: another node of this name may live
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
 import { type ChromeProcess, launchChrome } from "./chrome-process.ts";
 import { closeAll } from "./close-all.ts";
+import { openFolderRoot } from "./folder-root.ts";
 import type { Egress, Gone, HeldBrowser } from "./held-browser.ts";
 import { openPulse, type Pulse } from "./pulse.ts";
 import type { Entry, Roster } from "./roster.ts";
@@ -12,7 +13,8 @@ import type { Isolation } from "./sandbox.ts";
 export type ProcessBrowserOptions<E extends Egress> = {
   executable: string;
   isolation: Isolation;
-  folderRoot: string;
+  /** See folder-root.ts. */
+  folderCandidates: string[];
   /** Makes the folders of this boot differ from those of every other. */
   bootPrefix: string;
   openEgress: () => Promise<E>;
@@ -88,7 +90,7 @@ export async function openProcessBrowser<E extends Egress>(
   try {
     const egress = await options.openEgress();
     opened.unshift(egress);
-    const folderPath = join(options.folderRoot, `${options.bootPrefix}-${entry.n}`);
+    const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
     const chrome = await launchChrome({ executable, isolation, folderPath, proxyUrl: egress.proxyUrl, viewport }, signal);
     opened.unshift(chrome);
     const pulse = await openPulse(chrome.browser, chrome.page);

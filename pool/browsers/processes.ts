@@ -5,7 +5,7 @@ import { AppError } from "../../shared/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
 import { requireChrome } from "./find-chrome.ts";
-import { folderCandidates, openFolderRoot, sweepFolders } from "./folder-root.ts";
+import { folderCandidates, removeFolderRoot, sweepFolders } from "./folder-root.ts";
 import type { BrowserSource, Egress, HeldBrowser } from "./held-browser.ts";
 import { openProcessBrowser, type ProcessBrowser } from "./process-browser.ts";
 import { askPage } from "./pulse.ts";
@@ -36,9 +36,11 @@ class Processes<E extends Egress> implements BrowserSource<E> {
   readonly #spares: Spares<E>;
   readonly #roster: Roster;
   readonly #log: Log;
+  readonly #folders: string[];
 
-  constructor(tier: string, open: OpenBrowser<E>, options: ProcessesOptions<E>, first: ProcessBrowser<E>) {
+  constructor(tier: string, open: OpenBrowser<E>, options: ProcessesOptions<E>, first: ProcessBrowser<E>, folders: string[]) {
     this.tier = tier;
+    this.#folders = folders;
     this.#open = open;
     this.#roster = options.roster;
     this.#log = options.log;
@@ -75,8 +77,9 @@ class Processes<E extends Egress> implements BrowserSource<E> {
     return this.#spares.failure === null ? [] : [this.#spares.failure];
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#spares[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#spares[Symbol.asyncDispose]();
+    await Promise.all(this.#folders.map(removeFolderRoot));
   }
 
   async #takeSpare(runId: string, viewport: Viewport, signal: AbortSignal): Promise<ProcessBrowser<E> | null> {
@@ -132,8 +135,8 @@ type OpenBrowser<E extends Egress> = (entry: Entry, viewport: Viewport, signal: 
 export async function openProcesses<E extends Egress>(options: ProcessesOptions<E>): Promise<BrowserSource<E>> {
   const { roster, log, openEgress } = options;
   const executable = await requireChrome(options.chromePath);
-  const candidates = folderCandidates(options.dataDir, options.nodeId);
-  await sweepFolders(candidates, log);
+  const folders = folderCandidates(options.dataDir, options.nodeId);
+  await sweepFolders(folders, log);
 
   if (process.pid === 1) {
     log.warn("this node is process 1 and buries no orphans: Chrome's would stay as zombies. Run it under an init, as `docker run --init`");
@@ -143,13 +146,17 @@ export async function openProcesses<E extends Egress>(options: ProcessesOptions<
   const isolations = isolationsToTry(options.sandbox, process.getuid?.() ?? null);
   let failure: unknown;
   for (const isolation of isolations) {
-    const folderRoot = openFolderRoot(candidates, isolation.uid);
     const open: OpenBrowser<E> = (entry, viewport, signal) =>
-      openProcessBrowser({ executable, isolation, folderRoot, bootPrefix, openEgress, roster, log }, entry, viewport, signal);
+      openProcessBrowser(
+        { executable, isolation, folderCandidates: folders, bootPrefix, openEgress, roster, log },
+        entry,
+        viewport,
+        signal,
+      );
     try {
       const first = await open(roster.add("process"), options.viewport, new AbortController().signal);
-      log.info("Chrome works", { executable, version: first.version, tier: isolation.tier, uid: isolation.uid, folders: folderRoot });
-      return new Processes(isolation.tier, open, options, first);
+      log.info("Chrome works", { executable, version: first.version, tier: isolation.tier, uid: isolation.uid });
+      return new Processes(isolation.tier, open, options, first, folders);
     } catch (error) {
       failure = error;
       if (isolations.length > 1) log.warn("Chrome does not start in this tier", { tier: isolation.tier, uid: isolation.uid, error });

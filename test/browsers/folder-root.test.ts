@@ -53,6 +53,14 @@ describe("the root of Chrome's folders", () => {
     expect(() => openFolderRoot(folderCandidates(dir, "node"), null)).toThrow(expect.objectContaining({ code: "SETUP_FAILED" }));
   });
 
+  it("is made again when somebody tidied it away, and goes when the node stops", async () => {
+    await using pool = await openPool({ dataDir: dir });
+    rmSync(join(dir, "browsers"), { recursive: true, force: true });
+    await using _lease = await pool.lease("run", { signal: soon(), viewport: VIEWPORT });
+    await pool[Symbol.asyncDispose]();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
   it("is nowhere when every place is too long", () => {
     expect(() => openFolderRoot([join(dir, "x".repeat(80))], null)).toThrow(/TMPDIR/);
   });

@@ -80,6 +80,7 @@ export type TestPool = Browsers<TestEgress> & { dataDir: string; egresses: TestE
 export async function openPool(options: Partial<BrowsersOptions<TestEgress>> = {}): Promise<TestPool> {
   const dataDir = options.dataDir ?? tempDir();
   const egresses: TestEgress[] = [];
+  const removeData = () => options.dataDir === undefined && rmSync(dataDir, { recursive: true, force: true });
   const browsers = await openBrowsers<TestEgress>({
     nodeId: "node-test",
     slots: 2,
@@ -97,6 +98,9 @@ export async function openPool(options: Partial<BrowsersOptions<TestEgress>> = {
     },
     ...options,
     dataDir,
+  }).catch((error: unknown) => {
+    removeData();
+    throw error;
   });
   if ((options.warm ?? 0) === 0) await until(() => browsers.list().length === 0); // the one that showed that Chrome works here
   return {
@@ -115,7 +119,7 @@ export async function openPool(options: Partial<BrowsersOptions<TestEgress>> = {
         folders: foldersUnder(dataDir),
         listeners: egresses.filter((each) => each.isOpen).length,
       };
-      if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+      removeData();
       if (left.chromes.length + left.folders.length + left.listeners > 0) throw new Error(`Left behind: ${JSON.stringify(left)}`);
     },
   };
@@ -157,7 +161,7 @@ export const chromesUnder = (dataDir: string): number[] =>
   living().flatMap(({ pid }) => {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, "latin1");
-      return command.includes(`--user-data-dir=${dataDir}/`) && !command.includes("\0--type=") ? [pid] : [];
+      return command.includes(`--user-data-dir=${dataDir}/`) && !/[\0 ]--type=/.test(command) ? [pid] : [];
     } catch {
       return [];
     }
