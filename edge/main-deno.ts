@@ -2,6 +2,7 @@
 
 import type { EdgeConfig } from "./config.ts";
 import { type EdgeLimits, openEdge } from "./edge.ts";
+import { createCollector } from "./main-collector.ts";
 import { connectOnDeno, type DenoConnector } from "./main-deno-connect.ts";
 
 /** What we use of Deno's own API; its types are not among ours. */
@@ -22,7 +23,7 @@ export async function startOnDeno(
   config: EdgeConfig,
   limits: EdgeLimits = {},
 ): Promise<AsyncDisposable & { url: string }> {
-  const edge = openEdge(config, { connect: connectOnDeno(deno) }, limits);
+  const edge = openEdge(config, { connect: connectOnDeno(deno), onPassed: createCollector() }, limits);
   const server = deno.serve({ hostname: config.host, port: config.port, onListen() {} }, (request) => edge.app.fetch(request, {}));
   const url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${server.addr.port}`;
   edge.log.info("The edge listens", { url, runtime: `deno ${deno.version.deno}` });

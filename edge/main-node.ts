@@ -1,18 +1,16 @@
 /** The edge on Node. */
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { AppError } from "../shared/errors.ts";
 import { answerError, commonHead } from "./answers.ts";
 import type { EdgeConfig } from "./config.ts";
 import { type EdgeLimits, openEdge } from "./edge.ts";
 import type { EdgeBindings } from "./endpoint.ts";
+import { createCollector } from "./main-collector.ts";
 import { connectOnNode } from "./main-node-connect.ts";
 
 const KEEP_ALIVE_MS = 65_000; // longer than the idle time of common load balancers, so that it is them who close
-const COLLECT_BYTES = 4 * 1024 * 1024;
 
 export type Started = AsyncDisposable & { url: string };
 
@@ -50,22 +48,6 @@ export async function startOnNode(config: EdgeConfig, limits: EdgeLimits = {}): 
 function breakOff(incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (incoming.httpVersionMinor === 0) incoming.socket.resetAndDestroy();
   else outgoing.destroy();
-}
-
-/**
- * Chunks that were passed on are dead at once, but V8 lets them pile up: with ten clients to well over 100 MB. A small collection every few
- * megabytes keeps memory low, and is faster than none, because it reuses pages that are in the CPU's cache.
- */
-function createCollector(): (bytes: number) => void {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as (options: { type: "minor" }) => void;
-  let passedBytes = 0;
-  return (bytes) => {
-    passedBytes += bytes;
-    if (passedBytes < COLLECT_BYTES) return;
-    passedBytes = 0;
-    collect({ type: "minor" });
-  };
 }
 
 function badRequest(status: number): Response {

@@ -55,7 +55,7 @@ export function startEdge(runtime: "node" | "deno", originUrl: string): Promise<
   const [command, args] =
     runtime === "node"
       ? [process.execPath, ["edge/main.ts"]]
-      : [findDeno() ?? "deno", ["run", "--allow-net", "--allow-env", "--allow-read", "edge/main.ts"]];
+      : [findDeno() ?? "deno", ["run", "--v8-flags=--expose-gc", "--allow-net", "--allow-env", "--allow-read", "edge/main.ts"]];
   return start(command, args, env, /"url":"(http[^"]+)","runtime"/);
 }
 
