@@ -41,6 +41,8 @@ export type TestSystem = AsyncDisposable & {
   token: string;
   /** Starts the node anew on the same data and the same port. */
   restartNode(env?: Record<string, string>): Promise<void>;
+  /** Another node, with a folder of its own; `env` says what it shares with the first. */
+  addNode(env?: Record<string, string>): Promise<Started>;
   /** Folders of staged runs that are still there. */
   leftovers(): Promise<string[]>;
   /** Below it each Chrome of the node has a folder, and bears its path in its command line. */
@@ -103,6 +105,18 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
     chromeFolder() {
       const [, folder = "none"] = /"folders":"([^"]+)"/.exec(node.output()) ?? [];
       return folder;
+    },
+    async addNode(more) {
+      const folder = await mkdtemp(join(tmpdir(), "us-e2e-"));
+      kept.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+      const port = await freePort();
+      const added = await start(
+        ["pool/main.ts"],
+        { ...nodeEnv, ...more, DATA_DIR: folder, POOL_PORT: String(port) },
+        `http://127.0.0.1:${port}`,
+      );
+      kept.defer(() => added.end());
+      return added;
     },
     leftovers: async () => (await readdir(join(dataDir, "work")).catch(() => [])).map((name) => `work/${name}`),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
