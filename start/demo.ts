@@ -1,5 +1,5 @@
 /** `npm run demo`: boots an edge and a node, cancels an order on the bundled dashboard through the public API, and checks that it is cancelled. */
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Run } from "../shared/run.ts";
@@ -17,8 +17,8 @@ const LOG_TAIL_LINES = 20;
 const OURS = /^(POOL_|EDGE_|CHROME_WS|DATABASE_URL|VOLUME_URL|SECRETS_KEY|RETENTION_DAYS|LLM_|UTILITY_MODEL|OTEL_)/;
 
 const progress = createProgress(process.stdout);
-const dataDir = resolve(process.env.DATA_DIR || "./data", "demo");
-const logFile = join(dataDir, "demo.log");
+const folder = resolve(process.env.DATA_DIR || "./data", "demo");
+const logFile = join(folder, "demo.log");
 const stop = new AbortController();
 nextSignal().then((signal) => stop.abort(new Error(`Ended by ${signal}`)));
 
@@ -32,8 +32,10 @@ try {
 }
 
 async function demo({ line, show, styled }: Progress, signal: AbortSignal): Promise<void> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   await using log = await open(logFile, "w", 0o600);
+  const dataDir = await mkdtemp(join(folder, "system-")); // of its own: two demos may run at once
+  await using _gone = { [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }) };
   await using dashboard = await openDashboard();
   line(styled("bold", `Understudy demo: cancel order ${ORDER_ID}`));
   line(`  dashboard  ${dashboard.url}`);
@@ -67,7 +69,7 @@ async function demo({ line, show, styled }: Progress, signal: AbortSignal): Prom
     for await (const { event } of api.events(run_id)) show(event);
 
     const run = await api.read(run_id);
-    const saved = await api.download(run_id, join(dataDir, "recordings", run_id));
+    const saved = await api.download(run_id, join(folder, "recordings", run_id));
     line();
     line(`Trace        ${shown(saved.trace)} (${Math.ceil(saved.bytes / 1024)} KB, ${saved.source})`);
     line(`Screenshots  ${shown(join(saved.trace, "../screenshots"))} (${saved.screenshots})`);
@@ -104,5 +106,15 @@ async function showLog({ line, styled }: Progress): Promise<void> {
   const text = await readFile(logFile, "utf8").catch(() => ""); // it failed before there was one
   if (text === "") return;
   line(`The end of ${shown(logFile)}:`);
-  for (const each of text.trimEnd().split("\n").slice(-LOG_TAIL_LINES)) line(styled("dim", `  ${each}`));
+  for (const each of text.trimEnd().split("\n").slice(-LOG_TAIL_LINES)) line(styled("dim", `  ${inShort(each)}`));
+}
+
+/** A log line without its fields and stacks; what is no JSON stays as it is. */
+function inShort(text: string): string {
+  try {
+    const { level, message, error } = JSON.parse(text) as { level: string; message: string; error?: { message?: string } };
+    return `${level} ${message}${error?.message ? `: ${error.message}` : ""}`;
+  } catch {
+    return text;
+  }
 }

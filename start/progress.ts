@@ -28,7 +28,7 @@ export function createProgress(terminal: Terminal, now: () => number = () => per
   };
   const meanwhile = (text: string) => {
     if (!live) return;
-    terminal.write(`${CLEAR_LINE}${text.slice(0, (terminal.columns ?? 80) - 1)}`);
+    terminal.write(`${CLEAR_LINE}${text.slice(0, (terminal.columns || 80) - 1)}`);
     transient = true;
   };
 

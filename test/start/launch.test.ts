@@ -72,6 +72,7 @@ describe("npm run demo", { timeout: 60_000 }, () => {
     const recording = join(place.dataDir, "demo/recordings", run);
     expect((await readFile(join(recording, "trace.zip"))).subarray(0, 4).toString("latin1")).toBe("PK\u0003\u0004");
     expect((await readdir(join(recording, "screenshots"))).length).toBeGreaterThan(0);
+    expect(await readdir(join(place.dataDir, "demo"))).toEqual(["demo.log", "recordings"]);
     expect(await processesWith(place.dataDir)).toEqual([]);
   });
 });
