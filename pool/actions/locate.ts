@@ -42,8 +42,8 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
   let restingSince = openedAt;
   for (let stays = 0; ; ) {
     const link = await attempt.tabs.ready(signal);
-    const waitMs =
-      stays === 0 ? 0 : Math.min(STAY_MS[Math.min(stays, STAY_MS.length) - 1] as number, Math.max(1, attempt.endAt - performance.now()));
+    const restMs = (open < candidates.length ? openedAt + shareMs : attempt.endAt) - performance.now();
+    const waitMs = stays === 0 ? 0 : Math.min(STAY_MS[Math.min(stays, STAY_MS.length) - 1] as number, Math.max(1, restMs));
     const at = performance.now();
     let seen: Seen;
     try {

@@ -155,7 +155,7 @@ function parseName(operator: string, value: string): NameTest {
   }
   const [, quoted, flag] = /^("(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*')\s*([is]?)$/i.exec(value) ?? [];
   if (quoted !== undefined) return { operator: operator as "=", text: unquote(quoted), ignoreCase: flag?.toLowerCase() === "i" };
-  const [, bare, bareFlag] = /^((?:\\[\s\S]|[^\s"'\\[\]])+)(?:\s+([is]))?$/i.exec(value) ?? [];
+  const [, bare, bareFlag] = /^((?!\/)(?:\\[\s\S]|[^\s"'\\[\]])+)(?:\s+([is]))?$/i.exec(value) ?? [];
   if (bare === undefined) throw new Error(`the name ${value.slice(0, 40)} must stand in quotes`);
   return { operator: operator as "=", text: resolveEscapes(bare), ignoreCase: bareFlag?.toLowerCase() === "i" };
 }

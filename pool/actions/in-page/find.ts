@@ -20,7 +20,7 @@ export function createFind(dom: Dom, roles: Roles, names: Names) {
     const text: Text = { full: "", normal: "", own: [] };
     texts.set(node, text);
     if (dom.isElement(node) && isSilent(node)) return text;
-    if (dom.isElement(node) && roles.isInput(node, /^(submit|button)$/)) {
+    if (dom.isElement(node) && roles.isInput(node, /^(submit|button|reset)$/)) {
       const { value } = node as HTMLInputElement;
       Object.assign(text, { full: value, normal: normal(value), own: [value] });
       return text;
@@ -83,7 +83,8 @@ export function createFind(dom: Dom, roles: Roles, names: Names) {
         if (roles.states[key as keyof typeof flags](element, role) !== wanted) return false;
       if (!includeHidden && roles.isHiddenForAria(element)) return false;
       return (
-        (!name || nameMatches(name, names.nameOf(element))) && (!description || nameMatches(description, names.descriptionOf(element)))
+        (!name || nameMatches(name, names.nameOf(element, includeHidden))) &&
+        (!description || nameMatches(description, names.descriptionOf(element)))
       );
     });
   }

@@ -20,9 +20,9 @@ export function createNames(dom: Dom, roles: Roles) {
     seen: Set<Element>;
   };
 
-  function nameOf(element: Element): string {
+  function nameOf(element: Element, hiddenToo = false): string {
     if (NEVER.test(roles.roleOf(element) ?? "")) return "";
-    return dom.normal(alternative(element, { at: "self", via: "content", hiddenToo: false, owner: element, seen: new Set() }));
+    return dom.normal(alternative(element, { at: "self", via: "content", hiddenToo, owner: element, seen: new Set() }));
   }
 
   function descriptionOf(element: Element): string {

@@ -170,9 +170,9 @@ export function createRoles(dom: Dom) {
     disabled: (element: Element): boolean => isDisabled(element),
     level(element: Element, role: string): number {
       const native = /^H([1-6])$/.exec(tagName(element))?.[1];
+      if (native) return Number(native);
       const value = Number(attribute(element, "aria-level"));
-      if (/^(heading|listitem|row|treeitem)$/.test(role) && Number.isInteger(value) && value >= 1) return value;
-      return native ? Number(native) : 0;
+      return /^(heading|listitem|row|treeitem)$/.test(role) && Number.isInteger(value) && value >= 1 ? value : 0;
     },
   };
 
