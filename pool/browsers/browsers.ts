@@ -32,9 +32,10 @@ export type BrowsersOptions<E extends Egress> = {
   log: Log;
   /** What spares wait with; a run that asks for another gets it as it takes one. Default 1280 × 720. */
   viewport?: Viewport;
-  /** For tests: the machine's load, and the pace of the health probes (default: a tick a second). */
+  /** For tests: the machine's load, the pace of the health probes (default: a tick a second), and of the look after spares (30 s). */
   loadPerCpu?: () => number;
   healthTickMs?: number;
+  spareCheckMs?: number;
 };
 
 export interface Browsers<E extends Egress> extends AsyncDisposable {

@@ -29,6 +29,7 @@ export class Health implements Disposable {
   readonly #crashed = new WeakSet<Page>();
   readonly #known = new WeakSet<Page>();
   readonly #dialogs = new WeakSet<Page>();
+  readonly #sessions = new WeakMap<Page, Promise<CDPSession>>();
   readonly #stopped = new AbortController();
   #browser: Heartbeat = newHeartbeat(false);
   #tab: Heartbeat = newHeartbeat(true);
@@ -40,6 +41,7 @@ export class Health implements Disposable {
     this.#options = options;
     this.#page = options.page;
     this.#session = options.pulse.page;
+    this.#sessions.set(options.page, Promise.resolve(options.pulse.page));
     this.#listenTo(options.page);
     this.#timer = setInterval(() => this.#tick(), options.tickMs ?? TICK_MS).unref();
   }
@@ -60,12 +62,18 @@ export class Health implements Disposable {
       this.#tell({ what: "page_crash", how: "the page had crashed before" });
       return;
     }
-    page.createCDPSession().then(
+    this.#sessionOf(page).then(
       (session) => {
         if (this.#page === page) this.#session = session;
       },
       () => {}, // it closed at once: the run follows another one next
     );
+  }
+
+  #sessionOf(page: Page): Promise<CDPSession> {
+    const session = this.#sessions.get(page) ?? page.createCDPSession();
+    this.#sessions.set(page, session);
+    return session;
   }
 
   #listenTo(page: Page): void {
@@ -80,14 +88,20 @@ export class Health implements Disposable {
 
   /** While a dialog is open its page answers nothing, and hangs by nobody's fault. */
   async #waitForDialog(page: Page): Promise<void> {
-    const session = this.#session;
-    if (page !== this.#page || session === null || this.#dialogs.has(page)) return;
+    if (this.#dialogs.has(page)) return;
     this.#dialogs.add(page);
-    session.once("Page.javascriptDialogClosed", () => {
-      this.#dialogs.delete(page);
-      session.send("Page.disable").catch(() => {}); // the page closed with its dialog
-    });
-    await session.send("Page.enable").catch(() => {});
+    const closed = () => this.#dialogs.delete(page);
+    try {
+      const session = await this.#sessionOf(page);
+      askPage(session).then(closed, closed); // answered when the dialog is closed, unless the page hangs right then
+      session.once("Page.javascriptDialogClosed", () => {
+        closed();
+        session.send("Page.disable").catch(closed);
+      });
+      await session.send("Page.enable");
+    } catch {
+      closed(); // the page closed with its dialog
+    }
   }
 
   #tick(): void {

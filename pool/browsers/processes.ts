@@ -28,6 +28,7 @@ export type ProcessesOptions<E extends Egress> = {
   roster: Roster;
   log: Log;
   loadPerCpu?: () => number;
+  spareCheckMs?: number;
 };
 
 class Processes<E extends Egress> implements BrowserSource<E> {
@@ -51,6 +52,7 @@ class Processes<E extends Egress> implements BrowserSource<E> {
       roster: options.roster,
       log: options.log,
       loadPerCpu: options.loadPerCpu,
+      checkMs: options.spareCheckMs,
     });
     this.#spares.add(first);
     this.#spares.wake();

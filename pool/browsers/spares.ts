@@ -1,15 +1,17 @@
 /** Warm spares: Chromes launched ahead, each for one run. What a run would wait for is done before it comes. */
-import { untilAborted } from "../../shared/deadline.ts";
+import { untilAborted, withDeadline } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Egress } from "./held-browser.ts";
 import { loadPerCpu } from "./machine-load.ts";
 import type { ProcessBrowser } from "./process-browser.ts";
+import { askPage } from "./pulse.ts";
 import { backoffMs, isMachineBusy, waitBeforeRefill } from "./refill.ts";
 import type { Entry, Roster } from "./roster.ts";
 
 /** A spare that waited this long is replaced: Chrome's own timers and caches grow, and its clock of certificates ages. */
 const MAX_AGE_MS = 30 * 60_000;
-const AGE_CHECK_MS = 30_000;
+const CHECK_MS = 30_000;
+const ANSWER_LIMIT_MS = 5_000;
 
 export type SparesOptions<E extends Egress> = {
   size: number;
@@ -17,8 +19,9 @@ export type SparesOptions<E extends Egress> = {
   open: (entry: Entry, signal: AbortSignal) => Promise<ProcessBrowser<E>>;
   roster: Roster;
   log: Log;
-  /** Injected by tests; else the machine's load average of one minute. */
+  /** For tests: the machine's load, and the pace of the look after those that wait. */
   loadPerCpu?: () => number;
+  checkMs?: number;
 };
 
 export class Spares<E extends Egress> implements AsyncDisposable {
@@ -26,7 +29,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
   /** Oldest first, in order of use. */
   readonly #waiting: ProcessBrowser<E>[] = [];
   readonly #stop = new AbortController();
-  readonly #ageCheck: NodeJS.Timeout;
+  readonly #check: NodeJS.Timeout;
   readonly #endings = new Set<Promise<void>>();
   #launching: Promise<ProcessBrowser<E> | null> | null = null;
   /** The one being launched is promised to a run. */
@@ -41,7 +44,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
 
   constructor(options: SparesOptions<E>) {
     this.#options = options;
-    this.#ageCheck = setInterval(() => this.#retireOld(), AGE_CHECK_MS).unref();
+    this.#check = setInterval(() => this.#checkWaiting(), options.checkMs ?? CHECK_MS).unref();
   }
 
   get count(): number {
@@ -145,7 +148,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("The node stops"));
-    clearInterval(this.#ageCheck);
+    clearInterval(this.#check);
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#launching;
     for (const spare of this.#waiting.splice(0)) this.#endLater(spare);
@@ -175,10 +178,21 @@ export class Spares<E extends Egress> implements AsyncDisposable {
     this.wake();
   }
 
-  #retireOld(): void {
-    const oldest = Date.now() - MAX_AGE_MS;
-    for (const spare of this.#waiting.filter((each) => each.entry.startedAt.getTime() < oldest)) this.retire(spare.entry);
+  /** Old ones go, and those that no longer answer: better now than when a run waits. */
+  #checkWaiting(): void {
+    for (const spare of [...this.#waiting]) {
+      if (spare.entry.startedAt.getTime() < Date.now() - MAX_AGE_MS) this.retire(spare.entry);
+      else void this.#checkAnswer(spare);
+    }
     this.wake();
+  }
+
+  async #checkAnswer(spare: ProcessBrowser<E>): Promise<void> {
+    try {
+      await withDeadline(ANSWER_LIMIT_MS, () => askPage(spare.pulse.page));
+    } catch (error) {
+      if (this.retire(spare.entry)) this.#options.log.warn("a spare Chrome stopped answering", { pid: spare.entry.pid, error });
+    }
   }
 
   #remove(spare: ProcessBrowser<E>): boolean {

@@ -87,6 +87,14 @@ describe("leases from a pool with one warm spare", () => {
     await until(() => membersOf(spare?.pid ?? 0).length === 0);
   });
 
+  it("replaces a spare that stopped answering before a run comes", async () => {
+    await using watched = await openPool({ warm: 1, spareCheckMs: 300 });
+    const [spare] = watched.list();
+    process.kill(spare?.pid ?? 0, "SIGSTOP");
+    await until(() => watched.counts().warm === 1 && watched.list()[0]?.browser_id !== spare?.browser_id, 20_000);
+    expect(membersOf(spare?.pid ?? 0)).toEqual([]);
+  });
+
   it("replaces a spare at once when asked to recycle it", async () => {
     await warm();
     const spare = pool.list().find((each) => each.state === "warm");

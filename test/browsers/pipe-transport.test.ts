@@ -30,7 +30,7 @@ describe("the pipe to Chrome", () => {
           expect(received).toEqual(sent);
         },
       ),
-      { numRuns: 50 },
+      { numRuns: 25 },
     );
   });
 
