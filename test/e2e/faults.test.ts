@@ -19,7 +19,7 @@ afterAll(() => system?.[Symbol.asyncDispose]());
 const login = () => openLogin(system.dashboard.url);
 const forever = () => waitForever(system.dashboard.url);
 /** Chrome processes of this system: each bears its folder, in its command line. */
-const chromes = () => processesWith(system.chromeFolder());
+const chromes = () => processesWith(system.chromeFolder);
 
 type Browsers = { browsers: { browser_id: string; run_id: string | null; pid: number | null; state: string }[] };
 
@@ -165,5 +165,5 @@ it("leaves nothing in its folders when it has ended", async () => {
   await system.node.end();
   expect(await chromes()).toEqual([]);
   expect(await readdir(join(system.dataDir, "work"))).toEqual([]);
-  expect(await readdir(system.chromeFolder()).catch(() => [])).toEqual([]);
+  expect(await readdir(system.chromeFolder).catch(() => [])).toEqual([]);
 });

@@ -27,8 +27,8 @@ async function untilQuiet({ as }: TestSystem): Promise<void> {
 async function held(system: TestSystem): Promise<{ chromes: number; folders: number; staged: number; fds: number }> {
   const pid = system.node.process.pid ?? 0;
   return {
-    chromes: (await processesWith(system.chromeFolder())).length,
-    folders: (await readdir(system.chromeFolder())).length,
+    chromes: (await processesWith(system.chromeFolder)).length,
+    folders: (await readdir(system.chromeFolder)).length,
     staged: (await system.leftovers()).length,
     fds: (await readdir(`/proc/${pid}/fd`)).length,
   };

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pause } from "../../shared/deadline.ts";
 import { openDashboard } from "../fixtures/dashboard/dashboard.ts";
@@ -45,8 +45,8 @@ export type TestSystem = AsyncDisposable & {
   addNode(env?: Record<string, string>): Promise<Started>;
   /** Folders of staged runs that are still there. */
   leftovers(): Promise<string[]>;
-  /** Below it each Chrome of the node has a folder, and bears its path in its command line. */
-  chromeFolder(): string;
+  /** Below it each Chrome of the first node has a folder, and bears its path in its command line. */
+  chromeFolder: string;
 };
 
 type Options = { env?: Record<string, string>; slowMs?: number; edgeEnv?: Record<string, string>; runtime?: "node" | "deno" };
@@ -72,6 +72,7 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
   const startNode = (more: Record<string, string> = {}) => start(["pool/main.ts"], { ...nodeEnv, ...more }, `http://127.0.0.1:${nodePort}`);
   let node = await startNode();
   opened.defer(() => node.end());
+  const chromeFolder = await chromeFolderOf(node.url);
   const edgeArgs = runtime === "deno" ? ["run", "--allow-net", "--allow-env", "--allow-read", "edge/main.ts"] : ["edge/main.ts"];
   const edge = await start(
     edgeArgs,
@@ -102,10 +103,7 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
       await node.end();
       node = await startNode(more);
     },
-    chromeFolder() {
-      const [, folder = "none"] = /"folders":"([^"]+)"/.exec(node.output()) ?? [];
-      return folder;
-    },
+    chromeFolder,
     async addNode(more) {
       const folder = await mkdtemp(join(tmpdir(), "us-e2e-"));
       kept.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -121,6 +119,16 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
     leftovers: async () => (await readdir(join(dataDir, "work")).catch(() => [])).map((name) => `work/${name}`),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
+}
+
+/** Where a node keeps its Chromes: told by the command line of the one that it launches at start. */
+async function chromeFolderOf(nodeUrl: string): Promise<string> {
+  const response = await fetch(`${nodeUrl}/admin/browsers`, { headers: { Authorization: `Bearer ${TOKEN}` } });
+  const { browsers } = (await response.json()) as { browsers: { pid: number | null }[] };
+  const commandLine = await readFile(`/proc/${browsers[0]?.pid}/cmdline`, "utf8");
+  const [, profile] = /--user-data-dir=([^\0]+)/.exec(commandLine) ?? [];
+  if (profile === undefined) throw new Error(`No profile in the command line of Chrome: ${commandLine}`);
+  return dirname(dirname(profile));
 }
 
 /** Starts a program and waits until its /readyz says yes. @throws with its output when it ends before. */
