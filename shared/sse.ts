@@ -20,15 +20,22 @@ export function parseLastEventId(header: string | null | undefined): number {
   return header !== null && header !== undefined && /^\d{1,15}$/.test(header.trim()) ? Number(header.trim()) : 0;
 }
 
+const KNOWN_TYPES: ReadonlySet<string> = new Set(RunEventSchema.options.map(({ shape }) => shape.type.value));
+
 /** A frame → an event with its number; null for comments and types of a newer version.
  *  @throws POOL_UNREACHABLE: the source does not speak the protocol. */
 export function parseEvent(frame: SseFrame): NumberedEvent | null {
   if (frame.data === null) return null;
   const id = frame.id !== null && /^[1-9]\d{0,14}$/.test(frame.id) ? Number(frame.id) : null;
-  const event = RunEventSchema.safeParse(parseJson(frame.data));
-  if (id === null || !event.success) throw new AppError("POOL_UNREACHABLE", "The node sent an event that is not one");
-  return { id, event: event.data satisfies RunEvent };
+  const value = parseJson(frame.data);
+  const event = RunEventSchema.safeParse(value);
+  if (id !== null && event.success) return { id, event: event.data satisfies RunEvent };
+  if (id !== null && isNewer(value)) return null;
+  throw new AppError("POOL_UNREACHABLE", "The node sent an event that is not one");
 }
+
+const isNewer = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && "type" in value && typeof value.type === "string" && !KNOWN_TYPES.has(value.type);
 
 function parseJson(text: string): unknown {
   try {
@@ -45,44 +52,34 @@ function parseJson(text: string): unknown {
  */
 export async function* parseFrames(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<SseFrame> {
   const decoder = new TextDecoder(); // drops a leading byte order mark
-  let rest = "";
+  let begun = ""; // a line whose end has not come; only ever appended to, so that many small pieces cost no more than few large ones
+  let afterCr = false; // a CR ended the last line; an LF that follows belongs to it
   let fields: Fields = noFields();
   for await (const chunk of bytes) {
-    rest += decoder.decode(chunk, { stream: true });
+    const text = decoder.decode(chunk, { stream: true });
+    if (text === "") continue;
     let start = 0;
-    for (;;) {
-      const [end, next] = lineEnd(rest, start);
-      if (end < 0) break;
-      const line = rest.slice(start, end);
-      start = next;
-      if (line === "") {
+    for (const { 0: end, index } of text.matchAll(/\r\n|\r|\n/g)) {
+      const line = begun + text.slice(start, index);
+      start = index + end.length;
+      if (afterCr && end === "\n" && index === 0) continue;
+      begun = "";
+      if (line !== "") {
+        addLine(fields, line);
+      } else {
         if (fields.touched) yield toFrame(fields);
         fields = noFields();
-      } else {
-        addLine(fields, line);
       }
     }
-    rest = rest.slice(start);
-    if (rest.length + fields.chars > MAX_FRAME_CHARS) throw new AppError("POOL_UNREACHABLE", "The node sent an event without end");
+    afterCr = text.endsWith("\r");
+    begun += text.slice(start);
+    if (begun.length + fields.chars > MAX_FRAME_CHARS) throw new AppError("POOL_UNREACHABLE", "The node sent an event without end");
   }
 }
 
 type Fields = { id: string | null; event: string | null; data: string[]; touched: boolean; chars: number };
 const noFields = (): Fields => ({ id: null, event: null, data: [], touched: false, chars: 0 });
 const toFrame = ({ id, event, data }: Fields): SseFrame => ({ id, event, data: data.length > 0 ? data.join("\n") : null });
-
-/** Where the line that begins at `start` ends, and where the next begins; -1 while its end has not come. A CR at the very end may be half of CRLF. */
-function lineEnd(text: string, start: number): [number, number] {
-  for (let i = start; i < text.length; i++) {
-    const char = text[i];
-    if (char === "\n") return [i, i + 1];
-    if (char === "\r") {
-      if (i + 1 === text.length) return [-1, -1];
-      return [i, text[i + 1] === "\n" ? i + 2 : i + 1];
-    }
-  }
-  return [-1, -1];
-}
 
 function addLine(fields: Fields, line: string): void {
   fields.touched = true;
