@@ -46,7 +46,7 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, log
   };
 
   const serve = (endpoint: Endpoint): Handler<{ Bindings: EdgeBindings }> => {
-    const name = `${endpoint.method} ${endpoint.path}`;
+    const count = metrics.countRequests(`${endpoint.method} ${endpoint.path}`);
     return async (c) => {
       const head = headOf(c.req.raw);
       let response: Response;
@@ -55,17 +55,18 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, log
       } catch (error) {
         response = errorOf(head, error, c);
       }
-      metrics.request(name, response.status);
+      count(response.status);
       return response;
     };
   };
 
   for (const endpoint of endpoints) app.on(endpoint.method, toHonoPath(endpoint.path), serve(endpoint));
 
+  const countUnknown = metrics.countRequests("none");
   app.notFound((c) => {
     const head = headOf(c.req.raw);
     const allow = allowedMethods(app, c.req.path);
-    metrics.request("none", allow.length > 0 ? 405 : 404);
+    countUnknown(allow.length > 0 ? 405 : 404);
     if (allow.length === 0) return answerError(head, new AppError("NOT_FOUND", "No such route"));
     if (c.req.method === "OPTIONS" && head["Access-Control-Allow-Origin"]) {
       return new Response(null, { status: 204, headers: { ...head, ...preflightHead(allow) } });

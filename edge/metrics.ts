@@ -1,7 +1,8 @@
 /** What the edge counts, in the text format of Prometheus. */
 
 export type Metrics = {
-  request(endpoint: string, status: number): void;
+  /** What to tell the status of each answer of this endpoint. */
+  countRequests(endpoint: string): (status: number) => void;
   relayed(source: "live" | "stored" | "events", bytes: number): void;
   /** A stream begins; call what is returned when it ends, once. */
   streamOpened(kind: "events" | "bytes"): () => void;
@@ -9,13 +10,14 @@ export type Metrics = {
 };
 
 export function createMetrics(): Metrics {
-  const requests = new Map<string, number>();
+  const requests = new Map<string, Map<number, number>>(); // by endpoint, then status
   const bytes = { live: 0, stored: 0, events: 0 };
   const open = { events: 0, bytes: 0 };
   return {
-    request(endpoint, status) {
-      const labels = `endpoint="${endpoint}",status="${status}"`;
-      requests.set(labels, (requests.get(labels) ?? 0) + 1);
+    countRequests(endpoint) {
+      const statuses = new Map<number, number>();
+      requests.set(endpoint, statuses);
+      return (status) => void statuses.set(status, (statuses.get(status) ?? 0) + 1);
     },
     relayed(source, count) {
       bytes[source] += count;
@@ -30,7 +32,7 @@ export function createMetrics(): Metrics {
     },
     render({ known, answering }) {
       return [
-        ...series("requests_total", "counter", "Requests answered", [...requests]),
+        ...series("requests_total", "counter", "Requests answered", [...requests].flatMap(requestLabels)),
         ...series("relay_bytes_total", "counter", "Bytes of recordings and events passed on", label("source", bytes)),
         ...series("open_streams", "gauge", "Responses that are being streamed", label("kind", open)),
         ...series("nodes", "gauge", "Nodes of the pool", label("state", { known, answering })),
@@ -39,6 +41,9 @@ export function createMetrics(): Metrics {
     },
   };
 }
+
+const requestLabels = ([endpoint, statuses]: [string, Map<number, number>]): [string, number][] =>
+  [...statuses].map(([status, count]) => [`endpoint="${endpoint}",status="${status}"`, count]);
 
 const label = (name: string, values: Record<string, number>): [string, number][] =>
   Object.entries(values).map(([key, value]) => [`${name}="${key}"`, value]);

@@ -72,11 +72,12 @@ export function runEndpoints({ pool, liveFirst, locate }: RunsDeps): Endpoint[] 
       async handle({ c, head, ...call }) {
         const runId = parseRunId(param(c, "run_id"));
         const asker = askerOf(call);
-        const read = (from: "live" | "stored") => async (node: { client: NodeClient }) =>
-          aboutRun(
-            runId,
-            await node.client.json("GET", `/${from}/runs/${runId}`, { asker, limitMs: from === "live" ? LIVE_LIMIT_MS : undefined }),
-          );
+        const isSurely = (text: string) => text.startsWith(`{"run_id":"${runId}",`) && text.endsWith("}");
+        const read = (from: "live" | "stored") => async (node: { client: NodeClient }) => {
+          const limitMs = from === "live" ? LIVE_LIMIT_MS : undefined;
+          const answer = await node.client.json("GET", `/${from}/runs/${runId}`, { asker, limitMs, isSurely });
+          return isSurely(answer.text) ? answer : aboutRun(runId, answer);
+        };
         return passJson(head, await liveFirst(runId, { live: read("live"), stored: read("stored") }, { asker }));
       },
     }),

@@ -42,11 +42,15 @@ function counted(length: number, rest: Uint8Array, more: Read, onEnd: (reusable:
 
 function untilClose(rest: Uint8Array, more: Read, onEnd: (reusable: boolean) => void): Read {
   let first: Uint8Array | null = rest.byteLength > 0 ? rest : null;
+  let ended = false;
   return async () => {
+    if (ended) return null;
     const chunk = first ?? (await more());
     first = null;
-    if (chunk === null) onEnd(false);
-    return chunk;
+    if (chunk !== null) return chunk;
+    ended = true;
+    onEnd(false);
+    return null;
   };
 }
 

@@ -269,7 +269,7 @@ export class StandInNode
     for (;;) {
       for (; last < run.events.length; last++) response.write(formatEvent({ id: last + 1, event: run.events[last] as RunEvent }));
       if (!live || over() || response.destroyed || run.owner !== this) return void response.end();
-      await Promise.race([once(this.store, "change"), once(response, "close")]);
+      await either([this.store, "change"], [response, "close"]);
     }
   }
 
@@ -305,7 +305,7 @@ export class StandInNode
     for (let at = 0; at < bytes.byteLength && !response.destroyed; at += PIECE) {
       const piece = bytes.subarray(at, at + PIECE);
       this.sentBytes += piece.byteLength;
-      if (!response.write(piece)) await Promise.race([once(response, "drain"), once(response, "close")]);
+      if (!response.write(piece)) await either([response, "drain"], [response, "close"]);
     }
     response.end();
   }
@@ -328,6 +328,17 @@ function routeOf(method: string, [first, second, third, fourth, fifth]: string[]
   if (fourth === "stream") return `${first}.stream`;
   if (fourth !== "recording") return null;
   return `${first}.${fifth === "trace" || fifth === "manifest" ? fifth : "file"}`;
+}
+
+/** Resolves at the first of the events, and leaves no listener. */
+function either(...events: [EventEmitter, string][]): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const [emitter, name] of events) emitter.off(name, done);
+      resolve();
+    };
+    for (const [emitter, name] of events) emitter.on(name, done);
+  });
 }
 
 function runJson({ run_id, status, owner }: StandInRun): Record<string, unknown> {
