@@ -34,4 +34,6 @@ export type Attempt = {
   dispatched: boolean;
   /** What stood in the way when it was last tried, for the error. */
   obstacle: string | null;
+  /** What must be undone when the time is over, before anything else is tried. Short: it has no limit of its own. */
+  whenLate: (() => Promise<void>) | null;
 };

@@ -59,6 +59,7 @@ async function clickFound(attempt: Attempt, { params }: ActionOf<"click">, { lin
   const before = { documents: activity.document.count, windows: activity.windowsOpened };
   const began = () => activity.isNavigating || activity.document.count > before.documents || activity.windowsOpened > before.windows;
   markInput(link);
+  attempt.obstacle = null;
   attempt.dispatched = true; // from here on it may have reached the page, whatever happens to us
   await untilAborted(sendClicks(session, params, { x, y }), signal);
   const verdict = began() ? null : await activity.orOnce(link.call(frame, "verdict", undefined, signal).catch(ifGone), began, signal);

@@ -18,14 +18,10 @@ export async function evaluate(attempt: Attempt, { params: { expression } }: Act
   signal.throwIfAborted();
   markInput(link);
   attempt.dispatched = true;
-  try {
-    const result = await untilAborted(run(link.session, expression, attempt.context.values ?? {}), signal);
-    await handled(link, signal);
-    return result;
-  } catch (error) {
-    if (signal.aborted) await cutOff(link.session);
-    throw error;
-  }
+  attempt.whenLate = () => cutOff(link.session);
+  const result = await untilAborted(run(link.session, expression, attempt.context.values ?? {}), signal);
+  await handled(link, signal);
+  return result;
 }
 
 async function run(session: CDPSession, expression: string, values: Record<string, unknown>): Promise<string | null> {

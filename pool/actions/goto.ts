@@ -5,6 +5,9 @@ import type { ActionOf, Attempt } from "./attempt.ts";
 import type { PageLink } from "./page-link.ts";
 import { markInput } from "./settle.ts";
 
+/** The name of a download, and a move within a document, are told a moment after the answer. */
+const TOLD_LATER_MS = 300;
+
 /** A URL that may be shown: where it leads, without what it carries. */
 export function shownUrl(url: string): string {
   if (!URL.canParse(url)) return url.replace(/[?#].*$/s, "").slice(0, 200);
@@ -31,8 +34,16 @@ export async function goto(attempt: Attempt, { params: { url } }: ActionOf<"goto
     const navigating = session.send("Page.navigate", { url: target });
     navigating.catch(() => {}); // out of time; the reason is thrown below
     const { errorText, loaderId, isDownload } = await untilAborted(navigating, signal);
-    if (errorText) return withoutDocument(link, target, errorText, isDownload || activity.downloads.count > downloads);
-    if (!loaderId) return null; // the same document, at another fragment
+    if (errorText) {
+      const isFile = () => activity.downloads.count > downloads;
+      if (isDownload) await activity.until(isFile, TOLD_LATER_MS, signal);
+      return withoutDocument(link, target, errorText, isDownload || isFile());
+    }
+    if (!loaderId) {
+      const { href } = new URL(target); // the same document, at another fragment
+      await activity.until(() => activity.url === href, TOLD_LATER_MS, signal);
+      return null;
+    }
     attempt.obstacle = `${shownUrl(target)}: the document was not read to its end`;
     await activity.until(() => activity.document.count > count && activity.document.loaded, 2 ** 31 - 1, signal);
     const { response } = activity;
@@ -43,14 +54,12 @@ export async function goto(attempt: Attempt, { params: { url } }: ActionOf<"goto
   }
 }
 
+/** Nothing is guessed: the URL that is opened is the one that the guardrails have judged. */
 function parseUrl(url: string): string {
-  const trimmed = url.trim();
-  const text = URL.canParse(trimmed) ? trimmed : `https://${trimmed}`;
-  const isHost = /^(?:[\w-]+\.)+[a-z]{2,}(?:[:/?#]|$)/i.test(trimmed);
-  if (!URL.canParse(trimmed) && !isHost)
-    throw new ActionError(`Cannot open ${shownUrl(trimmed)}: it is not an absolute URL, such as https://example.com/orders`);
-  if (/^javascript:/i.test(text)) throw new ActionError("Cannot open a javascript: URL: use the action evaluate");
-  return text;
+  const parsed = URL.parse(url);
+  if (!parsed) throw new ActionError(`Cannot open ${shownUrl(url)}: it is not an absolute URL, such as https://example.com/orders`);
+  if (parsed.protocol === "javascript:") throw new ActionError("Cannot open a javascript: URL: use the action evaluate");
+  return parsed.href;
 }
 
 /** There is no new document: a download began, the server had nothing to show, or the request failed. */

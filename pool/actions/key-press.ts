@@ -46,7 +46,7 @@ async function typeInto(attempt: Attempt, { link, frame, done, at }: Found, text
   await attempt.context.observe?.input({});
   signal.throwIfAborted();
   markInput(link, { typed: true, at });
-  attempt.dispatched = true;
+  sent(attempt);
   if (step === "type") await untilAborted(link.session.send("Input.insertText", { text }).catch(gone), signal);
   if (step === "clear") await untilAborted(link.page.keyboard.press("Delete").catch(gone), signal);
   if (step === "done") return true;
@@ -64,7 +64,7 @@ async function typeHere(attempt: Attempt, link: PageLink, text: string): Promise
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
   markInput(link, { typed: true });
-  attempt.dispatched = true;
+  sent(attempt);
   const { keyboard } = link.page;
   const typing = text.length <= TYPED_BY_KEY ? keyboard.type(text) : link.session.send("Input.insertText", { text });
   await untilAborted(typing.catch(gone), attempt.signal);
@@ -75,7 +75,7 @@ async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { mod
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
   markInput(link, { typed: key.length === 1 || key === "Backspace" || key === "Delete" });
-  attempt.dispatched = true;
+  sent(attempt);
   const pressing = (async () => {
     for (const modifier of modifiers) await keyboard.down(modifier);
     try {
@@ -85,6 +85,12 @@ async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { mod
     }
   })();
   await untilAborted(pressing.catch(gone), attempt.signal);
+}
+
+/** From here on it may have reached the page, whatever happens to us. */
+function sent(attempt: Attempt): void {
+  attempt.dispatched = true;
+  attempt.obstacle = null;
 }
 
 const gone = (): void => {}; // the page went away under the key, as it does when one closes a tab

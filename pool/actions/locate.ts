@@ -86,6 +86,7 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
         if (open < candidates.length && (now - Math.max(restingSince, openedAt) >= CANDIDATE_MS || now - openedAt >= shareMs)) {
           open += 1;
           openedAt = now;
+          stays = 0; // it is looked for at once
         }
       }
     }

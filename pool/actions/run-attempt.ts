@@ -26,12 +26,22 @@ export async function runAttempt<T>(
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(new OutOfTime(`Not done within ${timeoutMs} ms`)), timeoutMs);
   const signal = AbortSignal.any([context.signal, limit.signal]);
-  const attempt: Attempt = { tabs, context, signal, timeoutMs, endAt: performance.now() + timeoutMs, dispatched: false, obstacle: null };
+  const attempt: Attempt = {
+    tabs,
+    context,
+    signal,
+    timeoutMs,
+    endAt: performance.now() + timeoutMs,
+    dispatched: false,
+    obstacle: null,
+    whenLate: null,
+  };
   try {
     return await untilAborted(work(attempt), signal);
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof AppError && !(error instanceof ActionError)) throw error; // a credential that is not there, say
+    if (limit.signal.aborted) await attempt.whenLate?.();
     throw failed(attempt, error);
   } finally {
     clearTimeout(timer);

@@ -59,7 +59,7 @@ class OpenTabs implements Tabs {
   readonly #first: Page;
   #opened = 0;
   #openedBefore = 0;
-  #change = () => {};
+  readonly #waiting = new Set<() => void>();
 
   constructor(page: Page, link: PageLink, dialogs: Disposable, options: TabsOptions) {
     this.#first = page;
@@ -72,7 +72,7 @@ class OpenTabs implements Tabs {
       this.#opening.add(opening);
       void opening.finally(() => {
         this.#opening.delete(opening);
-        this.#change();
+        this.#changed();
       });
     };
     page.browserContext().on("targetcreated", this.#onTarget);
@@ -107,7 +107,11 @@ class OpenTabs implements Tabs {
     const [gone] = i < 0 ? [] : this.#tabs.splice(i, 1);
     const opener = this.#tabs.findIndex((tab) => tab.page === gone?.opener);
     if (gone && i === this.#tabs.length && opener >= 0) this.#tabs.push(...this.#tabs.splice(opener, 1)); // it was the active one: back to its opener
-    this.#change();
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const wake of this.#waiting) wake();
   }
 
   active(): Page {
@@ -148,10 +152,13 @@ class OpenTabs implements Tabs {
   async #until(holds: () => boolean, signal: AbortSignal): Promise<void> {
     const limit = AbortSignal.timeout(OPENING_MS);
     while (!holds() && !limit.aborted) {
+      let wake = () => {};
       const change = new Promise<void>((resolve) => {
-        this.#change = resolve;
+        wake = resolve;
       });
+      this.#waiting.add(wake);
       await untilAborted(change, AbortSignal.any([signal, limit])).catch(() => signal.throwIfAborted()); // late: go on without it
+      this.#waiting.delete(wake);
     }
   }
 

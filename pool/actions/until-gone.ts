@@ -15,11 +15,11 @@ const STAY_MS = 200;
 export async function untilGone(attempt: Attempt, selector: Selector, state: "hidden" | "detached"): Promise<void> {
   const { signal } = attempt;
   const candidates = [selector.primary, ...selector.fallbacks].map(parseSelector);
-  for (;;) {
+  for (let stayMs = 0; ; stayMs = STAY_MS) {
     const link = await attempt.tabs.ready(signal);
     await settle(link, "act", signal);
     try {
-      const answer = await lookUntilGone(link, candidates, state === "hidden" ? "visible" : "attached", STAY_MS, signal);
+      const answer = await lookUntilGone(link, candidates, state === "hidden" ? "visible" : "attached", stayMs, signal);
       if (answer.kind === "missing") return;
       if (answer.kind === "invalid") {
         const { source } = candidates[answer.index] ?? { source: selector.primary };

@@ -59,8 +59,8 @@ describe("click", () => {
       ["#c", "#c: it is disabled"],
       ["#d", "#d: <button>Inner is disabled"],
     ]) {
-      const failed = bench.act("click", { selector, timeout_ms: 200 });
-      await expect(failed).rejects.toThrow(`Cannot click ${why} (for 0.2 s)`);
+      const failed = bench.act("click", { selector, timeout_ms: 500 });
+      await expect(failed).rejects.toThrow(`Cannot click ${why} (for 0.5 s)`);
       await expect(failed).rejects.toMatchObject({ code: "STEP_FAILED", dispatched: false });
     }
   });
@@ -68,8 +68,8 @@ describe("click", () => {
   it("does not click through what covers it, and names that", async () => {
     await using bench = await harness.open(`${COUNTER}<button onclick="count()">Cancel</button>
       <div class="toast" onclick="count()" style="position:fixed;inset:0;background:#fff8"><p>Saved</p></div>`);
-    const failed = bench.act("click", { selector: "role=button[name='Cancel']", timeout_ms: 300 });
-    await expect(failed).rejects.toThrow(`Cannot click role=button[name='Cancel']: covered by <div class="toast">Saved (for 0.3 s)`);
+    const failed = bench.act("click", { selector: "role=button[name='Cancel']", timeout_ms: 500 });
+    await expect(failed).rejects.toThrow(`Cannot click role=button[name='Cancel']: covered by <div class="toast">Saved (for 0.5 s)`);
     await expect(failed).rejects.toBeInstanceOf(ActionError);
     expect(await bench.read("clicks")).toBe(0);
   });
@@ -98,7 +98,7 @@ describe("click", () => {
     await bench.page.setContent(
       `<button style="position:absolute">Run</button><script>let x = 0; const b = document.querySelector('button'); (function run() { b.style.left = (x += 7) % 600 + 'px'; requestAnimationFrame(run) })()</script>`,
     );
-    await expect(bench.act("click", { selector: "text=Run", timeout_ms: 300 })).rejects.toThrow("text=Run: it keeps moving");
+    await expect(bench.act("click", { selector: "text=Run", timeout_ms: 500 })).rejects.toThrow("text=Run: it keeps moving");
   });
 
   it("follows labels, and parts of buttons", async () => {
@@ -147,8 +147,8 @@ describe("click", () => {
 
   it("fails in words that list each candidate", async () => {
     await using bench = await harness.open(`<p hidden>Save</p>`);
-    const failed = bench.act("click", { selector: { primary: "#gone", fallbacks: ["text=Save"] }, timeout_ms: 300 });
-    await expect(failed).rejects.toThrow("Cannot click #gone: nothing matches; text=Save: one match, hidden (for 0.3 s)");
+    const failed = bench.act("click", { selector: { primary: "#gone", fallbacks: ["text=Save"] }, timeout_ms: 500 });
+    await expect(failed).rejects.toThrow("Cannot click #gone: nothing matches; text=Save: one match, hidden (for 0.5 s)");
   });
 
   it("says at once that the browser refuses a selector", async () => {

@@ -40,7 +40,7 @@ export function createAim(dom: Dom, roles: Roles) {
     for (const block of scrolls === 0
       ? (["center", "end", "start"] as const)
       : ([(["center", "end", "start"] as const)[scrolls % 3] ?? "center"] as const)) {
-      element.scrollIntoView({ block, inline: "center", behavior: "instant" });
+      dom.scrollTo(element, { block, inline: "center", behavior: "instant" });
       seen = probe(element);
       if (typeof seen !== "string") return { done: seen };
     }
@@ -76,7 +76,7 @@ export function createAim(dom: Dom, roles: Roles) {
   function boxes(element: Element): Box[] {
     const own = [...dom.rectsOf(element)].filter(({ width, height }) => width > 0 && height > 0).slice(0, 3);
     if (own.length > 0) return own.map(toBox);
-    return [...element.children]
+    return [...dom.children(element)]
       .flatMap((child) => [...dom.rectsOf(child)].filter(({ width, height }) => width > 0 && height > 0).map(toBox))
       .slice(0, 3);
   }
@@ -96,13 +96,13 @@ export function createAim(dom: Dom, roles: Roles) {
     }
     let hit: Element | null = null;
     for (const [i, root] of roots.entries()) {
-      hit = root.elementFromPoint(x, y);
+      hit = dom.elementAt(root, x, y);
       const next = roots[i + 1];
       if (!hit || (next instanceof ShadowRoot && next.host !== hit)) break;
     }
     for (;;) {
       const shadow = hit && dom.shadowRoot(hit);
-      const inner = shadow ? shadow.elementFromPoint(x, y) : null;
+      const inner = shadow ? dom.elementAt(shadow, x, y) : null;
       if (!inner || inner === hit || dom.rootOf(inner) !== shadow) return hit;
       hit = inner;
     }
@@ -195,7 +195,7 @@ export function createAim(dom: Dom, roles: Roles) {
     let at = place();
     const outside = () => at.x < 0 || at.y < 0 || at.x >= innerWidth || at.y >= innerHeight;
     if (outside()) {
-      frame.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+      dom.scrollTo(frame, { block: "nearest", inline: "nearest", behavior: "instant" });
       at = place();
     }
     if (outside()) {

@@ -1,45 +1,12 @@
-/**
- * Reading a document from inside it. Each function of this folder runs in the page, in a world of its own: its text is sent there,
- * so it may use nothing but its arguments and the browser. The page's scripts cannot reach that world; its markup can still
- * shadow properties (`<input name=parentNode>` inside a form does), so the getters are taken from the prototypes.
- */
-export function createDom() {
-  // biome-ignore lint/suspicious/noExplicitAny: a getter of any prototype
-  const getter = (prototype: object, name: string): ((of: any) => any) => {
-    const get = Object.getOwnPropertyDescriptor(prototype, name)?.get as () => unknown;
-    return (of) => Reflect.apply(get, of, []);
-  };
-  // biome-ignore lint/suspicious/noExplicitAny: a method of any prototype
-  const method = (prototype: any, name: string): ((of: any, ...args: any[]) => any) => {
-    const call = prototype[name] as (...args: unknown[]) => unknown;
-    return (of, ...args) => Reflect.apply(call, of, args);
-  };
-  const parentNode: (node: Node) => Node | null = getter(Node.prototype, "parentNode");
-  const childNodes: (node: Node) => NodeListOf<ChildNode> = getter(Node.prototype, "childNodes");
-  const shadowRoot: (element: Element) => ShadowRoot | null = getter(Element.prototype, "shadowRoot");
-  const assignedSlot: (node: Element | Text) => HTMLSlotElement | null = (node) => slotOf[node.nodeType === 1 ? 0 : 1](node);
-  const slotOf = [getter(Element.prototype, "assignedSlot"), getter(Text.prototype, "assignedSlot")] as const;
-  const tagName = (element: Element): string => String(localName(element)).toUpperCase();
-  const localName: (element: Element) => string = getter(Element.prototype, "localName");
-  const isConnected: (node: Node) => boolean = getter(Node.prototype, "isConnected");
-  const documentElement: (document: Document) => Element | null = getter(Document.prototype, "documentElement");
-  const headOf: (document: Document) => Element | null = getter(Document.prototype, "head");
-  const bodyOf: (document: Document) => HTMLElement | null = getter(Document.prototype, "body");
-  const attribute: (element: Element, name: string) => string | null = method(Element.prototype, "getAttribute");
-  const hasAttribute: (element: Element, name: string) => boolean = method(Element.prototype, "hasAttribute");
-  const matches: (element: Element, css: string) => boolean = method(Element.prototype, "matches");
-  const closestIn: (element: Element, css: string) => Element | null = method(Element.prototype, "closest");
-  const rectOf: (element: Element) => DOMRect = method(Element.prototype, "getBoundingClientRect");
-  const rectsOf: (element: Element) => DOMRectList = method(Element.prototype, "getClientRects");
-  const checkVisibility: (element: Element) => boolean = method(Element.prototype, "checkVisibility");
-  const rootOf: (node: Node) => Node = method(Node.prototype, "getRootNode");
+/** Reading a document from inside it: across shadow roots, and as it is seen. Runs in the page. */
+import type { Native } from "./native.ts";
+
+export function createDom(native: Native) {
+  const { parentNode, childNodes, shadowRoot, rootOf, attribute, rectOf, checkVisibility, closestIn, isConnected, queryAll } = native;
+
   const isElement = (node: unknown): node is Element => node instanceof Element;
-  const all: Record<number, (root: Node, css: string) => NodeListOf<Element>> = {
-    1: method(Element.prototype, "querySelectorAll"),
-    9: method(Document.prototype, "querySelectorAll"),
-    11: method(DocumentFragment.prototype, "querySelectorAll"),
-  };
-  const queryAll = (root: Node, css: string): NodeListOf<Element> => (all[root.nodeType] as (typeof all)[1])(root, css);
+  const tagName = (element: Element): string => String(native.localName(element)).toUpperCase();
+  const assignedSlot = (node: Element | Text) => (isElement(node) ? native.slotOfElement(node) : native.slotOfText(node));
 
   /** The element above, out of a shadow root into its host. */
   function parentElement(element: Element): Element | null {
@@ -106,7 +73,7 @@ export function createDom() {
   }
 
   function hasBox(text: Text): boolean {
-    const range = document.createRange();
+    const range = native.range(document);
     range.selectNode(text);
     const { width, height } = range.getBoundingClientRect();
     return width > 0 && height > 0;
@@ -118,7 +85,9 @@ export function createDom() {
       .trim()
       .replace(/\s+/g, " ");
 
-  /** How a message names an element: its tag with what tells it from others, and a little of its text. */
+  const isEditable = (element: Element): boolean => (element as HTMLElement).isContentEditable === true;
+
+  /** How a message names an element: its tag with what tells it from others, and a little of its text; of fields, never what they hold. */
   function describe(element: Element): string {
     const tag = tagName(element).toLowerCase();
     const marks = ["id", "class", "role", "name", "type", "aria-label", "data-testid"]
@@ -126,12 +95,10 @@ export function createDom() {
       .filter(([, value]) => value)
       .slice(0, 3)
       .map(([name, value]) => ` ${name}="${normal(value as string).slice(0, 60)}"`);
-    const text =
-      /^(input|textarea|select|html|body)$/.test(tag) || isEditable(element) ? "" : normal(element.textContent?.slice(0, 200) ?? "");
+    const isSilent = /^(input|textarea|select|html|body)$/.test(tag) || isEditable(element);
+    const text = isSilent ? "" : normal(native.textContent(element).slice(0, 200));
     return `<${tag}${marks.join("")}>${text.length > 40 ? `${text.slice(0, 40)}…` : text}`;
   }
-
-  const isEditable = (element: Element): boolean => (element as HTMLElement).isContentEditable === true;
 
   const nextFrame = (): Promise<void> =>
     new Promise((resolve) => {
@@ -142,10 +109,21 @@ export function createDom() {
       });
     });
 
-  // biome-ignore format: a list of names
   return {
-    parentNode, childNodes, shadowRoot, assignedSlot, tagName, isConnected, documentElement, headOf, bodyOf, attribute, hasAttribute, matches,
-    rectOf, rectsOf, rootOf, isElement, queryAll, parentElement, closest, holds, trees, styleOf, isShown, isVisible, isEditable, normal, describe,
+    ...native,
+    isElement,
+    tagName,
+    assignedSlot,
+    parentElement,
+    closest,
+    holds,
+    trees,
+    styleOf,
+    isShown,
+    isVisible,
+    isEditable,
+    normal,
+    describe,
     nextFrame,
   };
 }

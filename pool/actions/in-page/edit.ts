@@ -36,7 +36,7 @@ export function createEdit(dom: Dom, roles: Roles) {
       if (!dom.isEditable(element)) return { never: "it is not a field that takes text" };
       if (!focusOn(element)) return { notYet: "it does not take the focus" };
       getSelection()?.selectAllChildren(element);
-      return plan(text, element.textContent ?? "");
+      return plan(text, dom.textContent(element));
     }
     if (element.readOnly) return { notYet: "it is read-only" };
     const type = dom.tagName(element) === "TEXTAREA" ? "textarea" : element.type;
@@ -45,7 +45,7 @@ export function createEdit(dom: Dom, roles: Roles) {
     if (SET.test(type)) return setValue(element, type, text);
     if (type === "number" && text.trim() !== "" && Number.isNaN(Number(text)))
       return { never: "it is a number field, and the text is not a number" };
-    element.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+    dom.scrollTo(element, { block: "nearest", inline: "nearest", behavior: "instant" });
     if (!focusOn(element)) return { notYet: "it does not take the focus" };
     element.select();
     return plan(text, element.value);
@@ -57,8 +57,7 @@ export function createEdit(dom: Dom, roles: Roles) {
 
   function focusOn(element: Element): boolean {
     (element as HTMLElement).focus({ preventScroll: true });
-    const root = dom.rootOf(element) as Document | ShadowRoot;
-    const active = root.activeElement;
+    const active = dom.activeIn(dom.rootOf(element) as Document | ShadowRoot);
     return active !== null && dom.holds(active, element);
   }
 
@@ -140,7 +139,7 @@ export function createEdit(dom: Dom, roles: Roles) {
       };
     }
     if (option.disabled || (option.parentElement as HTMLOptGroupElement | null)?.disabled) return { notYet: "that option is disabled" };
-    select.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+    dom.scrollTo(select, { block: "nearest", inline: "nearest", behavior: "instant" });
     select.focus({ preventScroll: true });
     for (const each of options) each.selected = each === option;
     announce(select, "input", "change");
@@ -149,7 +148,7 @@ export function createEdit(dom: Dom, roles: Roles) {
 
   /** For a key alone. What cannot take the focus leaves it where it is: keys are heard everywhere above that. */
   function focus(element: Element): TaskOutcome {
-    element.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+    dom.scrollTo(element, { block: "nearest", inline: "nearest", behavior: "instant" });
     focusOn(element);
     return { done: null };
   }

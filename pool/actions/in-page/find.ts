@@ -127,10 +127,10 @@ export function createFind(dom: Dom, roles: Roles, names: Names) {
     if (i === 0) return true;
     const before = complex.combinators[i - 1];
     if (before === ">" || before === "+") {
-      const next = before === ">" ? parentElement(element) : element.previousElementSibling;
+      const next = before === ">" ? parentElement(element) : dom.previousElement(element);
       return next !== null && matchesUpTo(next, complex, i - 1);
     }
-    const step = before === "~" ? (each: Element) => each.previousElementSibling : parentElement;
+    const step = before === "~" ? (each: Element) => dom.previousElement(each) : parentElement;
     for (let each = step(element); each; each = step(each)) if (matchesUpTo(each, complex, i - 1)) return true;
     return false;
   }
@@ -147,7 +147,7 @@ export function createFind(dom: Dom, roles: Roles, names: Names) {
   }
 
   function byXPath(xpath: string): Element[] {
-    const result = document.evaluate(xpath, document, null, XPathResult.ORDERED_NODE_SNAPSHOT_TYPE, null);
+    const result = dom.xpath(document, xpath, document, null, XPathResult.ORDERED_NODE_SNAPSHOT_TYPE);
     const found = new Set<Element>();
     for (let i = 0; i < result.snapshotLength; i += 1) {
       const node = result.snapshotItem(i);

@@ -88,7 +88,7 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
         changed = changes.end();
       }
     }
-    const loading = document.readyState === "loading";
+    const loading = dom.readyState(document) === "loading";
     const settled = !isOpen(answer.once) || request.waitMs === 0 || changed || loading;
     return { ...answer.once, atOnce: answer === first, changed, loading, busy: settled ? null : busySign() } as never;
   }
@@ -151,10 +151,10 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
   /** A visible spinner, skeleton, `aria-busy`, or a short text such as "Loading…". */
   function busySign(): string | null {
     const shows = (element: Element) =>
-      element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && dom.isVisible(element);
+      dom.checkVisibility(element, { opacityProperty: true, visibilityProperty: true }) && dom.isVisible(element);
     for (const tree of dom.trees()) for (const element of dom.queryAll(tree, BUSY)) if (shows(element)) return dom.describe(element);
     const body = dom.bodyOf(document);
-    const walker = body && document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
+    const walker = body && dom.walker(document, body, NodeFilter.SHOW_TEXT);
     for (let seen = 0; walker?.nextNode() && seen < 20_000; seen += 1) {
       const text = walker.currentNode.nodeValue ?? "";
       const parent = dom.parentNode(walker.currentNode);

@@ -38,8 +38,8 @@ export function createNames(dom: Dom, roles: Roles) {
 
   function referenced(element: Element, name: string): Element[] {
     const ids = (attribute(element, name) ?? "").split(/\s+/).filter(Boolean);
-    const root = dom.rootOf(element) as Document | ShadowRoot;
-    return "getElementById" in root ? [...new Set(ids.flatMap((id) => root.getElementById(id) ?? []))] : [];
+    const root = dom.rootOf(element);
+    return root instanceof Document || root instanceof ShadowRoot ? [...new Set(ids.flatMap((id) => dom.byId(root, id) ?? []))] : [];
   }
 
   function alternative(element: Element, walk: Walk): string {
@@ -94,7 +94,7 @@ export function createNames(dom: Dom, roles: Roles) {
     const value = (element as HTMLInputElement).value;
     if (role === "textbox" || role === "searchbox") {
       seen.add(element);
-      return /^(INPUT|TEXTAREA)$/.test(tagName(element)) ? value : (element.textContent ?? "");
+      return /^(INPUT|TEXTAREA)$/.test(tagName(element)) ? value : dom.textContent(element);
     }
     if (role === "combobox" || role === "listbox") {
       seen.add(element);
@@ -146,7 +146,7 @@ export function createNames(dom: Dom, roles: Roles) {
       return done(title.trim() ? title : placeholder);
     }
     const ofChild = (child: string): string | null => {
-      const found = [...element.children].find((each) => tagName(each) === child);
+      const found = [...dom.children(element)].find((each) => tagName(each) === child);
       return found ? alternative(found, { ...fresh(walk.seen), via: "label" }) : null;
     };
     switch (tag) {
@@ -160,7 +160,7 @@ export function createNames(dom: Dom, roles: Roles) {
       case "AREA":
         return done(attribute(element, "alt") || title);
       case "SVG": {
-        const name = [...element.children].find((each) => tagName(each) === "TITLE")?.textContent;
+        const name = [...dom.children(element)].find((each) => tagName(each) === "TITLE")?.textContent;
         return name ? done(name) : null;
       }
       default:

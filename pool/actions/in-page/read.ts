@@ -11,7 +11,7 @@ export function createRead(dom: Dom) {
   function read(element: Element, { mode, limit }: { mode: "text" | "html" | "value" | "markdown"; limit: number }): TaskOutcome {
     const text =
       mode === "html"
-        ? element.outerHTML
+        ? dom.outerHtml(element)
         : mode === "value"
           ? fieldValue(element)
           : mode === "markdown"
@@ -34,8 +34,7 @@ export function createRead(dom: Dom) {
     if (SCREENED.test(tag)) return (element as HTMLInputElement).value;
     const hasShadow = dom.shadowRoot(element) !== null || [...dom.queryAll(element, "*")].some((each) => dom.shadowRoot(each) !== null);
     if (hasShadow) return flatText(element).trim();
-    // biome-ignore lint/performance/useDomNodeTextContent: what is shown is wanted, not what is in the source
-    return (element instanceof HTMLElement ? element.innerText : (element.textContent ?? "")).trim();
+    return (element instanceof HTMLElement ? dom.shownText(element) : dom.textContent(element)).trim();
   }
 
   /** As `innerText`, roughly, through shadow roots and slots. */
@@ -70,12 +69,12 @@ export function createRead(dom: Dom) {
 
   /** Only what is shown, without scripts, styles or handlers, links absolute: safe to parse, and small. */
   function plainHtml(root: Element): string {
-    const copy = document.implementation.createHTMLDocument("");
+    const copy = dom.implementationOf(document).createHTMLDocument("");
     const build = (element: Element): Element | null => {
       const tag = dom.tagName(element);
       if (DROPPED.test(tag)) return null;
       const { display, visibility } = dom.styleOf(element);
-      if (display === "none" || (visibility !== "visible" && element.children.length === 0)) return null;
+      if (display === "none" || (visibility !== "visible" && dom.children(element).length === 0)) return null;
       if (SCREENED.test(tag)) {
         const field = copy.createElement("span");
         field.textContent = (element as HTMLInputElement).type === "password" ? "" : shownText(element);
@@ -101,7 +100,7 @@ export function createRead(dom: Dom) {
   function absolute(url: string): string {
     if (/^\s*(data|javascript):/i.test(url)) return "";
     try {
-      return new URL(url, document.baseURI).href;
+      return new URL(url, dom.baseUri(document)).href;
     } catch {
       return url; // not a URL: the text is all there is to show
     }
@@ -119,7 +118,7 @@ export function createRead(dom: Dom) {
       const room = dx !== 0 ? element.scrollWidth - element.clientWidth : element.scrollHeight - element.clientHeight;
       return room > 1 && /auto|scroll|overlay/.test(dx !== 0 ? overflowX : overflowY);
     };
-    const page = document.scrollingElement;
+    const page = dom.scrollerOf(document);
     for (let each = found; each; each = dom.parentElement(each)) if (each !== page && canScroll(each)) return { done: moves(each) };
     if (page && moves(page)) return { done: true };
     if (found) return { done: false };

@@ -63,8 +63,9 @@ export function createRoles(dom: Dom) {
     if (type === "hidden") return null;
     if (/^(|email|search|tel|text|url)$/.test(type)) {
       const list = attribute(input, "list");
-      const root = dom.rootOf(input) as Document | ShadowRoot;
-      if (list && "getElementById" in root && root.getElementById(list)?.localName === "datalist") return "combobox";
+      const root = dom.rootOf(input);
+      if (list && (root instanceof Document || root instanceof ShadowRoot) && dom.byId(root, list)?.localName === "datalist")
+        return "combobox";
       return type === "search" ? "searchbox" : "textbox";
     }
     return INPUTS[type] ?? "textbox";
@@ -84,7 +85,7 @@ export function createRoles(dom: Dom) {
 
   /** Presentational roles do not hold on what has ARIA of its own, or can be focused. */
   const keepsRole = (element: Element): boolean =>
-    element.getAttributeNames().some((name) => GLOBAL_ARIA.test(name)) || ((element as HTMLElement).tabIndex >= 0 && isFocusable(element));
+    dom.attributeNames(element).some((name) => GLOBAL_ARIA.test(name)) || ((element as HTMLElement).tabIndex >= 0 && isFocusable(element));
   const isFocusable = (element: Element): boolean =>
     hasAttribute(element, "tabindex") || /^(A|BUTTON|INPUT|SELECT|TEXTAREA|SUMMARY)$/.test(tagName(element));
 

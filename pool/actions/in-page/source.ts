@@ -5,6 +5,7 @@ import { createEdit } from "./edit.ts";
 import { createFind } from "./find.ts";
 import { createLook, type LookAnswer, type LookRequest } from "./look.ts";
 import { createNames } from "./names.ts";
+import { createNative } from "./native.ts";
 import { createRead } from "./read.ts";
 import { createRoles } from "./roles.ts";
 
@@ -45,7 +46,7 @@ function join(
     async rest({ frames }: { frames: number }) {
       for (let i = 0; i < frames; i += 1) await dom.nextFrame();
       await new Promise((resolve) => setTimeout(resolve));
-      return { loading: document.readyState === "loading" };
+      return { loading: dom.readyState(document) === "loading" };
     },
     offer: look.offer,
     throughFrame: aim.throughFrame,
@@ -66,4 +67,4 @@ const PARTS = {
   read: createRead,
 };
 const parts = Object.entries(PARTS).map(([name, part]) => `${name}: ${part}`);
-export const ENGINE_SOURCE = `(${join})((${createDom})(), { ${parts.join(",\n")} })`;
+export const ENGINE_SOURCE = `(${join})((${createDom})((${createNative})()), { ${parts.join(",\n")} })`;

@@ -1,0 +1,78 @@
+/**
+ * The browser's own properties and methods, taken from the prototypes. Each function of this folder runs in the page, in a world of its
+ * own: its text is sent there, so it may use nothing but its arguments and the browser. The page's scripts cannot reach that world; its
+ * markup can still shadow properties of forms and documents (`<form><input name=parentNode>`, `<img name=evaluate>`).
+ */
+export function createNative() {
+  // biome-ignore lint/suspicious/noExplicitAny: a getter of any prototype
+  const getter = (prototype: object, name: string): ((of: any) => any) => {
+    const get = Object.getOwnPropertyDescriptor(prototype, name)?.get as () => unknown;
+    return (of) => Reflect.apply(get, of, []);
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: a method of any prototype
+  const method = (prototype: any, name: string): ((of: any, ...args: any[]) => any) => {
+    const call = prototype[name] as (...args: unknown[]) => unknown;
+    return (of, ...args) => Reflect.apply(call, of, args);
+  };
+  type Root = Document | ShadowRoot;
+  /** One function for documents, shadow roots and elements, which have it from different prototypes. */
+  const ofAny = <F extends (of: never, ...args: never[]) => unknown>(
+    make: typeof getter | typeof method,
+    name: string,
+    fragment: object,
+  ): F => {
+    const [document, shadow] = [make(Document.prototype, name), make(fragment, name)];
+    return ((of: Node, ...args: never[]) => (of.nodeType === 9 ? document : shadow)(of, ...args)) as unknown as F;
+  };
+  const inElement = method(Element.prototype, "querySelectorAll");
+  const inRoot = ofAny<(root: Node, css: string) => NodeListOf<Element>>(method, "querySelectorAll", DocumentFragment.prototype);
+
+  return {
+    parentNode: getter(Node.prototype, "parentNode") as (node: Node) => Node | null,
+    childNodes: getter(Node.prototype, "childNodes") as (node: Node) => NodeListOf<ChildNode>,
+    textContent: getter(Node.prototype, "textContent") as (node: Node) => string,
+    isConnected: getter(Node.prototype, "isConnected") as (node: Node) => boolean,
+    rootOf: method(Node.prototype, "getRootNode") as (node: Node) => Node,
+
+    children: getter(Element.prototype, "children") as (element: Element) => HTMLCollection,
+    previousElement: getter(Element.prototype, "previousElementSibling") as (element: Element) => Element | null,
+    shadowRoot: getter(Element.prototype, "shadowRoot") as (element: Element) => ShadowRoot | null,
+    slotOfElement: getter(Element.prototype, "assignedSlot") as (element: Element) => HTMLSlotElement | null,
+    slotOfText: getter(Text.prototype, "assignedSlot") as (text: Text) => HTMLSlotElement | null,
+    localName: getter(Element.prototype, "localName") as (element: Element) => string,
+    outerHtml: getter(Element.prototype, "outerHTML") as (element: Element) => string,
+    shownText: getter(HTMLElement.prototype, "innerText") as (element: Element) => string,
+    attribute: method(Element.prototype, "getAttribute") as (element: Element, name: string) => string | null,
+    hasAttribute: method(Element.prototype, "hasAttribute") as (element: Element, name: string) => boolean,
+    attributeNames: method(Element.prototype, "getAttributeNames") as (element: Element) => string[],
+    matches: method(Element.prototype, "matches") as (element: Element, css: string) => boolean,
+    closestIn: method(Element.prototype, "closest") as (element: Element, css: string) => Element | null,
+    rectOf: method(Element.prototype, "getBoundingClientRect") as (element: Element) => DOMRect,
+    rectsOf: method(Element.prototype, "getClientRects") as (element: Element) => DOMRectList,
+    checkVisibility: method(Element.prototype, "checkVisibility") as (element: Element, options?: CheckVisibilityOptions) => boolean,
+    scrollTo: method(Element.prototype, "scrollIntoView") as (element: Element, options: ScrollIntoViewOptions) => void,
+
+    queryAll: (root: Node, css: string): NodeListOf<Element> =>
+      root.nodeType === 1 ? inElement(root, css) : inRoot(root as never, css as never),
+    byId: ofAny<(root: Root, id: string) => Element | null>(method, "getElementById", DocumentFragment.prototype),
+    elementAt: ofAny<(root: Root, x: number, y: number) => Element | null>(method, "elementFromPoint", ShadowRoot.prototype),
+    activeIn: ofAny<(root: Root) => Element | null>(getter, "activeElement", ShadowRoot.prototype),
+    headOf: getter(Document.prototype, "head") as (document: Document) => Element | null,
+    bodyOf: getter(Document.prototype, "body") as (document: Document) => HTMLElement | null,
+    readyState: getter(Document.prototype, "readyState") as (document: Document) => DocumentReadyState,
+    scrollerOf: getter(Document.prototype, "scrollingElement") as (document: Document) => Element | null,
+    implementationOf: getter(Document.prototype, "implementation") as (document: Document) => DOMImplementation,
+    baseUri: getter(Node.prototype, "baseURI") as (document: Document) => string,
+    xpath: method(Document.prototype, "evaluate") as (
+      document: Document,
+      xpath: string,
+      context: Node,
+      resolver: null,
+      type: number,
+    ) => XPathResult,
+    range: method(Document.prototype, "createRange") as (document: Document) => Range,
+    walker: method(Document.prototype, "createTreeWalker") as (document: Document, root: Node, show: number) => TreeWalker,
+  };
+}
+
+export type Native = ReturnType<typeof createNative>;
