@@ -36,9 +36,9 @@ export async function bench(): Promise<BenchResult> {
   };
   const rates = { bare: [] as number[], ours: [] as number[] };
   for (let round = 0; round < ROUNDS; round++) {
-    await untilIdle(system);
+    await untilIdle(system, 0);
     rates.bare.push(SESSIONS / (await minutesFor(bare)));
-    await untilIdle(system);
+    await untilIdle(system, 0);
     rates.ours.push(SESSIONS / (await minutesFor(ours)));
   }
   const ratios = rates.ours.map((each, i) => each / (rates.bare[i] as number));
