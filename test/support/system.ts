@@ -72,7 +72,7 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
   const startNode = (more: Record<string, string> = {}) => start(["pool/main.ts"], { ...nodeEnv, ...more }, `http://127.0.0.1:${nodePort}`);
   let node = await startNode();
   opened.defer(() => node.end());
-  const chromeFolder = await chromeFolderOf(node.url);
+  const chromeFolder = env.CHROME_WS_ENDPOINTS ? "none: its Chromes are remote" : await chromeFolderOf(node.url);
   const edgeArgs = runtime === "deno" ? ["run", "--allow-net", "--allow-env", "--allow-read", "edge/main.ts"] : ["edge/main.ts"];
   const edge = await start(
     edgeArgs,
