@@ -24,6 +24,13 @@ export type Platform = {
   onPassed?: (bytes: number) => void;
 };
 
+/** An edge that listens. Disposing it ends every connection at once. */
+export type RunningEdge = AsyncDisposable & {
+  url: string;
+  /** Takes no new connection, and resolves when those there are have ended, or the time is over. */
+  drain(limitMs: number): Promise<void>;
+};
+
 /** Times that only tests have reason to change. */
 export type EdgeLimits = Partial<EventsDeps> & LocateLimits & { keepaliveMs?: number; refreshMs?: number; forgetMs?: number };
 

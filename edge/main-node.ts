@@ -1,31 +1,35 @@
 /** The edge on Node. */
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { getRequestListener, type HttpBindings } from "@hono/node-server";
-import { AppError } from "../shared/errors.ts";
+import { getRequestListener, type HttpBindings, RequestError } from "@hono/node-server";
+import { pause } from "../shared/deadline.ts";
+import { AppError, type ErrorBody, toErrorDetail } from "../shared/errors.ts";
 import { answerError, commonHead } from "./answers.ts";
 import type { EdgeConfig } from "./config.ts";
-import { type EdgeLimits, openEdge } from "./edge.ts";
+import { type EdgeLimits, openEdge, type RunningEdge } from "./edge.ts";
 import type { EdgeBindings } from "./endpoint.ts";
 import { createCollector } from "./main-collector.ts";
 import { connectOnNode } from "./main-node-connect.ts";
 
 const KEEP_ALIVE_MS = 65_000; // longer than the idle time of common load balancers, so that it is them who close
 
-export type Started = AsyncDisposable & { url: string };
-
-/** Resolves once it listens. Disposing it ends every connection. */
-export async function startOnNode(config: EdgeConfig, limits: EdgeLimits = {}): Promise<Started> {
+/** Resolves once it listens. */
+export async function startOnNode(config: EdgeConfig, limits: EdgeLimits = {}): Promise<RunningEdge> {
   const edge = openEdge(config, { connect: connectOnNode, onPassed: createCollector() }, limits);
   const listener = getRequestListener(
     (request, env) => {
       const { incoming, outgoing } = env as HttpBindings; // HTTP/1.1 is what this server speaks
+      if (incoming.headers.host === undefined && incoming.httpVersionMinor > 0) return answerBadRequest();
       const bindings: EdgeBindings = { breakOff: () => breakOff(incoming, outgoing) };
       return edge.app.fetch(request, bindings);
     },
-    { overrideGlobalObjects: true, errorHandler: () => badRequest(400) },
+    {
+      errorHandler: (error) => (error instanceof RequestError ? answerBadRequest() : answerError(commonHead(crypto.randomUUID()), error)),
+      hostname: "localhost",
+    },
   );
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, listener);
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requireHostHeader: false }, listener);
   server.on("clientError", onClientError);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -36,6 +40,11 @@ export async function startOnNode(config: EdgeConfig, limits: EdgeLimits = {}): 
   edge.log.info("The edge listens", { url, runtime: `node ${process.versions.node}` });
   return {
     url,
+    async drain(limitMs) {
+      const closed = once(server, "close");
+      server.close(); // idle connections go with it
+      await Promise.race([closed, pause(limitMs)]);
+    },
     async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();
@@ -50,20 +59,24 @@ function breakOff(incoming: IncomingMessage, outgoing: ServerResponse): void {
   else outgoing.destroy();
 }
 
-function badRequest(status: number): Response {
-  const error = new AppError("VALIDATION_FAILED", "The request is not HTTP as it should be");
-  const { headers, body } = answerError(commonHead(crypto.randomUUID()), error);
-  return new Response(body, { status, headers });
+/** What is not even a request gets an answer in the shape of all errors, as far as one can be given. */
+function badRequest(): { text: string; headers: Record<string, string> } {
+  const detail = toErrorDetail(new AppError("VALIDATION_FAILED", "The request is not HTTP as it should be"));
+  const text = JSON.stringify({ error: detail } satisfies ErrorBody);
+  return { text, headers: { ...commonHead(crypto.randomUUID()), "Content-Type": "application/json" } };
 }
 
-/** What is not even a request gets an answer in our shape too, as far as that is possible. */
+function answerBadRequest(): Response {
+  const { text, headers } = badRequest();
+  return new Response(text, { status: 400, headers });
+}
+
 function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
-  const { headers } = badRequest(status);
-  const body = JSON.stringify({ error: { code: "VALIDATION_FAILED", message: "The request is not HTTP as it should be", details: null } });
-  const lines = [...headers].map(([name, value]) => `${name}: ${value}`);
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("\r\n")}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  const { text, headers } = badRequest();
+  const lines = Object.entries({ ...headers, "Content-Length": text.length, Connection: "close" }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
   );
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${text}`);
 }

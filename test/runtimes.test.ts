@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { RunEvent } from "../shared/event.ts";
-import { formatEvent, parseFrames } from "../shared/sse.ts";
+import { formatEvent } from "../shared/sse.ts";
 import { findDeno } from "./support/deno.ts";
 import { edgeOnDeno, edgeOnNode, KEYS, type TestEdge } from "./support/edge.ts";
 import {
@@ -22,6 +22,7 @@ import {
   status,
 } from "./support/stand-in-faults.ts";
 import { StandInNode, type StandInRun, StandInStore } from "./support/stand-in-node.ts";
+import { collect, eventReader, nextClosed, nextOpened, readEvents, same, whenSettled } from "./support/streams.ts";
 
 const IDLE_MS = 300;
 const runtimes = [
@@ -466,48 +467,4 @@ const steps = (n: number): RunEvent[] =>
   );
 function complete(): RunEvent {
   return { type: "complete", at, status: "completed" };
-}
-
-/** Without a difference of two hundred thousand lines when it is not so. */
-const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
-
-async function collect(response: Response): Promise<{ bytes: Uint8Array; broken: boolean }> {
-  const chunks: Uint8Array[] = [];
-  try {
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) chunks.push(chunk);
-    return { bytes: new Uint8Array(Buffer.concat(chunks)), broken: false };
-  } catch {
-    return { bytes: new Uint8Array(Buffer.concat(chunks)), broken: true };
-  }
-}
-
-async function* eventReader(response: Response): AsyncGenerator<{ id: number; event: string | null }> {
-  for await (const { id, event, data } of parseFrames(response.body as unknown as AsyncIterable<Uint8Array>)) {
-    if (data !== null) yield { id: Number(id), event };
-  }
-}
-const readEvents = (response: Response) => Array.fromAsync(eventReader(response));
-
-async function nextOpened(node: StandInNode, route: string): Promise<void> {
-  for await (const [name] of on(node, "opened")) if (name === route) return;
-}
-
-async function nextClosed(node: StandInNode, route: string): Promise<{ complete: boolean }> {
-  for await (const [name, how] of on(node, "closed")) if (name === route) return how as { complete: boolean };
-  throw new Error("unreachable");
-}
-
-async function* on(node: StandInNode, event: "opened" | "closed"): AsyncGenerator<unknown[]> {
-  for (;;) yield await once(node, event);
-}
-
-/** The value once it has not changed for a while: the only way to see that nothing happens. */
-async function whenSettled(read: () => number): Promise<number> {
-  for (let last = -1, same = 0; ; ) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const now = read();
-    same = now === last && now > 0 ? same + 1 : 0;
-    if (same === 6) return now;
-    last = now;
-  }
 }

@@ -29,8 +29,9 @@ export function createPoolClient(members: Members): PoolClient {
       signal: options.signal,
     });
 
-  const post = (target: string, options: CallOptions, sent: (node: KnownNode) => void) =>
-    firstAnswer(
+  const post = async (target: string, options: CallOptions, sent: (node: KnownNode) => void) => {
+    await members.ready(); // who is best is known from then on
+    return firstAnswer(
       members.forNewRun(),
       async (node) => {
         const answer = await node.client.json("POST", target, { ...options, limitMs: CREATE_LIMIT_MS });
@@ -39,6 +40,7 @@ export function createPoolClient(members: Members): PoolClient {
       },
       { isFailure: (error): error is AppError => isNodeFailure(error) || (error instanceof AppError && error.code === "POOL_SATURATED") },
     );
+  };
 
   const nodes: PoolClient["nodes"] = async (asker) => {
     const { value } = await any("GET", "/nodes", { asker });

@@ -24,8 +24,9 @@ export function healthEndpoints({ members, metrics }: { members: Members; metric
       scope: null,
       summary: "Can runs be taken?",
       answers: { 200: { description: "At least one node is ready", schema: ReadinessSchema } },
-      errors: ["POOL_SATURATED", "POOL_UNREACHABLE"],
-      handle({ head }) {
+      errors: ["POOL_SATURATED"],
+      async handle({ head }) {
+        await members.ready();
         const reasons = whyNotReady(members);
         if (reasons === null) return answerJson(head, { ready: true, reasons: [] });
         const error: ErrorDetail = toErrorDetail(new AppError("POOL_SATURATED", "No node of the pool is ready", { details: { reasons } }));
