@@ -7,7 +7,7 @@ import type { Aim } from "./in-page/aim.ts";
 import { type Found, locate } from "./locate.ts";
 import { FrameGone, type FrameRef, type PageLink } from "./page-link.ts";
 import { shown } from "./selector-syntax.ts";
-import { markInput } from "./settle.ts";
+import { handled, markInput } from "./settle.ts";
 
 /** Chrome drops input until a new document is drawn; a click of which no frame has heard is sent again, so often. */
 const LOST_CLICKS = 3;
@@ -62,8 +62,11 @@ async function clickFound(attempt: Attempt, { params }: ActionOf<"click">, { lin
   attempt.obstacle = null;
   attempt.dispatched = true; // from here on it may have reached the page, whatever happens to us
   await untilAborted(sendClicks(session, params, { x, y }), signal);
-  const verdict = began() ? null : await activity.orOnce(link.call(frame, "verdict", undefined, signal).catch(ifGone), began, signal);
-  if (link.input) link.input.handledAt = performance.now();
+  const verdict = began()
+    ? null
+    : await activity.orOnce(link.call(frame, "verdict", { inMain: frame.parent === null }, signal).catch(ifGone), began, signal);
+  if (frame.parent) await handled(link, signal);
+  else if (link.input) link.input.handledAt = performance.now();
   attempt.dispatched = verdict === null || verdict.kind === "hit"; // its document went away, or a window opened: the click did that
   if (verdict?.kind === "missed") return { retry: `covered by ${verdict.by}` }; // swallowed before the page saw it
   return verdict?.kind === "none" ? "lost" : "done";

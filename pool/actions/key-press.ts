@@ -42,8 +42,8 @@ async function fill(attempt: Attempt, selector: NonNullable<ActionOf<"key_press"
 
 async function typeInto(attempt: Attempt, { link, frame, done, at }: Found, text: string): Promise<boolean> {
   const { signal } = attempt;
-  const { step } = done as FillPlan;
-  await attempt.context.observe?.input({});
+  const { step, box } = done as FillPlan;
+  await attempt.context.observe?.input(frame.parent ? {} : { point: { x: box.x + box.width / 2, y: box.y + box.height / 2 }, box });
   signal.throwIfAborted();
   markInput(link, { typed: true, at });
   sent(attempt);

@@ -3,9 +3,9 @@
 import type { Selector } from "../../shared/action.ts";
 import { pause } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
-import { offerAriaMatches } from "./aria.ts";
 import type { Attempt } from "./attempt.ts";
-import type { LookAnswer, LookRequest } from "./in-page/look.ts";
+import { lookEverywhere, type Seen } from "./frame-looks.ts";
+import type { LookAnswer } from "./in-page/look.ts";
 import { FrameGone, type FrameRef, type PageLink } from "./page-link.ts";
 import { type ParsedSelector, parseSelector, shown } from "./selector-syntax.ts";
 import { isUnsettled, settle } from "./settle.ts";
@@ -23,7 +23,6 @@ export type Purpose = {
   task: "aim" | "fill" | "focus" | "choose" | "read" | "scroll" | null;
   arg?: unknown;
 };
-type Seen = { frame: FrameRef; answer: LookAnswer };
 
 /**
  * Finds the element and does the task on it, in one go. The primary selector first; a fallback may win once those before it have had their time.
@@ -40,6 +39,7 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
   let open = 1;
   let openedAt = performance.now();
   let restingSince = openedAt;
+  const deaf = new Map<string, number>();
   for (let stays = 0; ; ) {
     const link = await attempt.tabs.ready(signal);
     const restMs = (open < candidates.length ? openedAt + shareMs : attempt.endAt) - performance.now();
@@ -47,7 +47,7 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
     const at = performance.now();
     let seen: Seen;
     try {
-      seen = await lookEverywhere(link, candidates.slice(0, open), purpose, waitMs, signal);
+      seen = await lookEverywhere({ link, queries: candidates.slice(0, open), ...purpose, deaf, signal }, waitMs);
     } catch (error) {
       if (!(error instanceof FrameGone)) throw error;
       await pause(10, signal); // the next document is not there yet
@@ -91,82 +91,6 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
       }
     }
   }
-}
-
-/** The main frame first, then the others in order; inside the page for `waitMs`, in all of them at once. The first that has it wins. */
-async function lookEverywhere(
-  link: PageLink,
-  candidates: ParsedSelector[],
-  purpose: Purpose,
-  waitMs: number,
-  signal: AbortSignal,
-): Promise<Seen> {
-  const request = { queries: candidates, want: purpose.want, task: purpose.task, arg: purpose.arg, goal: "there" as const };
-  const main = link.main;
-  const frames = link.activity.hasChildFrames ? await link.frames(signal) : [main];
-  const look = async (frame: FrameRef, ms: number): Promise<Seen> => {
-    await offerAriaMatches(link, frame, candidates, signal);
-    return { frame, answer: await link.call(frame, "look", { ...request, waitMs: ms } satisfies LookRequest, signal) };
-  };
-  if (frames.length === 1) return await look(main, waitMs);
-  const once = await look(main, 0);
-  if (once.answer.kind !== "missing") return once;
-  const rest = await Promise.all(frames.slice(1).map((frame) => look(frame, 0).catch(ifGone)));
-  const all = [once, ...rest.filter((each) => each !== null)];
-  const best = all.filter(({ answer }) => answer.kind !== "missing").toSorted((a, b) => indexOf(a) - indexOf(b))[0];
-  if (best || waitMs === 0) return best ?? merged(all);
-  const staying = frames.map((frame) => look(frame, waitMs).catch(ifGone));
-  const first = Promise.any(staying.map(async (each) => found(await each))).catch(() => null);
-  return (await first) ?? merged((await Promise.all(staying)).filter((each) => each !== null));
-}
-
-/** Stays up to `waitMs` until none of the frames has a match for any candidate. */
-export async function lookUntilGone(
-  link: PageLink,
-  candidates: ParsedSelector[],
-  want: LookRequest["want"],
-  waitMs: number,
-  signal: AbortSignal,
-): Promise<LookAnswer> {
-  const frames = link.activity.hasChildFrames ? await link.frames(signal) : [link.main];
-  const answers = await Promise.all(
-    frames.map(async (frame) => {
-      await offerAriaMatches(link, frame, candidates, signal);
-      return await link.call(frame, "look", { queries: candidates, want, task: null, goal: "gone", waitMs } satisfies LookRequest, signal);
-    }),
-  );
-  return answers.find(({ kind }) => kind !== "missing") ?? (answers[0] as LookAnswer);
-}
-
-const indexOf = ({ answer }: Seen): number => ("index" in answer ? answer.index : 0);
-
-const ifGone = (error: unknown): null => {
-  if (error instanceof FrameGone) return null; // a frame that comes and goes hides nothing in the others
-  throw error;
-};
-
-function found(seen: Seen | null): Seen {
-  if (!seen || seen.answer.kind === "missing") throw new Error("Not here");
-  return seen;
-}
-
-/** What several frames said that have nothing. */
-function merged(all: Seen[]): Seen {
-  const answers = all.map(({ answer }) => answer);
-  const totals = answers.flatMap((answer) => (answer.kind === "missing" ? [answer.totals] : []));
-  const [first] = all;
-  if (!first) throw new FrameGone("Every frame was replaced");
-  return {
-    frame: first.frame,
-    answer: {
-      kind: "missing",
-      totals: (totals[0] ?? []).map((_, i) => totals.reduce((sum, each) => sum + (each[i] ?? 0), 0)),
-      atOnce: false,
-      changed: answers.some(({ changed }) => changed),
-      loading: answers.some(({ loading }) => loading),
-      busy: answers.map(({ busy }) => busy).find((busy) => busy !== null) ?? null,
-    },
-  };
 }
 
 function tellChoice(attempt: Attempt, candidates: ParsedSelector[], answer: Extract<LookAnswer, { kind: "found" }>): void {

@@ -1,11 +1,13 @@
 /** Our own line to a page: a CDP session beside puppeteer's, and the engine in a world of its own in each frame that we look into. */
 import type { CDPSession, Page, Protocol } from "puppeteer-core";
-import { untilAborted } from "../../shared/deadline.ts";
+import { untilAborted, withDeadline } from "../../shared/deadline.ts";
 import { Activity } from "./activity.ts";
 import { ENGINE_SOURCE, type Engine } from "./in-page/source.ts";
 import type { Input } from "./settle.ts";
 
 const WORLD = "understudy";
+/** A frame that does not answer for so long is left out. */
+const DEAF_MS = 500;
 
 /** A frame, and the session that speaks for it: frames in another process have one of their own. */
 export type FrameRef = { id: string; session: CDPSession; parent: FrameRef | null };
@@ -106,9 +108,14 @@ export class PageLink {
       for (const child of tree.childFrames ?? []) add(session, child, frame);
     };
     const sessions = [{ session: this.session, parent: null as CDPSession | null }, ...this.#children.values()];
-    const trees = await untilAborted(
-      Promise.all(sessions.map(({ session }) => session.send("Page.getFrameTree").catch(() => null))), // gone meanwhile
-      signal,
+    const treeOf = (session: CDPSession) => () => session.send("Page.getFrameTree");
+    const trees = await Promise.all(
+      sessions.map(({ session }) =>
+        withDeadline(DEAF_MS, treeOf(session), { signal }).catch(() => {
+          signal.throwIfAborted();
+          return null; // gone meanwhile, or hung
+        }),
+      ),
     );
     for (const [i, tree] of trees.entries()) {
       const { session, parent } = sessions[i] as (typeof sessions)[number];

@@ -83,7 +83,7 @@ function failure(action: Action, attempt: Attempt, error: unknown): ActionError 
     return new ActionError(`Cannot ${verb}${what}: the page went away`, { dispatched, cause: error });
   }
   if (!isOutOfTime(error)) return new ActionError(`Cannot ${verb}${what}: a fault of ours`, { dispatched, code: "INTERNAL", cause: error });
-  const mute = dispatched ? "the page did not come back from it" : "the page does not answer";
+  const mute = dispatched ? "the page did not come back from it" : (attempt.tabs.heldUpBy() ?? "the page does not answer");
   const why = obstacle ?? `${what.trim() || "on the page"}: ${mute}`;
   return new ActionError(`Cannot ${verb} ${why} (for ${seconds(timeoutMs)})`, { dispatched, details });
 }

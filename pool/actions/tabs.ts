@@ -22,6 +22,8 @@ export interface Tabs extends AsyncDisposable {
   url(): string;
   /** The active page's link, once tabs that are opening are open and a navigation that began has come to its document. */
   ready(signal: AbortSignal): Promise<PageLink>;
+  /** What `ready` is waiting for, in words for an error; null when it waits for nothing. */
+  heldUpBy(): string | null;
   /** Resolves when what the last action started is done and drawn: a navigation, requests. At most about 3 s after it; never rejects but with the signal's reason. */
   settled(signal: AbortSignal): Promise<void>;
 }
@@ -98,6 +100,7 @@ class OpenTabs implements Tabs {
     const link = await linkOf(page);
     const opener = (await target.opener()?.page()) ?? this.#tabs.at(-1)?.page ?? null;
     await this.prepare(page);
+    await link.session.send("Page.bringToFront"); // a tab in the background takes no input
     if (page.isClosed()) return;
     this.#tabs.push(this.#tab(page, link, opener));
   }
@@ -107,6 +110,10 @@ class OpenTabs implements Tabs {
     const [gone] = i < 0 ? [] : this.#tabs.splice(i, 1);
     const opener = this.#tabs.findIndex((tab) => tab.page === gone?.opener);
     if (gone && i === this.#tabs.length && opener >= 0) this.#tabs.push(...this.#tabs.splice(opener, 1)); // it was the active one: back to its opener
+    this.#tabs
+      .at(-1)
+      ?.link.session.send("Page.bringToFront")
+      .catch(() => {}); // it is closing too
     this.#changed();
   }
 
@@ -138,6 +145,11 @@ class OpenTabs implements Tabs {
       if (activity.isNavigating) await activity.until(() => !activity.isNavigating || this.#tabs.at(-1) !== active, NAVIGATION_MS, signal);
       if (this.#tabs.at(-1) === active) return active.link;
     }
+  }
+
+  heldUpBy(): string | null {
+    if (this.#opening.size > 0) return "a tab that is opening is not there yet";
+    return this.#tabs.at(-1)?.link.activity.isNavigating ? "the next document has not come yet" : null;
   }
 
   async settled(signal: AbortSignal): Promise<void> {

@@ -4,7 +4,7 @@ import type { Selector } from "../../shared/action.ts";
 import { pause } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
 import type { Attempt } from "./attempt.ts";
-import { lookUntilGone } from "./locate.ts";
+import { lookUntilGone } from "./frame-looks.ts";
 import { FrameGone } from "./page-link.ts";
 import { parseSelector, shown } from "./selector-syntax.ts";
 import { settle } from "./settle.ts";
@@ -15,11 +15,13 @@ const STAY_MS = 200;
 export async function untilGone(attempt: Attempt, selector: Selector, state: "hidden" | "detached"): Promise<void> {
   const { signal } = attempt;
   const candidates = [selector.primary, ...selector.fallbacks].map(parseSelector);
+  const want = state === "hidden" ? "visible" : "attached";
+  const deaf = new Map<string, number>();
   for (let stayMs = 0; ; stayMs = STAY_MS) {
     const link = await attempt.tabs.ready(signal);
     await settle(link, "act", signal);
     try {
-      const answer = await lookUntilGone(link, candidates, state === "hidden" ? "visible" : "attached", stayMs, signal);
+      const answer = await lookUntilGone({ link, queries: candidates, want, task: null, deaf, signal }, stayMs);
       if (answer.kind === "missing") return;
       if (answer.kind === "invalid") {
         const { source } = candidates[answer.index] ?? { source: selector.primary };

@@ -70,6 +70,44 @@ describe("frames and shadow roots", () => {
     expect(await bench.page.frames()[1]?.$("#p")).toBeNull();
   });
 
+  it("reads and clicks in a sandboxed frame that runs no scripts", async () => {
+    await using bench = await harness.open(`<iframe sandbox src="/in"></iframe><b>main</b>`, {
+      "/in": `<h1>Inside</h1><a href="#x">Jump</a>`,
+    });
+    await expect(bench.act("extract", { selector: "h1" })).resolves.toMatchObject({ text: "Inside" });
+    await bench.act("click", { selector: "text=Jump" });
+    expect(bench.page.frames()[1]?.url()).toMatch(/#x$/);
+    await expect(bench.act("click", { selector: "#nope", timeout_ms: 800 })).rejects.toThrow("#nope: nothing matches");
+  });
+
+  it("does without a frame that hangs", async () => {
+    await using bench = await harness.open(
+      `<iframe src="${harness.site.otherUrl}/in"></iframe><script>addEventListener('message', () => setTimeout(() => document.body.insertAdjacentHTML('beforeend', '<b>late</b>'), 700))</script>`,
+      {
+        "/in":
+          "<h1>Inside</h1><script>setTimeout(() => { parent.postMessage('hung', '*'); setTimeout(() => { while (true) {} }, 50) }, 200)</script>",
+      },
+    );
+    await expect(bench.act("extract", { selector: "b" })).resolves.toMatchObject({ text: "late" });
+    await bench.act("wait_for", { selector: "#nope", state: "hidden" });
+  });
+
+  it("chooses in one frame only when several have the element", async () => {
+    const inner = "<select id=s><option>One<option>Two</select>";
+    await using bench = await harness.open(
+      `<script>setTimeout(() => document.body.insertAdjacentHTML('beforeend', '<iframe src="/a"></iframe><iframe src="/b"></iframe>'), 200)</script>`,
+      { "/a": inner, "/b": inner },
+    );
+    await bench.act("select", { selector: "#s", label: "Two" });
+    const values = await Promise.all(
+      bench.page
+        .frames()
+        .slice(1)
+        .map((frame) => frame.waitForSelector("#s").then((s) => s?.evaluate((e) => (e as HTMLSelectElement).value))),
+    );
+    expect(values.toSorted()).toEqual(["One", "Two"]);
+  });
+
   it("clicks, types and reads in open shadow roots, through slots and overlays of their own", async () => {
     await using bench = await harness.open(`<x-card><span slot=title>Title</span></x-card><script>
       customElements.define('x-card', class extends HTMLElement { constructor() { super(); const root = this.attachShadow({ mode: 'open' });

@@ -121,6 +121,7 @@ describe("key_press", () => {
     };
     await bench.act("key_press", { selector: "#a", credential_ref: "password" }, { credential });
     expect(await bench.read("a.value")).toBe("hunter2");
+    expect(bench.inputs).toMatchObject([{ point: { x: expect.any(Number) }, box: { width: expect.any(Number) } }]);
     expect(JSON.stringify([bench.logs, bench.inputs])).not.toContain("hunter2");
     await expect(bench.act("key_press", { selector: "#a", credential_ref: "pin" }, { credential })).rejects.toThrow(
       'There is no credential "pin"',

@@ -143,7 +143,7 @@ describe("settling", () => {
 
   it("waits for nothing that the page does by itself", async () => {
     await using bench = await harness.open(
-      `<p>here</p><button onclick="n = 1">Go</button><script>setInterval(() => fetch('/poll'), 50)</script>`,
+      `<p>here</p><button onclick="n = 1">Go</button><script>setInterval(() => fetch('/poll'), 400)</script>`,
       {
         "/poll": (_, response) => void setTimeout(() => response.end(), 1_000),
       },

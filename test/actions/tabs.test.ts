@@ -51,6 +51,27 @@ describe("tabs", () => {
     expect(bench.tabs.active()).toBe(bench.page);
   });
 
+  it("brings a tab that opened in the background to the front", async () => {
+    await using bench = await harness.open(`<a href="/two">Two</a>`, {
+      "/two": '<h1>Two</h1><button onclick="state = document.visibilityState">Go</button>',
+    });
+    await bench.act("click", { selector: "text=Two", button: "middle" });
+    await bench.act("wait_for", { selector: "h1" });
+    await bench.act("click", { selector: "text=Go" });
+    expect(await bench.read("state")).toBe("visible");
+  });
+
+  it("says what it is waiting for when a document does not come", async () => {
+    await using bench = await harness.open(`<a href="/slow">Slow</a>`, { "/slow": () => {} });
+    const clicking = bench.act("click", { selector: "text=Slow" }).catch(() => {});
+    await bench.page.waitForRequest(`${harness.site.url}/slow`);
+    await expect(bench.act("extract", { selector: "h1", timeout_ms: 500 })).rejects.toThrow(
+      "Cannot extract h1: the next document has not come yet (for 0.5 s)",
+    );
+    bench.stop.abort();
+    await clicking;
+  });
+
   it("says so when every tab is closed", async () => {
     await using bench = await harness.open("<p>x</p>");
     await bench.page.close();

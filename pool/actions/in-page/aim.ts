@@ -167,12 +167,12 @@ export function createAim(dom: Dom, roles: Roles) {
     for (const name of EVENTS) addEventListener(name, onEvent, { capture: true, passive: false });
   }
 
-  /** What became of the click, once the page's own handlers and what they queued have run. */
-  async function verdict(): Promise<ClickVerdict> {
+  /** What became of the click; where scripts run, once the page's own handlers and what they queued have run. */
+  async function verdict({ inMain }: { inMain: boolean }): Promise<ClickVerdict> {
     const mine = armed;
     armed = null;
     mine?.stop();
-    await new Promise((resolve) => setTimeout(resolve));
+    if (inMain) await new Promise((resolve) => setTimeout(resolve)); // a sandboxed frame may run no timers
     return mine?.verdict ?? { kind: "none" };
   }
 

@@ -4,7 +4,7 @@ import type { TaskOutcome } from "./look.ts";
 import type { Roles } from "./roles.ts";
 
 /** `type`: the field has the focus and its content is selected; `done`: the value is set. */
-export type FillPlan = { step: "type" | "clear" | "done" };
+export type FillPlan = { step: "type" | "clear" | "done"; box: { x: number; y: number; width: number; height: number } };
 
 export function createEdit(dom: Dom, roles: Roles) {
   type Field = HTMLInputElement | HTMLTextAreaElement;
@@ -36,7 +36,7 @@ export function createEdit(dom: Dom, roles: Roles) {
       if (!dom.isEditable(element)) return { never: "it is not a field that takes text" };
       if (!focusOn(element)) return { notYet: "it does not take the focus" };
       getSelection()?.selectAllChildren(element);
-      return plan(text, dom.textContent(element));
+      return plan(element, stepFor(text, dom.textContent(element)));
     }
     if (element.readOnly) return { notYet: "it is read-only" };
     const type = dom.tagName(element) === "TEXTAREA" ? "textarea" : element.type;
@@ -48,12 +48,14 @@ export function createEdit(dom: Dom, roles: Roles) {
     dom.scrollTo(element, { block: "nearest", inline: "nearest", behavior: "instant" });
     if (!focusOn(element)) return { notYet: "it does not take the focus" };
     element.select();
-    return plan(text, element.value);
+    return plan(element, stepFor(text, element.value));
   }
 
-  const plan = (text: string, has: string): TaskOutcome => ({
-    done: { step: text !== "" ? "type" : has !== "" ? "clear" : "done" } satisfies FillPlan,
-  });
+  function plan(element: Element, step: FillPlan["step"]): TaskOutcome {
+    const { x, y, width, height } = dom.rectOf(element);
+    return { done: { step, box: { x, y, width, height } } satisfies FillPlan };
+  }
+  const stepFor = (text: string, has: string): FillPlan["step"] => (text !== "" ? "type" : has !== "" ? "clear" : "done");
 
   function focusOn(element: Element): boolean {
     (element as HTMLElement).focus({ preventScroll: true });
@@ -89,7 +91,7 @@ export function createEdit(dom: Dom, roles: Roles) {
       };
     }
     announce(element, "input", "change");
-    return { done: { step: "done" } satisfies FillPlan };
+    return plan(element, "done");
   }
 
   const write = (element: Field, value: string) =>

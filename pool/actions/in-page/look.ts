@@ -19,13 +19,13 @@ export type LookRequest = {
   waitMs: number;
 };
 
-export type LookAnswer = (
+export type LookOutcome =
   | { kind: "found"; index: number; visible: number; total: number; what: string; done: unknown }
-  | { kind: "notYet"; index: number; visible: number; total: number; what: string; why: string }
+  | { kind: "notYet"; index: number; what: string; why: string }
   | { kind: "never"; index: number; what: string; why: string }
   | { kind: "missing"; totals: number[] }
-  | { kind: "invalid"; index: number; why: string }
-) & {
+  | { kind: "invalid"; index: number; why: string };
+export type LookAnswer = LookOutcome & {
   /** Was it there at the first look already? */
   atOnce: boolean;
   /** Did the document change while we waited? */
@@ -45,58 +45,54 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
   const findAll = (query: Query): Element[] =>
     query.kind === "aria" ? (state.offered.get(`${query.role} ${query.name}`) ?? []).filter(dom.isConnected) : find(query);
 
-  type Once = { kind: string; index: number };
-  function lookOnce({ queries, want, task, arg }: LookRequest): Omit<LookAnswer, "atOnce" | "changed" | "loading" | "busy"> & Once {
+  function lookOnce({ queries, want, task, arg }: LookRequest): LookOutcome {
     const totals: number[] = [];
     for (const [index, query] of queries.entries()) {
       let matches: Element[];
       try {
         matches = findAll(query);
       } catch (error) {
-        return { kind: "invalid", index, why: error instanceof Error ? error.message : String(error) } as never;
+        return { kind: "invalid", index, why: error instanceof Error ? error.message : String(error) };
       }
+      totals.push(matches.length);
       const shown = matches.filter(dom.isVisible);
       const element = shown[0] ?? (want === "attached" ? matches[0] : undefined);
-      totals.push(matches.length);
       if (!element) continue;
       state.held = element;
-      const about = { index, visible: shown.length, total: matches.length, what: dom.describe(element) };
-      const outcome: TaskOutcome =
-        task === null ? { done: null } : (tasks[task] as (element: Element, arg: unknown) => TaskOutcome)(element, arg);
-      if ("done" in outcome) return { kind: "found", ...about, done: outcome.done } as never;
-      if ("never" in outcome) return { kind: "never", ...about, why: outcome.never } as never;
-      return { kind: "notYet", ...about, why: outcome.notYet } as never;
+      const what = dom.describe(element);
+      const perform = task === null ? null : (tasks[task] as (element: Element, arg: unknown) => TaskOutcome);
+      const outcome = perform ? perform(element, arg) : { done: null };
+      if ("notYet" in outcome) return { kind: "notYet", index, what, why: outcome.notYet };
+      if ("never" in outcome) return { kind: "never", index, what, why: outcome.never };
+      return { kind: "found", index, visible: shown.length, total: matches.length, what, done: outcome.done };
     }
-    return { kind: "missing", totals } as never;
+    return { kind: "missing", totals };
   }
 
   async function look(request: LookRequest): Promise<LookAnswer> {
     const end = performance.now() + request.waitMs;
-    let answer = timed(request);
-    const first = answer;
+    let startedAt = performance.now();
+    let outcome = lookOnce(request);
+    const first = outcome;
+    const isOpen = () => (request.goal === "there" ? outcome.kind === "missing" || outcome.kind === "notYet" : outcome.kind === "found");
     let changed = false;
-    const isOpen = ({ kind }: { kind: string }) => (request.goal === "there" ? kind === "missing" || kind === "notYet" : kind === "found");
-    if (isOpen(answer.once) && request.waitMs > 0) {
+    if (isOpen() && request.waitMs > 0) {
       const changes = watchChanges();
       try {
-        while (isOpen(answer.once) && performance.now() < end) {
-          const restMs = end - performance.now();
-          await changes.next(Math.min(restMs, answer.once.kind === "missing" ? 100 : 50), Math.min(restMs, answer.costMs * 4));
-          answer = timed(request);
+        while (isOpen() && performance.now() < end) {
+          const leftMs = end - performance.now();
+          const costMs = performance.now() - startedAt;
+          await changes.next(Math.min(leftMs, outcome.kind === "missing" ? 100 : 50), Math.min(leftMs, costMs * 4));
+          startedAt = performance.now();
+          outcome = lookOnce(request);
         }
       } finally {
         changed = changes.end();
       }
     }
     const loading = dom.readyState(document) === "loading";
-    const settled = !isOpen(answer.once) || request.waitMs === 0 || changed || loading;
-    return { ...answer.once, atOnce: answer === first, changed, loading, busy: settled ? null : busySign() } as never;
-  }
-
-  function timed(request: LookRequest) {
-    const start = performance.now();
-    const once = lookOnce(request);
-    return { once, costMs: performance.now() - start };
+    const asksWhetherBusy = outcome.kind === "missing" && request.waitMs > 0 && !changed && !loading;
+    return { ...outcome, atOnce: outcome === first, changed, loading, busy: asksWhetherBusy ? busySign() : null };
   }
 
   /** Tells of changes in the document and in every open shadow root. */

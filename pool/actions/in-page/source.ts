@@ -39,7 +39,7 @@ function join(
   return {
     look: look.look as (request: LookRequest) => Promise<LookAnswer>,
     confirm: (arg: Parameters<typeof aim.confirm>[1]) => aim.confirm(state.held, arg),
-    verdict: () => aim.verdict(),
+    verdict: aim.verdict,
     typed: () => edit.typed(state.held),
     scroll: (arg: { dx: number; dy: number }) => read.scroll(null, arg),
     /** Once what is queued has run and, where `frames` says so, the page was drawn. */
