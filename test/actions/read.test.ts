@@ -1,13 +1,22 @@
 /** select, extract, evaluate, scroll and wait_for. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Harness, openHarness } from "./harness.ts";
+import { type Bench, type Harness, openHarness } from "./harness.ts";
 
 describe("actions that read, choose and wait", () => {
   let harness: Harness;
   beforeAll(async () => {
     harness = await openHarness();
   });
-  afterAll(() => harness?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await shared?.[Symbol.asyncDispose]();
+    await harness?.[Symbol.asyncDispose]();
+  });
+  let shared: Bench | null = null;
+  /** One page for all scripts that leave nothing behind. */
+  const evaluating = async (): Promise<Bench> => {
+    shared ??= await harness.open("<title>T</title>", { "/data": (_, response) => void response.end('{"n":7}') });
+    return shared;
+  };
 
   it("selects by value and by label, one option only, with events", async () => {
     await using bench =
@@ -82,7 +91,7 @@ describe("actions that read, choose and wait", () => {
     ["(() => { const x = { y: 1 }; return [x, x] })()", '[{"y":1},{"y":1}]'],
     ["window.own = 3, own // a comment", "3"],
   ])("evaluates %s", async (expression, text) => {
-    await using bench = await harness.open("<title>T</title>", { "/data": (_, response) => void response.end('{"n":7}') });
+    const bench = await evaluating();
     await expect(bench.act("evaluate", { expression }, { values: { order: 7, name: "Ada", flag: true } })).resolves.toMatchObject({ text });
   });
 
@@ -98,7 +107,7 @@ describe("actions that read, choose and wait", () => {
     ["(() => { throw { code: 7 } })()", "Cannot evaluate"],
     ["1 +", "SyntaxError"],
   ])("says why %s gives nothing", async (expression, reason) => {
-    await using bench = await harness.open("<p>x</p>");
+    const bench = await evaluating();
     await expect(bench.act("evaluate", { expression })).rejects.toThrow(reason);
   });
 
