@@ -68,6 +68,11 @@ export class Activity {
     return false;
   }
 
+  /** A document is on its way of which no event has told: a new window's first one. */
+  expectDocument(): void {
+    this.#navigation ??= { askedAt: performance.now(), loaderId: "" };
+  }
+
   get isBusy(): boolean {
     return this.isNavigating || this.pending(Number.NEGATIVE_INFINITY);
   }

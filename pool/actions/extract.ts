@@ -7,6 +7,8 @@ import { settleForReading } from "./settle.ts";
 
 /** Characters; what is longer is cut, and says so. */
 const LIMIT = 200_000;
+/** Of the HTML that becomes markdown: converting it keeps the whole node busy. */
+const HTML_LIMIT = 300_000;
 
 export async function extract(attempt: Attempt, { selector, params: { mode } }: ActionOf<"extract">): Promise<string> {
   if (!selector) throw new ActionError("Cannot extract: it needs a selector");
@@ -16,7 +18,7 @@ export async function extract(attempt: Attempt, { selector, params: { mode } }: 
     verb: "extract",
     want,
     task: "read",
-    arg: { mode, limit: mode === "markdown" ? LIMIT * 5 : LIMIT },
+    arg: { mode, limit: mode === "markdown" ? HTML_LIMIT : LIMIT },
   });
   const text = mode === "markdown" ? toMarkdown(done as string) : (done as string);
   return text.length > LIMIT ? `${text.slice(0, LIMIT)}\n… (cut at ${LIMIT} characters)` : text;

@@ -1,37 +1,34 @@
 /** HTML → markdown, tables included. */
 import TurndownService from "turndown";
 
-/** Trusts that the HTML holds only what is shown (the engine in the page leaves out scripts, styles and what is hidden). */
+/** Ends of cells and rows while a table is put together; characters that no page has a meaning for. */
+const CELL_END = "\uF8E0";
+const ROW_END = "\uF8E1";
+
+/** Trusts that the HTML holds only what is shown (the engine in the page leaves out scripts, styles and what is hidden), and is not too deep. */
 export function toMarkdown(html: string): string {
-  return converter.turndown(html).trim();
+  return converter.turndown(html.replace(/[\uF8E0\uF8E1]/g, "")).trim();
 }
 
 const converter = new TurndownService({ headingStyle: "atx", codeBlockStyle: "fenced", bulletListMarker: "-", emDelimiter: "*" });
+converter.addRule("cell", { filter: ["th", "td"], replacement: (content) => oneLine(content) + CELL_END });
+converter.addRule("row", { filter: "tr", replacement: (content) => content + ROW_END });
+converter.addRule("rows", { filter: ["thead", "tbody", "tfoot"], replacement: (content) => content });
+converter.addRule("table", { filter: "table", replacement: (content) => `\n\n${toTable(content)}\n\n` });
 
-/** Rows of cells; the first row is the header, as markdown wants one. A table inside a table stays text. */
-converter.addRule("table", {
-  filter: (node) => node.nodeName === "TABLE" && !hasAncestor(node, "TABLE"),
-  replacement(_content, node) {
-    const rows = Array.from((node as HTMLElement).querySelectorAll("tr")).map((row) =>
-      Array.from(row.children) // Array.from: the parser's lists are no iterables
-        .filter((cell) => cell.nodeName === "TD" || cell.nodeName === "TH")
-        .map((cell) => oneLine(converter.turndown(cell.innerHTML))),
-    );
-    const [head, ...body] = rows.filter((cells) => cells.length > 0);
-    if (!head) return "";
-    const width = Math.max(head.length, ...body.map((cells) => cells.length));
-    const line = (cells: string[]) => `| ${Array.from({ length: width }, (_, i) => cells[i] ?? "").join(" | ")} |`;
-    return `\n\n${[line(head), line(Array(width).fill("---")), ...body.map(line)].join("\n")}\n\n`;
-  },
-});
+/** The first row is the header, as markdown wants one. What stands between the rows, a caption, comes first. */
+function toTable(content: string): string {
+  const pieces = content.split(ROW_END);
+  const caption = pieces.map((piece) => (piece.includes(CELL_END) ? "" : piece.trim())).filter(Boolean);
+  const [head, ...body] = pieces.filter((piece) => piece.includes(CELL_END)).map((piece) => piece.split(CELL_END).slice(0, -1));
+  if (!head) return caption.join("\n\n");
+  const width = Math.max(...[head, ...body].map((cells) => cells.length));
+  const line = (cells: string[]) => `| ${Array.from({ length: width }, (_, i) => cells[i]?.trim() ?? "").join(" | ")} |`;
+  return [...caption, [line(head), line(Array(width).fill("---")), ...body.map(line)].join("\n")].join("\n\n");
+}
 
 const oneLine = (text: string): string =>
   text
     .replace(/\s*\n\s*/g, " ")
     .replaceAll("|", "\\|")
     .trim();
-
-function hasAncestor(node: Node, name: string): boolean {
-  for (let each = node.parentNode; each; each = each.parentNode) if (each.nodeName === name) return true;
-  return false;
-}

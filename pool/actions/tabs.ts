@@ -98,6 +98,7 @@ class OpenTabs implements Tabs {
     const page = await target.page();
     if (!page || this.#tabs.some((tab) => tab.page === page)) return;
     const link = await linkOf(page);
+    if (/^(about:blank)?$/.test(link.activity.url) && !/^(about:blank)?$/.test(target.url())) link.activity.expectDocument();
     const opener = (await target.opener()?.page()) ?? this.#tabs.at(-1)?.page ?? null;
     await this.prepare(page);
     await link.session.send("Page.bringToFront"); // a tab in the background takes no input
@@ -137,6 +138,7 @@ class OpenTabs implements Tabs {
         await this.#until(() => this.#opened > this.#openedBefore || this.#tabs.at(-1) !== tab, signal);
       }
       if (this.#opening.size > 0) await this.#until(() => this.#opening.size === 0, signal);
+      this.#opening.clear(); // one that takes longer is not waited for again; it becomes active when it is there
       this.#openedBefore = this.#opened;
       const active = this.#tabs.at(-1);
       if (!active) throw new ActionError("Every tab is closed: there is no page to act on");

@@ -78,6 +78,15 @@ describe("hostile pages", () => {
     await expect(after).rejects.toMatchObject({ dispatched: false });
   });
 
+  it("may nest without end", async () => {
+    await using bench = await harness.open(`<div id=root></div><button onclick="hit = 1">Go</button><script>
+      let at = root; for (let i = 0; i < 3000; i += 1) { const next = document.createElement(i % 2 ? 'span' : 'div'); at.append(next); at = next } at.textContent = 'At the end'</script>`);
+    await bench.act("click", { selector: "role=button[name='Go']" });
+    await bench.act("wait_for", { selector: "text=at the end" });
+    await expect(bench.act("extract", { selector: "#root", mode: "markdown" })).resolves.toMatchObject({ text: "At the end" });
+    expect(await bench.read("hit")).toBe(1);
+  });
+
   it("may crash", async () => {
     await using bench = await harness.open("<p>x</p>");
     const waiting = bench.act("wait_for", { selector: "#never", timeout_ms: 1_500 }).catch((error: Error) => error);

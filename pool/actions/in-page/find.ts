@@ -11,10 +11,12 @@ export function createFind(dom: Dom, roles: Roles, names: Names) {
   type NameTest = NonNullable<RoleTests["name"]>;
 
   /** Texts of elements, read once a look. `own`: each run of text nodes between two child elements. */
+  /** Below it texts are read in one piece: the stack has an end. */
+  const MAX_DEPTH = 1_000;
   type Text = { full: string; normal: string; own: string[] };
   let texts = new Map<Node, Text>();
 
-  function textOf(node: Node): Text {
+  function textOf(node: Node, depth = 0): Text {
     const known = texts.get(node);
     if (known) return known;
     const text: Text = { full: "", normal: "", own: [] };
@@ -25,6 +27,11 @@ export function createFind(dom: Dom, roles: Roles, names: Names) {
       Object.assign(text, { full: value, normal: normal(value), own: [value] });
       return text;
     }
+    if (depth > MAX_DEPTH) {
+      text.full = dom.textContent(node);
+      text.normal = normal(text.full);
+      return text;
+    }
     let run = "";
     for (const child of dom.childNodes(node)) {
       if (child.nodeType === 3) {
@@ -33,12 +40,12 @@ export function createFind(dom: Dom, roles: Roles, names: Names) {
       } else if (dom.isElement(child)) {
         if (run) text.own.push(run);
         run = "";
-        text.full += textOf(child).full;
+        text.full += textOf(child, depth + 1).full;
       }
     }
     if (run) text.own.push(run);
     const shadow = dom.isElement(node) ? dom.shadowRoot(node) : null;
-    if (shadow) text.full += textOf(shadow).full;
+    if (shadow) text.full += textOf(shadow, depth + 1).full;
     text.normal = normal(text.full);
     return text;
   }

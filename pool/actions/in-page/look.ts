@@ -52,7 +52,8 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
       try {
         matches = findAll(query);
       } catch (error) {
-        return { kind: "invalid", index, why: error instanceof Error ? error.message : String(error) };
+        if (error instanceof DOMException) return { kind: "invalid", index, why: error.message };
+        throw error;
       }
       totals.push(matches.length);
       const shown = matches.filter(dom.isVisible);

@@ -42,7 +42,20 @@ export function createNames(dom: Dom, roles: Roles) {
     return root instanceof Document || root instanceof ShadowRoot ? [...new Set(ids.flatMap((id) => dom.byId(root, id) ?? []))] : [];
   }
 
+  /** A tree deeper than this is no name; the stack has an end. */
+  const MAX_DEPTH = 300;
+  let depth = 0;
   function alternative(element: Element, walk: Walk): string {
+    if (depth > MAX_DEPTH) return dom.textContent(element);
+    depth += 1;
+    try {
+      return alternativeOf(element, walk);
+    } finally {
+      depth -= 1;
+    }
+  }
+
+  function alternativeOf(element: Element, walk: Walk): string {
     const { seen } = walk;
     if (seen.has(element)) return "";
     if (!walk.hiddenToo && roles.isHiddenForAria(element)) {

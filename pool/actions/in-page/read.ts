@@ -5,6 +5,8 @@ import type { TaskOutcome } from "./look.ts";
 export function createRead(dom: Dom) {
   const DROPPED = /^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE|LINK|META|SVG|CANVAS|IFRAME|OBJECT|EMBED|AUDIO|VIDEO|HEAD)$/;
   const KEPT = ["href", "src", "alt", "title", "colspan", "rowspan", "start", "type"];
+  /** Nobody nests by hand like this; below it only the text is kept. */
+  const MAX_DEPTH = 200;
   const SCREENED = /^(INPUT|TEXTAREA|SELECT)$/;
 
   /** `limit`: characters; one more than that tells that there were more. */
@@ -70,7 +72,7 @@ export function createRead(dom: Dom) {
   /** Only what is shown, without scripts, styles or handlers, links absolute: safe to parse, and small. */
   function plainHtml(root: Element): string {
     const copy = dom.implementationOf(document).createHTMLDocument("");
-    const build = (element: Element): Element | null => {
+    const build = (element: Element, depth: number): Element | null => {
       const tag = dom.tagName(element);
       if (DROPPED.test(tag)) return null;
       const { display, visibility } = dom.styleOf(element);
@@ -85,16 +87,18 @@ export function createRead(dom: Dom) {
         const value = dom.attribute(element, name);
         if (value !== null) clone.setAttribute(name, name === "href" || name === "src" ? absolute(value) : value);
       }
-      for (const child of inside(element)) {
-        if (child.nodeType === 3) clone.append(copy.createTextNode(child.nodeValue ?? ""));
-        else if (dom.isElement(child)) {
-          const built = build(child);
-          if (built) clone.append(built);
+      if (depth > MAX_DEPTH) clone.textContent = dom.textContent(element);
+      else
+        for (const child of inside(element)) {
+          if (child.nodeType === 3) clone.append(copy.createTextNode(child.nodeValue ?? ""));
+          else if (dom.isElement(child)) {
+            const built = build(child, depth + 1);
+            if (built) clone.append(built);
+          }
         }
-      }
       return clone;
     };
-    return build(root)?.outerHTML ?? "";
+    return build(root, 0)?.outerHTML ?? "";
   }
 
   function absolute(url: string): string {
