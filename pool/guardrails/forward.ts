@@ -21,7 +21,7 @@ export async function forward(request: IncomingMessage, response: ServerResponse
   const verdict = await gate.judge("http", url.hostname, url.port === "" ? 80 : Number(url.port));
   if (response.destroyed) return;
   if (verdict === null) return answer(response, 403, "http_request_denied");
-  pass(request, response, { url, target: verdict, gate, agents, retry: !hasBody(request) });
+  pass(request, response, { url, target: verdict, gate, agents, retry: isRepeatable(request) });
 }
 
 /** Only `http://host[:port]/…`, as a browser writes it to a proxy. */
@@ -38,7 +38,7 @@ function pass(request: IncomingMessage, response: ServerResponse, passing: Passi
   const headers = keptHeaders(request.rawHeaders, request.headers.connection);
   headers.push("Host", url.host);
   if (request.headers["transfer-encoding"] !== undefined) headers.push("Transfer-Encoding", "chunked");
-  // A body can be sent once only, so it never goes out on a kept connection that the server may be closing just now.
+  // What must not arrive twice, or can be sent once only, never goes out on a kept connection that the server may be closing just now.
   const agent = retry ? agents.kept : agents.fresh;
   const upstream = openRequest({
     ...dialOptions(target),
@@ -106,6 +106,9 @@ function keptHeaders(raw: readonly string[], connection: string | undefined): st
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || (headers["content-length"] !== undefined && headers["content-length"] !== "0");
+
+/** RFC 9110 9.2.2 would allow PUT and DELETE too; a server that counts them would be told twice. */
+const isRepeatable = (request: IncomingMessage): boolean => /^(?:GET|HEAD|OPTIONS)$/.test(request.method ?? "") && !hasBody(request);
 
 const cleanReason = (text: string | undefined): string => (text !== undefined && /^[\t\x20-\x7e]*$/.test(text) ? text : "");
 

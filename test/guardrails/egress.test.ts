@@ -236,6 +236,24 @@ describe("a plain request", () => {
     expect(site.hits).toHaveLength(2);
   });
 
+  it.each(["POST", "DELETE"])("never reaches the server twice when it is a %s, even one without a body", async (method) => {
+    const methods: string[] = [];
+    const site = await serveRaw((socket) => {
+      let requests = 0;
+      socket.on("data", (bytes) => {
+        methods.push(bytes.toString("latin1").split(" ")[0] ?? "");
+        requests += 1;
+        if (requests > 1) socket.destroy();
+        else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+      });
+    });
+    attach();
+    await get(urlOf(site));
+    await bodyOf(await answerOf(send(urlOf(site), { method, headers: { "Content-Length": 0 } }).end()));
+    expect(methods).toEqual(["GET", method]);
+    expect(site.hits).toHaveLength(2);
+  });
+
   it("goes out on a fresh connection when it has a body, which could not be sent twice", async () => {
     const site = await serve((request, response) => void request.resume().on("end", () => response.end("ok")));
     attach();
