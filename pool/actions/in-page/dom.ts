@@ -2,7 +2,7 @@
 import type { Native } from "./native.ts";
 
 export function createDom(native: Native) {
-  const { parentNode, childNodes, shadowRoot, rootOf, attribute, rectOf, checkVisibility, closestIn, isConnected, queryAll } = native;
+  const { parentNode, childNodes, rootOf, attribute, rectOf, checkVisibility, closestIn, isConnected, queryAll } = native;
 
   const isElement = (node: unknown): node is Element => node instanceof Element;
   const tagName = (element: Element): string => String(native.localName(element)).toUpperCase();
@@ -36,9 +36,10 @@ export function createDom(native: Native) {
   function trees(): (Document | ShadowRoot)[] {
     const found: (Document | ShadowRoot)[] = [document];
     for (const root of found) {
-      for (const element of queryAll(root, "*")) {
-        const shadow = shadowRoot(element);
-        if (shadow) found.push(shadow);
+      const elements = queryAll(root, "*");
+      for (let i = 0; i < elements.length; i += 1) {
+        const shadow = (elements[i] as Element).shadowRoot; // straight, for speed: what can be shadowed, a form, has none
+        if (shadow instanceof ShadowRoot) found.push(shadow);
       }
     }
     return found;

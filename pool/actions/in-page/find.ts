@@ -1,90 +1,19 @@
 /** From a query to the elements that match it, in every open shadow root too. Runs in the page. */
-import type { Query, RoleTests, TextTest } from "../selector-syntax.ts";
+import type { Query, RoleTests } from "../selector-syntax.ts";
 import type { Dom } from "./dom.ts";
 import type { Names } from "./names.ts";
 import type { Roles } from "./roles.ts";
+import type { Texts } from "./texts.ts";
 
-export function createFind(dom: Dom, roles: Roles, names: Names) {
-  const { queryAll, parentElement, normal, tagName } = dom;
+export function createFind(dom: Dom, roles: Roles, names: Names, texts: Texts) {
+  const { queryAll, parentElement, normal } = dom;
   type Compound = Extract<Query, { kind: "css" }>["list"][number]["compounds"][number];
   type Complex = Extract<Query, { kind: "css" }>["list"][number];
   type NameTest = NonNullable<RoleTests["name"]>;
 
-  /** Texts of elements, read once a look. `own`: each run of text nodes between two child elements. */
-  /** Below it texts are read in one piece: the stack has an end. */
-  const MAX_DEPTH = 1_000;
-  type Text = { full: string; normal: string; own: string[] };
-  let texts = new Map<Node, Text>();
-
-  function textOf(node: Node, depth = 0): Text {
-    const known = texts.get(node);
-    if (known) return known;
-    const text: Text = { full: "", normal: "", own: [] };
-    texts.set(node, text);
-    if (dom.isElement(node) && isSilent(node)) return text;
-    if (dom.isElement(node) && roles.isInput(node, /^(submit|button|reset)$/)) {
-      const { value } = node as HTMLInputElement;
-      Object.assign(text, { full: value, normal: normal(value), own: [value] });
-      return text;
-    }
-    if (depth > MAX_DEPTH) {
-      text.full = dom.textContent(node);
-      text.normal = normal(text.full);
-      return text;
-    }
-    let run = "";
-    for (const child of dom.childNodes(node)) {
-      if (child.nodeType === 3) {
-        run += child.nodeValue ?? "";
-        text.full += child.nodeValue ?? "";
-      } else if (dom.isElement(child)) {
-        if (run) text.own.push(run);
-        run = "";
-        text.full += textOf(child, depth + 1).full;
-      }
-    }
-    if (run) text.own.push(run);
-    const shadow = dom.isElement(node) ? dom.shadowRoot(node) : null;
-    if (shadow) text.full += textOf(shadow, depth + 1).full;
-    text.normal = normal(text.full);
-    return text;
-  }
-
-  const isSilent = (element: Element): boolean => {
-    if (/^(SCRIPT|NOSCRIPT|STYLE)$/.test(tagName(element))) return true;
-    const head = dom.headOf(document);
-    return head !== null && dom.holds(head, element);
-  };
-
-  function textMatcher(test: TextTest): (node: Node) => boolean {
-    if (test.kind === "regex") {
-      const regex = new RegExp(test.source, test.flags);
-      return (node) => regex.test(textOf(node).full);
-    }
-    const wanted = normal(test.text);
-    if (test.kind === "exact") return (node) => textOf(node).own.some((run) => normal(run) === wanted);
-    if (test.kind === "partCased") return (node) => textOf(node).normal.includes(wanted);
-    const lower = wanted.toLowerCase();
-    return (node) => textOf(node).normal.toLowerCase().includes(lower);
-  }
-
-  /** Playwright's rule: the smallest elements whose text matches; for an exact text, every element that has it as its own. */
-  function byText(test: TextTest): Element[] {
-    const match = textMatcher(test);
-    return everywhere("*").filter((element) => isSmallest(element, match, test.kind === "exact"));
-  }
-
-  function isSmallest(element: Element, match: (node: Node) => boolean, exact: boolean): boolean {
-    if (isSilent(element) || !match(element)) return false;
-    if (exact) return true;
-    for (const child of dom.childNodes(element)) if (dom.isElement(child) && match(child)) return false;
-    const shadow = dom.shadowRoot(element);
-    return !(shadow && match(shadow));
-  }
-
   function byRole({ role, tests, includeHidden }: Extract<Query, { kind: "role" }>): Element[] {
     const { name, description, ...flags } = tests;
-    return everywhere("*").filter((element) => {
+    return everywhere(roles.candidates(role)).filter((element) => {
       if (roles.roleOf(element) !== role) return false;
       for (const [key, wanted] of Object.entries(flags))
         if (roles.states[key as keyof typeof flags](element, role) !== wanted) return false;
@@ -145,12 +74,7 @@ export function createFind(dom: Dom, roles: Roles, names: Names) {
   function matchesCompound(element: Element, { css, texts: tests, visible }: Compound): boolean {
     if (css !== "" && !dom.matches(element, css)) return false;
     if (visible && !dom.isVisible(element)) return false;
-    return tests.every(({ kind, text }) => {
-      const wanted = normal(text);
-      if (kind === "exact") return textOf(element).own.length > 0 && isSmallest(element, (node) => textOf(node).normal === wanted, false);
-      const match = textMatcher({ kind: "part", text });
-      return kind === "has" ? !isSilent(element) && match(element) : isSmallest(element, match, false);
-    });
+    return tests.every(({ kind, text }) => texts.matchesPseudo(element, kind, text));
   }
 
   function byXPath(xpath: string): Element[] {
@@ -168,12 +92,12 @@ export function createFind(dom: Dom, roles: Roles, names: Names) {
 
   /** Every match, Playwright's order: a tree's own elements, then those of its shadow roots. @throws DOMException for what the browser calls invalid */
   function find(query: Query): Element[] {
-    texts = new Map();
+    texts.forget();
     switch (query.kind) {
       case "css":
         return byCss(query);
       case "text":
-        return byText(query.test);
+        return texts.byText(query.test);
       case "role":
         return byRole(query);
       case "xpath":

@@ -57,7 +57,7 @@ export function createNative() {
     byId: ofAny<(root: Root, id: string) => Element | null>(method, "getElementById", DocumentFragment.prototype),
     elementAt: ofAny<(root: Root, x: number, y: number) => Element | null>(method, "elementFromPoint", ShadowRoot.prototype),
     activeIn: ofAny<(root: Root) => Element | null>(getter, "activeElement", ShadowRoot.prototype),
-    headOf: getter(Document.prototype, "head") as (document: Document) => Element | null,
+    documentElement: getter(Document.prototype, "documentElement") as (document: Document) => Element | null,
     bodyOf: getter(Document.prototype, "body") as (document: Document) => HTMLElement | null,
     readyState: getter(Document.prototype, "readyState") as (document: Document) => DocumentReadyState,
     scrollerOf: getter(Document.prototype, "scrollingElement") as (document: Document) => Element | null,

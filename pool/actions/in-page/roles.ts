@@ -16,6 +16,11 @@ export function createRoles(dom: Dom) {
   const INPUTS = table(
     "button:button checkbox:checkbox file:button image:button number:spinbutton radio:radio range:slider reset:button " + "submit:button",
   );
+  /** Tags that have the role in some cases. */
+  const SPECIAL = table(
+    "link:a,area contentinfo:footer banner:header form:form region:section img:img textbox:input searchbox:input combobox:input,select " +
+      "listbox:select cell:td gridcell:td columnheader:th rowheader:th button:input checkbox:input radio:input slider:input spinbutton:input",
+  );
   const SECTIONING = ["article", "aside", "main", "nav", "section"].map((tag) => `${tag}:not([role])`);
   const NO_LANDMARK = [...SECTIONING, ...["article", "complementary", "main", "navigation", "region"].map((role) => `[role=${role}]`)].join(
     ", ",
@@ -92,6 +97,13 @@ export function createRoles(dom: Dom) {
   const KNOWN =
     /^(alert|alertdialog|application|article|banner|blockquote|button|caption|cell|checkbox|code|columnheader|combobox|complementary|contentinfo|definition|deletion|dialog|directory|document|emphasis|feed|figure|form|generic|grid|gridcell|group|heading|img|insertion|link|list|listbox|listitem|log|main|mark|marquee|math|meter|menu|menubar|menuitem|menuitemcheckbox|menuitemradio|navigation|none|note|option|paragraph|presentation|progressbar|radio|radiogroup|region|row|rowgroup|rowheader|scrollbar|search|searchbox|separator|slider|spinbutton|status|strong|subscript|superscript|switch|tab|table|tablist|tabpanel|term|textbox|time|timer|toolbar|tooltip|tree|treegrid|treeitem)$/;
 
+  /** CSS for every element that can have the role. */
+  function candidates(role: string): string {
+    if (role === "none" || role === "presentation") return "*";
+    const plain = Object.keys(PLAIN).filter((tag) => PLAIN[tag] === role);
+    return ["[role]", ...plain.map((tag) => tag.toLowerCase()), ...(SPECIAL[role]?.split(",") ?? [])].join(", ");
+  }
+
   function roleOf(element: Element): string | null {
     const explicit = (attribute(element, "role") ?? "").split(/\s+/).find((each) => KNOWN.test(each)) ?? null;
     if (explicit === "none" || explicit === "presentation") return keepsRole(element) ? implicitRole(element) : explicit;
@@ -119,7 +131,9 @@ export function createRoles(dom: Dom) {
         dom.isElement(child) ? !isHiddenForAria(child) : child.nodeType === 3 && dom.normal(child.nodeValue ?? "") !== "",
       );
       if (!shows) return true;
-    } else if (tag !== "SLOT" && !(tag === "OPTION" && closest(element, "select")) && !dom.isShown(element)) return true;
+    } else if (tag !== "SLOT" && !(tag === "OPTION" && closest(element, "select"))) {
+      return !dom.isShown(element) || closest(element, '[aria-hidden="true" i]') !== null; // it is rendered, so everything around it is
+    }
     return isUnderHidden(element);
   }
 
@@ -177,7 +191,7 @@ export function createRoles(dom: Dom) {
     },
   };
 
-  return { roleOf, isHiddenForAria, isDisabled, states, isInput };
+  return { roleOf, candidates, isHiddenForAria, isDisabled, states, isInput };
 }
 
 export type Roles = ReturnType<typeof createRoles>;

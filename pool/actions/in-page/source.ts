@@ -8,6 +8,7 @@ import { createNames } from "./names.ts";
 import { createNative } from "./native.ts";
 import { createRead } from "./read.ts";
 import { createRoles } from "./roles.ts";
+import { createTexts } from "./texts.ts";
 
 /** Joins the parts; runs in the page. Its text is sent there, with the parts as arguments. */
 function join(
@@ -15,6 +16,7 @@ function join(
   parts: {
     roles: typeof createRoles;
     names: typeof createNames;
+    texts: typeof createTexts;
     find: typeof createFind;
     look: typeof createLook;
     aim: typeof createAim;
@@ -23,7 +25,7 @@ function join(
   },
 ) {
   const roles = parts.roles(dom);
-  const find = parts.find(dom, roles, parts.names(dom, roles));
+  const find = parts.find(dom, roles, parts.names(dom, roles), parts.texts(dom, roles));
   const aim = parts.aim(dom, roles);
   const edit = parts.edit(dom, roles);
   const read = parts.read(dom);
@@ -60,6 +62,7 @@ export type Engine = ReturnType<typeof join>;
 const PARTS = {
   roles: createRoles,
   names: createNames,
+  texts: createTexts,
   find: createFind,
   look: createLook,
   aim: createAim,
