@@ -19,6 +19,7 @@ import { openLibrary } from "./playbook/load.ts";
 import { openQueue } from "./queue/boss.ts";
 import { watchPeers } from "./queue/lost.ts";
 import { watchQueueClock } from "./queue/queue-clock.ts";
+import { watchQueued } from "./queue/queued.ts";
 import { createSlots } from "./queue/slots.ts";
 import { stopRun, watchStops } from "./queue/stop.ts";
 import { Worker } from "./queue/worker.ts";
@@ -72,7 +73,7 @@ export async function openNode(config: PoolConfig, log: Log = createLog(config.l
       sandbox: config.sandbox,
       endpoints: config.chromeEndpoints,
       egressAdvertise: config.egressAdvertise,
-      openEgress: () => openEgress(egressPlace(config.egressAdvertise)),
+      openEgress: () => openEgress(egressPlace(config)),
       log: nodeLog,
     }),
   );
@@ -139,16 +140,14 @@ export async function openNode(config: PoolConfig, log: Log = createLog(config.l
   const changes = opened.use(await watchRuns(store));
 
   const startedAt = new Date().toISOString();
-  let queued = 0;
-  const counting = setInterval(async () => (queued = await countQueued(store).catch(() => queued)), 1_000).unref();
-  opened.defer(() => clearInterval(counting));
+  const queued = opened.use(watchQueued(store));
   const info = (): NodeInfo => ({
     node_id,
     boot_id,
     url: owner.node_url,
     state: worker.state,
     slots: { total: slots.total, busy: slots.busy },
-    queued,
+    queued: queued.count,
     browsers: browsers.counts(),
     load: Math.round(((loadavg()[0] ?? 0) / availableParallelism()) * 100) / 100,
     tier: browsers.tier,
@@ -235,7 +234,8 @@ async function listen(config: PoolConfig): Promise<AsyncDisposable & { url: stri
   };
 }
 
-/** Where a run's way out listens: on this machine, or where remote Chromes reach it. */
-function egressPlace(advertise: string | null): { host?: string; advertise?: string } {
-  return advertise === null || advertise === "none" ? {} : { host: "0.0.0.0", advertise };
+/** Where a run's way out listens: on this machine alone, or where remote Chromes reach it. */
+function egressPlace({ chromeEndpoints, egressAdvertise }: PoolConfig): { host?: string; advertise?: string } {
+  const isRemote = chromeEndpoints.length > 0 && egressAdvertise !== null && egressAdvertise !== "none";
+  return isRemote ? { host: "0.0.0.0", advertise: egressAdvertise } : {};
 }

@@ -21,12 +21,14 @@ export function liveRoutes({ live }: Pick<ApiDeps, "live">): Hono {
     return run;
   };
 
-  const file = async (run: LiveRun, path: string): Promise<Response> => {
+  const file = async (c: Context, run: LiveRun, path: string): Promise<Response> => {
     const known = (await run.artifacts()).some(({ name }) => name === path);
     const opened = known ? await openWithin(run.dir, path) : null;
     if (!opened) throw new AppError("NOT_FOUND", "The run has no such artifact so far");
-    const stream = opened.createReadStream(); // closes the file with itself
-    return new Response(toBody(stream), {
+    const isHead = c.req.method === "HEAD";
+    if (isHead) await opened.close();
+    const body = isHead ? null : toBody(opened.createReadStream()); // the stream closes the file with itself
+    return new Response(body, {
       headers: { "Content-Type": contentType(path), "Content-Disposition": disposition(path), ...ARTIFACT_HEADERS },
     });
   };
@@ -45,16 +47,20 @@ export function liveRoutes({ live }: Pick<ApiDeps, "live">): Hono {
       return c.json(manifest);
     })
     .get("/:run_id/recording/trace", async (c) => {
-      const zip = await runOf(c).trace();
-      if (!zip) throw new AppError("NOT_FOUND", "The run keeps no trace", { details: { reason: "disabled" } });
+      const run = runOf(c);
+      const zip = await run.trace();
+      if (!zip) {
+        const details = run.keepsTrace ? {} : { details: { reason: "disabled" } };
+        throw new AppError("NOT_FOUND", "The run has no trace", details);
+      }
       const headers = { "Content-Type": "application/zip", "Content-Disposition": disposition(TRACE_FILE), ...ARTIFACT_HEADERS };
       return new Response(toBody(zip), { headers });
     })
-    .get("/:run_id/recording/screenshots/:name", (c) => file(runOf(c), `${SCREENSHOTS_FOLDER}/${c.req.param("name")}`))
+    .get("/:run_id/recording/screenshots/:name", (c) => file(c, runOf(c), `${SCREENSHOTS_FOLDER}/${c.req.param("name")}`))
     .get("/:run_id/recording/files/:path{.+}", (c) => {
       const run = runOf(c);
       const path = c.req.param("path");
       if (path === TRACE_FILE) throw new AppError("NOT_FOUND", "The trace is not finished yet; recording/trace gives what there is");
-      return file(run, path);
+      return file(c, run, path);
     });
 }

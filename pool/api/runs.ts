@@ -8,7 +8,7 @@ import { isTerminal, type RunStatus } from "../../shared/run-status.ts";
 import { admit, dryRun } from "../session/admission.ts";
 import { awaitLocation, readLocation } from "../store/location.ts";
 import { listRuns } from "../store/run-list.ts";
-import { deleteRun, readStatus } from "../store/runs.ts";
+import { assertDeletable, deleteRun, readStatus } from "../store/runs.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { bodyOf, callerOf, queryOf, runIdOf } from "./request.ts";
 
@@ -42,8 +42,9 @@ export function runRoutes(deps: ApiDeps): Hono {
     .get("/", async (c) => c.json(await listRuns(store, queryOf(c, ListRunsSchema), callerOf(c))))
     .delete("/:run_id", async (c) => {
       const runId = runIdOf(c);
+      await assertDeletable(store, runId, callerOf(c));
+      await volume.remove(runId); // first: a row without artifacts can be deleted again, artifacts without a row are found by nobody
       await deleteRun(store, runId, callerOf(c));
-      await volume.remove(runId);
       return c.body(null, 204);
     })
     .post("/:run_id/stop", async (c) => {

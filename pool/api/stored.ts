@@ -68,14 +68,13 @@ async function* storedEvents(sql: Sql, runId: string, afterId: number, signal: A
 }
 
 function missing(row: RunRow): AppError {
-  const { enabled, trace } = row.request.recording;
-  const reason =
-    row.recording_state === "lost"
-      ? "node_lost"
-      : !enabled || !trace
-        ? "disabled"
-        : row.settled_at !== null && row.recording_state !== "ready" && row.recording_state !== "partial"
-          ? "persist_failed"
-          : null;
+  const reason = missingReason(row);
   return new AppError("NOT_FOUND", "Nothing of this recording is stored", { details: reason ? { reason } : { status: row.status } });
+}
+
+function missingReason({ request, recording_state, claimed_at, settled_at }: RunRow): string | null {
+  const { enabled, trace } = request.recording;
+  if (!enabled || !trace) return "disabled";
+  if (recording_state === "lost") return "node_lost";
+  return claimed_at !== null && settled_at !== null ? "persist_failed" : null; // one that never started has nothing to store
 }

@@ -12,15 +12,29 @@ import type { Seal } from "../store/seal.ts";
 
 export type AdmissionDeps = { library: Library; seal: Seal; operator: GuardrailsInput };
 
+/** Rules that this version does not watch yet. */
+const NOT_ENFORCED = [
+  "enable_llm_action_check",
+  "stuck_window_size",
+  "stuck_repeat_hint",
+  "stuck_repeat_warn",
+  "stuck_repeat_stop",
+  "stuck_cycle_max_length",
+  "stuck_cycle_repeats",
+  "stuck_revisit_gap",
+  "stuck_failure_cluster_window",
+  "stuck_failure_cluster_threshold",
+] as const satisfies (keyof GuardrailsInput)[];
+
 const NO_MODEL = "No playbook matches the directive, and no model is configured that could carry it out alone";
 
 /** @throws VALIDATION_FAILED with everything that is wrong with the playbook, its values or the guardrails. */
 export function admit({ library, seal, operator }: AdmissionDeps, body: CreateRun, apiKeyName: string | null): NewRun {
-  const { credentials = {}, ...request } = body;
+  const { credentials = {}, playbook: _, params, guardrails, ...request } = body; // what stands in a column of its own is not kept twice
   const playbook = resolvePlaybook(library, body);
   if (playbook === null) throw validationFailed("The request", [{ path: "directive", message: NO_MODEL }]);
   const bound = bindPlaybook(playbook, {
-    params: body.params,
+    params,
     directive: body.directive ?? null,
     credentialNames: Object.keys(credentials),
   });
@@ -31,7 +45,7 @@ export function admit({ library, seal, operator }: AdmissionDeps, body: CreateRu
     request: { ...request, start_url: body.start_url ?? bound.start_url ?? undefined },
     playbook,
     params: bound.params,
-    guardrails: mergeGuardrails({ operator, playbook: playbook.guardrails, request: body.guardrails }),
+    guardrails: mergeGuardrails({ operator, playbook: playbook.guardrails, request: guardrails }),
     sealed_credentials: Object.keys(credentials).length > 0 ? seal.seal(run_id, credentials) : null,
   };
 }
@@ -70,7 +84,13 @@ function remarks(body: CreateRun): string[] {
     ...empty.map(([name]) => `Credential "${name}" is blank`),
     ...(body.output_schema ? ["output_schema needs a model, and none is configured: data will be null"] : []),
     ...(body.output_schema && !("type" in body.output_schema) ? ["output_schema has no type"] : []),
-    ...(body.model ? ["No model can be asked yet: model has no effect"] : []),
+    ...(["model", "thinking"] as const)
+      .filter((name) => body[name] !== undefined)
+      .map((name) => `No model can be asked yet: ${name} has no effect`),
+    ...(body.max_steps !== 50 ? ["max_steps limits an agent, and none runs yet: it has no effect"] : []),
+    ...NOT_ENFORCED.filter((name) => body.guardrails?.[name] !== undefined).map(
+      (name) => `${name} is merged and shown, and not enforced yet`,
+    ),
     ...(body.max_steps > 100 ? ["max_steps over 100: an agent that needs so many is usually lost"] : []),
     ...(body.timeout_seconds > 1800 ? ["timeout_seconds over 1800: a slot is taken for more than half an hour"] : []),
   ];

@@ -1,5 +1,5 @@
 /** What a run leaves in its folder besides its recording, and the way of all of it into the volume. */
-import { stat, writeFile } from "node:fs/promises";
+import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NumberedEvent } from "../../shared/event.ts";
 import type { Manifest, RecordingState } from "../../shared/recording.ts";
@@ -9,25 +9,27 @@ import type { StagedFile, Volume } from "../volume/volume.ts";
 const STATUS_FILE = "status.json";
 const EVENTS_FILE = "events.jsonl";
 
-/** What an entry of the outbox needs to commit a run's folder later. */
-export type CommitPlan = { dir: string; files: StagedFile[]; state: RecordingState };
+/** A run's folder on its way into the volume. `restage`: status and events are still to be written beside the recording. */
+export type CommitPlan = { dir: string; files: StagedFile[]; state: RecordingState; restage: boolean };
 
 /** Writes the run and its events beside the recording; returns the commit that is left to do. */
-export async function stageArtifacts(
-  dir: string,
-  run: Run,
-  events: readonly NumberedEvent[],
-  recorded: readonly StagedFile[],
-): Promise<CommitPlan> {
-  await writeFile(join(dir, STATUS_FILE), JSON.stringify(run), { mode: 0o600 });
-  const lines = events.map(({ id, event }) => JSON.stringify({ id, ...event }));
-  await writeFile(join(dir, EVENTS_FILE), lines.map((line) => `${line}\n`).join(""), { mode: 0o600 });
+export async function stageArtifacts(plan: CommitPlan, run: Run, events: readonly NumberedEvent[]): Promise<CommitPlan> {
+  const { dir, state } = plan;
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await writeWhole(join(dir, STATUS_FILE), JSON.stringify({ ...run, recording: { state } }));
+  await writeWhole(join(dir, EVENTS_FILE), events.map(({ id, event }) => `${JSON.stringify({ id, ...event })}\n`).join(""));
   const files: StagedFile[] = [
     { name: STATUS_FILE, kind: "status" },
     { name: EVENTS_FILE, kind: "events" },
-    ...recorded.map(({ name, kind }) => ({ name, kind })),
+    ...plan.files.map(({ name, kind }) => ({ name, kind })),
   ];
-  return { dir, files, state: run.recording.state };
+  return { dir, files, state, restage: false };
+}
+
+/** A new file in place of an old one, never written into: the old one may already be linked into the volume. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.part`, text, { mode: 0o600 });
+  await rename(`${path}.part`, path);
 }
 
 /**

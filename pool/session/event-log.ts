@@ -20,6 +20,10 @@ export class EventLog {
     return this.#events.at(-1)?.id ?? 0;
   }
 
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
   get isComplete(): boolean {
     return this.#events.at(-1)?.event.type === "complete";
   }

@@ -15,7 +15,9 @@ export interface LiveRun {
   artifacts(): Promise<Artifact[]>;
   /** Where the artifacts are staged. */
   readonly dir: string;
-  /** A valid zip of what is recorded so far; once the run is over, the finished one, waited for. Null: this run has no trace. */
+  /** Was a trace asked for? */
+  readonly keepsTrace: boolean;
+  /** A valid zip of what is recorded so far; once the run is over, the finished one, waited for. Null: there is none. */
   trace(): Promise<AsyncIterable<Uint8Array> | null>;
   /** The first reason wins. */
   stop(reason: AppError): void;

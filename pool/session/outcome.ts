@@ -2,6 +2,7 @@
 import { AppError, type ErrorCode, type ErrorDetail, toErrorDetail } from "../../shared/errors.ts";
 import type { StepResult } from "../../shared/run.ts";
 import { NO_USAGE, type TerminalStatus, type Usage } from "../../shared/run-status.ts";
+import { cleanDeep } from "../recording/clean.ts";
 
 /** What became of the work: kept whatever happened later. */
 export type Progress = { result: string | null; data: unknown; extracted_texts: string[]; step_results: StepResult[]; usage: Usage };
@@ -11,11 +12,12 @@ export type Outcome = { status: TerminalStatus; error: ErrorDetail | null };
 
 const STATUS_OF: Partial<Record<ErrorCode, TerminalStatus>> = { TIMEOUT: "timeout", RUN_TERMINATED: "terminated" };
 
-/** No error: completed. A clock: timeout. Stop or shutdown: terminated. All else: failed. */
-export function toOutcome(error: unknown): Outcome {
+/** No error: completed. A clock: timeout. Stop or shutdown: terminated. All else: failed. `mask`: pages echo what was typed into them. */
+export function toOutcome(error: unknown, mask: (text: string) => string): Outcome {
   if (error === null) return { status: "completed", error: null };
-  const detail = toErrorDetail(error);
-  return { status: STATUS_OF[detail.code] ?? "failed", error: detail };
+  const { code, message, details } = toErrorDetail(error);
+  const shown = details && (cleanDeep(details, mask) as Record<string, unknown>);
+  return { status: STATUS_OF[code] ?? "failed", error: { code, message: mask(message), details: shown } };
 }
 
 export const stopRequested = (): AppError =>

@@ -60,6 +60,7 @@ export class RunEvents {
   /** To live readers, in order. An event whose storing was in doubt may be there after all: then it is read, not left out. */
   async #tell(events: readonly NumberedEvent[]): Promise<void> {
     const log = await this.#log;
+    if (log.isEnded) return; // nobody reads here
     const [first] = events;
     if (first && first.id > log.lastId + 1) {
       const { store, fence } = this.#options;

@@ -26,6 +26,6 @@ export type SessionDeps = {
   workDir: string;
   log: Log;
   onVerdict: (verdict: Verdict) => void;
-  onAction: (action: string, success: boolean, ms: number) => void;
+  onAction: (action: string, success: boolean) => void;
   onEnd: (status: TerminalStatus, row: RunRow) => void;
 };

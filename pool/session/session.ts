@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pause } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
-import type { ActionRecord, RunEvent } from "../../shared/event.ts";
+import type { ActionRecord, NumberedEvent, RunEvent } from "../../shared/event.ts";
 import type { Artifact, RecordingState } from "../../shared/recording.ts";
 import type { Run } from "../../shared/run.ts";
 import type { Warning } from "../../shared/run-status.ts";
@@ -11,9 +11,9 @@ import type { ActionLog } from "../recording/action-log.ts";
 import type { Recorder } from "../recording/recorder.ts";
 import { openRunFolder } from "../recording/run-folder.ts";
 import type { Fence } from "../store/events.ts";
-import { type Claim, type RunRow, updateAftermath } from "../store/runs.ts";
-import { toRun } from "../store/to-run.ts";
-import { commitArtifacts, stageArtifacts } from "./artifacts.ts";
+import { type Aftermath, type Claim, type RunRow, updateAftermath } from "../store/runs.ts";
+import { readAllEvents, toRun } from "../store/to-run.ts";
+import { type CommitPlan, commitArtifacts, stageArtifacts } from "./artifacts.ts";
 import { createClocks, type RunClocks } from "./clocks.ts";
 import type { EventLog } from "./event-log.ts";
 import { finalize, type Phase } from "./finalizer.ts";
@@ -35,6 +35,7 @@ export class Session implements LiveRun {
   readonly runId: string;
   readonly apiKeyName: string | null;
   readonly dir: string;
+  readonly keepsTrace: boolean;
   readonly over: Promise<void>;
   /** The browser is closed and its folder gone. Never rejects. */
   readonly left: Promise<void>;
@@ -56,10 +57,14 @@ export class Session implements LiveRun {
   #recordingState: RecordingState;
   /** The run ended elsewhere, or belongs to another: nothing more is written to it. */
   #disowned = false;
+  /** Its terminal status is in the store, not in the outbox. */
+  #isPublished = true;
+  #mask: (text: string) => string = (text) => text;
 
   constructor({ fence, run }: Claim, deps: SessionDeps) {
     this.runId = fence.run_id;
     this.apiKeyName = run.api_key_name;
+    this.keepsTrace = run.request.recording.enabled && run.request.recording.trace;
     this.dir = join(deps.workDir, fence.run_id);
     this.over = this.#over.promise;
     this.left = this.#left.promise;
@@ -111,20 +116,22 @@ export class Session implements LiveRun {
     const failure = signal.aborted ? signal.reason : ended;
     this.#ending.abort(new AppError("RUN_TERMINATED", "The run is over")); // whatever still waits for the page, lets go now
     this.#clocks.stop();
-    const outcome = toOutcome(failure);
-    if (failure !== null) this.#deps.log.info("Run did not complete", { code: outcome.error?.code, error: failure });
+    const outcome = toOutcome(failure, this.#mask);
+    if (outcome.error) this.#deps.log.info("Run did not complete", { error: outcome.error });
+    if (outcome.error?.code === "INTERNAL") this.#deps.log.error("A run ended by a fault of ours", { fault: this.#mask(stackOf(failure)) });
     void this.#finalize(outcome);
     await this.left;
   }
 
   async #work(signal: AbortSignal): Promise<void> {
-    const credentials = this.#row.sealed_credentials ? this.#deps.seal.unseal(this.runId, this.#row.sealed_credentials) : {};
     await openRunFolder(this.#deps.workDir, this.runId);
+    const credentials = this.#row.sealed_credentials ? this.#deps.seal.unseal(this.runId, this.#row.sealed_credentials) : {};
+    this.#mask = createMask(Object.values(credentials));
     const stage: Stage = {
       row: this.#row,
       dir: this.dir,
       credentials,
-      mask: createMask(Object.values(credentials)),
+      mask: this.#mask,
       signal,
       disposables: this.#stage,
       progress: this.#progress,
@@ -173,7 +180,6 @@ export class Session implements LiveRun {
     const phases = { publishStatus: this.#publishPhase(outcome), cleanup: this.#cleanupPhase(), persist: this.#persistPhase() };
     await finalize(phases, (warning, cause) => this.#warn(warning, cause));
     await this.#events.close();
-    this.#deps.onEnd(outcome.status, this.#row);
     this.#left.resolve();
     this.#settled.resolve();
   }
@@ -190,8 +196,11 @@ export class Session implements LiveRun {
     return {
       work: async (signal) => {
         try {
-          await this.#events.end(status, { ...fields(), signal });
-          this.#warnings.length = 0; // they are stored with the row
+          const stored = fields();
+          await this.#events.end(status, { ...stored, signal });
+          this.#row.warnings = [...this.#row.warnings, ...stored.warnings];
+          this.#warnings.splice(0, stored.warnings.length);
+          this.#deps.onEnd(status, this.#row);
         } catch (error) {
           if (!(error instanceof AppError && error.code === "CONFLICT")) throw error;
           this.#deps.log.warn("The run ended elsewhere, or is no longer this node's", { error });
@@ -200,6 +209,7 @@ export class Session implements LiveRun {
         this.#over.resolve();
       },
       failed: async () => {
+        this.#isPublished = false;
         try {
           await this.#deps.outbox.add({ kind: "publish", run_id: this.runId, payload: { fence: this.#fence, status, fields: fields() } });
         } finally {
@@ -225,29 +235,32 @@ export class Session implements LiveRun {
   }
 
   #persistPhase(): Phase {
+    const { store, volume, outbox } = this.#deps;
+    const plan: CommitPlan = { dir: this.dir, files: [], state: this.#recordingState, restage: true };
+    const settle = (aftermath: Aftermath) =>
+      updateAftermath(store, this.runId, { ...aftermath, warnings: [...this.#warnings], settled: true });
     return {
       work: async () => {
-        const { store, volume } = this.#deps;
         if (this.#disowned) return this.#clear();
         if (this.#recordingState === "finalizing") this.#recordingState = this.#isWhole() ? "ready" : "partial";
-        const log = await this.#events.log();
-        const plan = await stageArtifacts(this.dir, this.toRun(), log.all(), this.#recorded());
-        try {
-          await commitArtifacts(volume, this.runId, plan);
-        } catch (error) {
-          await this.#deps.outbox.add({ kind: "persist", run_id: this.runId, payload: plan });
-          await updateAftermath(store, this.runId, { warnings: [...this.#warnings], settled: true });
-          throw error;
-        }
-        try {
-          await updateAftermath(store, this.runId, { warnings: [...this.#warnings], recording_state: this.#recordingState, settled: true });
-        } catch (error) {
-          await this.#deps.outbox.add({ kind: "persist", run_id: this.runId, payload: plan });
-          throw error;
-        }
+        Object.assign(plan, { files: this.#recorded(), state: this.#recordingState });
+        if (!this.#isPublished) throw new AppError("INTERNAL", "The run's artifacts wait for its status");
+        Object.assign(plan, await stageArtifacts(plan, this.toRun(), await this.#allEvents()));
+        await commitArtifacts(volume, this.runId, plan);
+        await settle({ recording_state: plan.state });
         this.#clear();
       },
+      failed: async () => {
+        await outbox.add({ kind: "persist", run_id: this.runId, payload: plan });
+        await settle({});
+      },
     };
+  }
+
+  /** What was told live, where that is all of it. */
+  async #allEvents(): Promise<readonly NumberedEvent[]> {
+    const log = await this.#events.log();
+    return log.isComplete ? log.all() : readAllEvents(this.#deps.store, this.runId);
   }
 
   /** The folder goes when nobody reads from it any more; what a crash leaves of it, the next start sweeps. */
@@ -260,8 +273,7 @@ export class Session implements LiveRun {
 
   /** Is everything in the recording that belongs there? */
   #isWhole(): boolean {
-    const { trace } = this.#row.request.recording;
-    return !trace || this.#recorded().some(({ kind }) => kind === "trace");
+    return !this.keepsTrace || this.#recorded().some(({ kind }) => kind === "trace");
   }
 
   #recorded(): Pick<Artifact, "name" | "kind" | "bytes">[] {
@@ -285,9 +297,11 @@ export class Session implements LiveRun {
   }
 
   async trace(): Promise<AsyncIterable<Uint8Array> | null> {
-    const { enabled, trace } = this.#row.request.recording;
-    if (!enabled || !trace) return null;
+    if (!this.keepsTrace) return null;
     if (this.#ending.signal.aborted) await this.left;
     return this.#recording?.recorder.zip() ?? null;
   }
 }
+
+const stackOf = (failure: unknown): string =>
+  failure instanceof Error ? `${failure.stack} ${failure.cause ? `caused by ${stackOf(failure.cause)}` : ""}` : String(failure);

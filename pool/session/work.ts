@@ -79,7 +79,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     emit: stage.emit,
     onRecord: (record) => {
       stage.onRecord(record);
-      deps.onAction(record.action, record.success, record.duration_ms);
+      deps.onAction(record.action, record.success);
     },
     credential: (name) => credentialOf(stage.credentials, name),
     mask,
@@ -88,8 +88,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     loss: () => (lease.browser.connected ? null : Promise.race([aborted(lease.lost), pause(LOSS_TOLD_MS)])),
   });
   stage.running();
-  await openStart(act, row.request.start_url ?? bound?.start_url ?? null);
-  if (!bound) return; // nothing was asked but to open the page
+  await openStart(act, row.request.start_url ?? bound.start_url);
   await runBound(bound, { stage, deps, act, tabs, recorder });
   signal.throwIfAborted();
   if (row.request.output_schema && progress.data === null) {
@@ -109,8 +108,8 @@ async function keep<R extends AsyncDisposable>({ disposables, signal }: Stage, o
 }
 
 /** The row was bound once when it was accepted; its credentials' values are needed only from now on. */
-function bindRun(row: RunRow, credentials: Record<string, string>): BoundPlaybook | null {
-  if (!row.playbook) return null;
+function bindRun(row: RunRow, credentials: Record<string, string>): BoundPlaybook {
+  if (!row.playbook) throw new AppError("INTERNAL", "The run has no playbook"); // none is admitted
   return bindPlaybook(row.playbook, {
     params: row.params,
     directive: row.request.directive ?? null,
@@ -189,7 +188,7 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
     signal,
     log: deps.log,
   });
-  if (outcome.error) throw maskError(outcome.error, mask);
+  if (outcome.error) throw outcome.error;
   progress.result = outcome.result && mask(outcome.result);
 }
 
@@ -200,12 +199,6 @@ const maskResult = (result: StepResult, mask: (text: string) => string): StepRes
   raw_error: result.raw_error && mask(result.raw_error),
   extracted_text: result.extracted_text && mask(result.extracted_text),
 });
-
-/** The error as it may leave the node: pages echo what was typed into them. */
-function maskError(error: AppError, mask: (text: string) => string): AppError {
-  const details = error.details && (JSON.parse(mask(JSON.stringify(error.details))) as Record<string, unknown>);
-  return new AppError(error.code, mask(error.message), { details: details ?? undefined });
-}
 
 function credentialOf(credentials: Record<string, string>, name: string): string {
   if (Object.hasOwn(credentials, name)) return credentials[name] as string;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pause } from "../../shared/deadline.ts";
 import type { NumberedEvent } from "../../shared/event.ts";
-import { openLogin, waitForever } from "../support/playbooks.ts";
+import { openLogin, readOrders, waitForever } from "../support/playbooks.ts";
 import { openTestSystem, processesWith, type TestSystem } from "../support/system.ts";
 import { readZip } from "../support/zip.ts";
 
@@ -86,6 +86,25 @@ describe("when the node is killed in the middle of runs", () => {
     expect(before.map(({ id }) => id)).toEqual(before.map((_, i) => i + 1));
     await writer.settled(queued);
     expect(await eventually(system.leftovers, (names) => names.length === 0)).toEqual([]);
+  });
+});
+
+describe("when a node cannot open what is sealed", () => {
+  it("the run fails as SETUP_FAILED, is settled, and can be deleted", async () => {
+    const { writer } = system.as;
+    const busy = [await startedForever(), await startedForever()];
+    const { run_id } = await writer.create(readOrders(system.dashboard.url));
+    await system.node.end("SIGKILL");
+    await system.restartNode({ SECRETS_KEY: "another-key-than-the-one-that-sealed-it" });
+    const { run } = await writer.finished(run_id);
+    expect(run).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
+    const gone = await eventually(
+      () => writer.call(`/runs/${run_id}`, { method: "DELETE" }),
+      ({ status }) => status !== 409,
+    );
+    expect(gone.status).toBe(204);
+    for (const each of busy) expect((await writer.finished(each)).run.error?.code).toBe("NODE_LOST");
+    await system.restartNode();
   });
 });
 
