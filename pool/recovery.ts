@@ -2,29 +2,40 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../shared/errors.ts";
-import type { NumberedEvent } from "../shared/event.ts";
 import { isRunId } from "../shared/ids.ts";
+import type { RecordingState } from "../shared/recording.ts";
 import type { TerminalStatus } from "../shared/run-status.ts";
 import type { JobQueue } from "./queue/boss.ts";
 import { endRunsOfEarlierBoots } from "./queue/lost.ts";
 import { salvage } from "./recording/salvage.ts";
 import { type CommitPlan, commitArtifacts, stageArtifacts, whatIsLeft } from "./session/artifacts.ts";
 import type { OutboxEntry } from "./session/outbox.ts";
-import { type EndFields, type EventWriter, type Fence, readEvents } from "./store/events.ts";
+import type { EndFields, EventWriter, Fence } from "./store/events.ts";
 import type { Owner } from "./store/fence.ts";
 import { readRow, updateAftermath } from "./store/runs.ts";
 import type { Store } from "./store/sql.ts";
-import { readRun } from "./store/to-run.ts";
+import { readAllEvents, readRun } from "./store/to-run.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Volume } from "./volume/volume.ts";
 
+/** How long the remains of a run are kept that cannot be stored: each start tries again. */
+const KEEP_REMAINS_MS = 7 * 86_400_000;
+
 type Deps = { store: Store; volume: Volume; log: Log };
+type RecoveryDeps = Deps & {
+  queue: JobQueue;
+  owner: Owner;
+  workDir: string;
+  /** Runs whose artifacts wait in the outbox: it has their whole commit, and nothing is salvaged of them. Without it, any settled run may be one. */
+  waiting?: ReadonlySet<string>;
+};
 
 /** Ends, as NODE_LOST, what earlier boots had in hand, and stores what they had recorded of it. Call before the first claim. */
-export async function recoverEarlierRuns(deps: Deps & { queue: JobQueue; owner: Owner; workDir: string }): Promise<void> {
-  const { workDir, log } = deps;
+export async function recoverEarlierRuns(deps: RecoveryDeps): Promise<void> {
+  const { workDir, waiting, log } = deps;
   await mkdir(workDir, { recursive: true, mode: 0o700 });
   for (const runId of await endRunsOfEarlierBoots(deps)) {
+    if (waiting?.has(runId)) continue;
     try {
       await storeRemains(deps, runId, join(workDir, runId));
     } catch (error) {
@@ -32,10 +43,13 @@ export async function recoverEarlierRuns(deps: Deps & { queue: JobQueue; owner: 
       await updateAftermath(deps.store, runId, { recording_state: "lost", settled: true });
     }
   }
-  await sweepWorkDir(deps, workDir);
+  await sweepWorkDir(deps);
 }
 
+/** Does nothing to the folder of a run that is committed: its files are one with those in the volume. */
 async function storeRemains({ store, volume }: Deps, runId: string, dir: string): Promise<void> {
+  const committed = await volume.manifest(runId);
+  if (committed) return updateAftermath(store, runId, { recording_state: committed.state, settled: true });
   const row = await readRow(store, runId);
   if (!row) return;
   const there = await stat(dir).then(
@@ -44,31 +58,37 @@ async function storeRemains({ store, volume }: Deps, runId: string, dir: string)
   );
   const files = there ? await salvage(dir, runId) : [];
   const isOff = row.recording_state === "off";
-  const state = isOff ? "off" : files.some(({ kind }) => kind === "trace" || kind === "screenshot") ? "partial" : "lost";
+  const state: RecordingState = isOff ? "off" : files.some(({ kind }) => kind === "trace" || kind === "screenshot") ? "partial" : "lost";
   const run = await readRun(store, runId);
   if (run && there) {
-    run.recording.state = state;
-    await commitArtifacts(volume, runId, await stageArtifacts(dir, run, await allEvents(store, runId), files));
+    const plan: CommitPlan = { dir, files, state, restage: true };
+    await commitArtifacts(volume, runId, await stageArtifacts(plan, run, await readAllEvents(store, runId)));
   }
   await updateAftermath(store, runId, { recording_state: state, settled: true });
 }
 
-async function allEvents(store: Store, runId: string): Promise<NumberedEvent[]> {
-  const events: NumberedEvent[] = [];
-  const page = 1000;
-  for (;;) {
-    const more = await readEvents(store, runId, events.at(-1)?.id ?? 0, page);
-    events.push(...more);
-    if (more.length < page) return events;
-  }
-}
-
-/** Removes staging folders of runs that are stored or unknown. One whose artifacts still wait in the outbox stays. */
-async function sweepWorkDir({ store, volume, log }: Deps, workDir: string): Promise<void> {
+/**
+ * Removes staging folders that nobody needs any more. A run that its peers took for lost is settled without its artifacts: what is staged
+ * of it is stored now.
+ */
+async function sweepWorkDir(deps: Deps & Pick<RecoveryDeps, "workDir" | "waiting">): Promise<void> {
+  const { volume, store, workDir, waiting, log } = deps;
   for (const name of await readdir(workDir)) {
+    const dir = join(workDir, name);
     const row = isRunId(name) ? await readRow(store, name) : null;
-    if (row && (row.settled_at === null || (await volume.manifest(name)) === null)) continue;
-    await rm(join(workDir, name), { recursive: true, force: true });
+    if (row) {
+      if (row.finished_at === null || row.settled_at === null || waiting?.has(name)) continue;
+      try {
+        if ((await volume.manifest(name)) === null) {
+          if (waiting === undefined && row.recording_state !== "lost") continue;
+          await storeRemains(deps, name, dir);
+        }
+      } catch (error) {
+        log.error("What is staged of a run could not be stored", { run_id: name, error });
+        if (Date.now() - row.finished_at.getTime() < KEEP_REMAINS_MS) continue;
+      }
+    }
+    await rm(dir, { recursive: true, force: true });
     log.debug("A staging folder of an earlier start is gone", { name });
   }
 }
@@ -88,8 +108,11 @@ export function deliverFromOutbox({ store, volume, writer }: Deps & { writer: Ev
       return;
     }
     const plan = payload as CommitPlan;
+    const run = await readRun(store, run_id);
+    if (run === null) return rm(plan.dir, { recursive: true, force: true }); // deleted meanwhile
     const left = await whatIsLeft(plan);
-    const manifest = left ? await commitArtifacts(volume, run_id, left) : await volume.manifest(run_id);
+    const whole = left?.restage ? await stageArtifacts(left, run, await readAllEvents(store, run_id)) : left;
+    const manifest = whole ? await commitArtifacts(volume, run_id, whole) : await volume.manifest(run_id);
     await updateAftermath(store, run_id, { recording_state: manifest?.state ?? (plan.state === "off" ? "off" : "lost"), settled: true });
     await rm(plan.dir, { recursive: true, force: true });
   };

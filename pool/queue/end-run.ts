@@ -7,8 +7,10 @@ import type { Sql } from "../store/sql.ts";
 import { changeStatus, statusEvents } from "../store/status-change.ts";
 import type { JobQueue } from "./boss.ts";
 
-type Row = Pick<RunRow, "run_id" | "status" | "attempt" | "node_id" | "last_event_id" | "recording_state">;
-export const ROW = "run_id, status, attempt, node_id, last_event_id, recording_state";
+type Row = Pick<RunRow, "run_id" | "status" | "attempt" | "node_id" | "last_event_id" | "recording_state" | "settled_at">;
+export const ROW = "run_id, status, attempt, node_id, last_event_id, recording_state, settled_at";
+/** Something is left to do: its end, or its artifacts. A run may be settled first, while its end waits in the outbox. As the index runs_open has it. */
+export const OPEN = "settled_at IS NULL OR finished_at IS NULL";
 
 type End = { to: TerminalStatus; error: AppError; recording_state: RecordingState; settled: boolean };
 
@@ -21,13 +23,14 @@ export async function endRun(tx: Sql, queue: JobQueue, row: Row, end: End): Prom
     events: statusEvents({ ...change, node_id: row.node_id, attempt: row.attempt }),
     expectedEventId: row.last_event_id,
     outcome: { result: null, data: null, error: toErrorDetail(end.error), usage: NO_USAGE },
-    recording_state: row.recording_state === "off" ? "off" : end.recording_state,
+    // What is settled is known: it is committed, whoever says that its node is lost.
+    recording_state: row.recording_state === "off" || row.settled_at !== null ? row.recording_state : end.recording_state,
     settled: end.settled,
   });
   if (row.status === "queued") await queue.cancel(tx, row.run_id);
   else await queue.settle(tx, row);
 }
 
-/** A queued run has done nothing, and leaves nothing to store. */
+/** A queued run has done nothing, and leaves nothing to store: recording is `off`, whether wanted or not, for nothing was recorded and nothing lost. */
 export const endQueued = (tx: Sql, queue: JobQueue, row: Row, to: TerminalStatus, error: AppError): Promise<void> =>
   endRun(tx, queue, row, { to, error, recording_state: "off", settled: true });

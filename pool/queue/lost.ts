@@ -8,7 +8,7 @@ import { type RunRow, updateAftermath } from "../store/runs.ts";
 import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { JobQueue } from "./boss.ts";
-import { endRun, ROW } from "./end-run.ts";
+import { endRun, OPEN, ROW } from "./end-run.ts";
 import { observePeers, type Peer, type Watch } from "./peers.ts";
 
 type Deps = { store: Store; queue: JobQueue; owner: Owner; log: Log };
@@ -18,12 +18,12 @@ const nodeLost = (nodeId: string): AppError =>
 
 /**
  * At start, before the first claim: what an earlier boot of this node had in hand ends as NODE_LOST. The embedded store has one node,
- * so there every other boot is an earlier one. Returns all runs of earlier boots that are not settled, these and others whose end was
+ * so there every other boot is an earlier one. Returns all runs of earlier boots that are open (not over, or not settled), these and others whose end was
  * already written: the caller salvages what is staged of them and then calls updateAftermath(run, { settled: true, recording_state }).
  */
 export async function endRunsOfEarlierBoots({ store, queue, owner, log }: Deps): Promise<string[]> {
   const rows = await store.query<RunRow>(
-    `SELECT ${ROW}, boot_id FROM understudy.runs WHERE settled_at IS NULL AND node_id IS NOT NULL AND boot_id <> $1
+    `SELECT ${ROW}, boot_id FROM understudy.runs WHERE (${OPEN}) AND node_id IS NOT NULL AND boot_id <> $1
        AND (node_id = $2 OR $3) ORDER BY created_at`,
     [owner.boot_id, owner.node_id, store.kind === "embedded"],
   );
@@ -37,8 +37,8 @@ export async function endRunsOfEarlierBoots({ store, queue, owner, log }: Deps):
 
 /**
  * Watches the owners of open runs. One whose heartbeat stood still for 15 s, as this node has itself seen over an unbroken connection, is gone:
- * its open runs end, and what its ended runs had not stored yet is lost (until it comes back with its DATA_DIR). From then on whatever it
- * still writes is refused. Resolves once it watches; with the embedded store there is nobody to watch.
+ * its open runs end, and what its ended runs had not stored yet is lost (until it comes back with its DATA_DIR: pool/recovery.ts). From then on whatever it
+ * still writes is refused. With the embedded store there is nobody to watch.
  */
 export function watchPeers({ store, queue, owner, log, ...times }: Deps & { everyMs?: number; lostAfterMs?: number }): AsyncDisposable {
   const { everyMs = BEAT_MS, lostAfterMs = LOST_AFTER_MS } = times;
@@ -49,7 +49,7 @@ export function watchPeers({ store, queue, owner, log, ...times }: Deps & { ever
     const peers = await store.query<Peer>(
       `SELECT DISTINCT r.node_id, r.boot_id, n.last_seen_at::text AS beat FROM understudy.runs r
        LEFT JOIN understudy.nodes n ON n.node_id = r.node_id AND n.boot_id = r.boot_id
-       WHERE r.settled_at IS NULL AND r.node_id IS NOT NULL AND r.boot_id <> $1`,
+       WHERE (r.settled_at IS NULL OR r.finished_at IS NULL) AND r.node_id IS NOT NULL AND r.boot_id <> $1`,
       [owner.boot_id],
     );
     const [next, lost] = observePeers(watch, peers, performance.now(), { everyMs, lostAfterMs });
@@ -59,7 +59,7 @@ export function watchPeers({ store, queue, owner, log, ...times }: Deps & { ever
 
   async function endRunsOf(peer: Peer): Promise<void> {
     const rows = await store.query<RunRow>(
-      `SELECT ${ROW}, boot_id FROM understudy.runs WHERE settled_at IS NULL AND node_id = $1 AND boot_id = $2`,
+      `SELECT ${ROW}, boot_id FROM understudy.runs WHERE (${OPEN}) AND node_id = $1 AND boot_id = $2`,
       [peer.node_id, peer.boot_id],
     );
     log.warn("A node is lost, and its runs with it", { node_id: peer.node_id, runs: rows.map(({ run_id }) => run_id) });

@@ -8,7 +8,7 @@ import type { RunRow } from "../store/runs.ts";
 import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { JobQueue } from "./boss.ts";
-import { endQueued, ROW } from "./end-run.ts";
+import { endQueued, OPEN, ROW } from "./end-run.ts";
 
 /** The payload is the id of the run that is to stop; whose it is, its row tells. */
 export const STOP_CHANNEL = "understudy_stop";
@@ -49,7 +49,7 @@ export async function watchStops({ store, owner, onStop, log, floorMs = FLOOR_MS
   async function look(): Promise<void> {
     try {
       const marked = await store.query<{ run_id: string }>(
-        `SELECT run_id FROM understudy.runs WHERE settled_at IS NULL AND node_id = $1 AND boot_id = $2
+        `SELECT run_id FROM understudy.runs WHERE (${OPEN}) AND node_id = $1 AND boot_id = $2
            AND stop_requested_at IS NOT NULL AND status IN ('starting', 'running')`,
         [owner.node_id, owner.boot_id],
       );

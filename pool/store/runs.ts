@@ -6,6 +6,7 @@ import type { Playbook } from "../../shared/playbook.ts";
 import type { RecordingState } from "../../shared/recording.ts";
 import type { Clocks, CreateRun, StepResult } from "../../shared/run.ts";
 import { type ClockName, isTerminal, type RunStatus, type Usage, type Warning } from "../../shared/run-status.ts";
+import { RUNS_CHANNEL } from "./changes.ts";
 import type { Fence } from "./fence.ts";
 import { toJson } from "./json.ts";
 import type { Sql } from "./sql.ts";
@@ -115,27 +116,35 @@ export async function updateAftermath(sql: Sql, runId: string, aftermath: Afterm
          recording_state = coalesce($3, recording_state),
          settled_at = CASE WHEN $4 THEN coalesce(settled_at, $5) ELSE settled_at END
        WHERE run_id = $1 RETURNING run_id
-     ) SELECT pg_notify('understudy_runs', run_id::text) FROM changed`,
+     ) SELECT pg_notify('${RUNS_CHANNEL}', run_id::text) FROM changed`,
     [runId, toJson(aftermath.warnings ?? []), aftermath.recording_state ?? null, aftermath.settled ?? false, new Date()],
   );
 }
 
 /**
- * Forgets a run and its events.
+ * What must hold before a run's artifacts are removed; its row is deleted after them. A run that may be deleted stays so.
  * @throws NOT_FOUND for an unknown run, or another key's; CONFLICT while it runs, or its artifacts are on their way to the volume.
  */
-export async function deleteRun(sql: Sql, runId: string, apiKeyName: string | null = null): Promise<void> {
-  const [gone] = await sql.query(
-    `DELETE FROM understudy.runs WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2)
-       AND finished_at IS NOT NULL AND settled_at IS NOT NULL RETURNING run_id`,
+export async function assertDeletable(sql: Sql, runId: string, apiKeyName: string | null = null): Promise<void> {
+  const [row] = await sql.query<{ status: RunStatus; isDeletable: boolean }>(
+    `SELECT status, finished_at IS NOT NULL AND settled_at IS NOT NULL AS "isDeletable" FROM understudy.runs
+     WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2)`,
     [runId, apiKeyName],
   );
-  if (gone) return;
-  const row = await readRow(sql, runId, apiKeyName);
-  if (!row) throw new AppError("NOT_FOUND", "No run has this id");
+  if (!row) throw noSuchRun();
+  if (row.isDeletable) return;
   const why = isTerminal(row.status) ? "its artifacts are still being stored; try again shortly" : `it is ${row.status}; stop it first`;
   throw new AppError("CONFLICT", `Cannot delete the run: ${why}`, { details: { status: row.status } });
 }
+
+/** Forgets a run and its events. @throws as assertDeletable does */
+export async function deleteRun(sql: Sql, runId: string, apiKeyName: string | null = null): Promise<void> {
+  await assertDeletable(sql, runId, apiKeyName);
+  const [gone] = await sql.query("DELETE FROM understudy.runs WHERE run_id = $1 RETURNING run_id", [runId]);
+  if (!gone) throw noSuchRun(); // another was faster
+}
+
+const noSuchRun = (): AppError => new AppError("NOT_FOUND", "No run has this id");
 
 /** Runs that were over and stored before this moment, oldest first: what retention removes. */
 export async function settledBefore(sql: Sql, moment: Date, limit: number): Promise<string[]> {

@@ -86,6 +86,11 @@ const VERSIONS: readonly string[] = [
     last_seen_at timestamptz NOT NULL
   );
   `,
+  // A run can be settled before it is over: its artifacts are committed, and its end waits in the outbox.
+  `
+  DROP INDEX understudy.runs_unsettled;
+  CREATE INDEX runs_open ON understudy.runs (node_id) WHERE settled_at IS NULL OR finished_at IS NULL;
+  `,
 ];
 
 /** Where pg-boss keeps its tables: the database may serve another program's pg-boss too. Made here, under our lock: its own making of it is open to a race. */

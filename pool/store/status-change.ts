@@ -3,6 +3,7 @@ import type { RunEvent } from "../../shared/event.ts";
 import type { RecordingState } from "../../shared/recording.ts";
 import type { Clocks } from "../../shared/run.ts";
 import { isTerminal, type RunStatus, type Warning } from "../../shared/run-status.ts";
+import { RUNS_CHANNEL } from "./changes.ts";
 import type { Fence, Owner } from "./fence.ts";
 import { toJson } from "./json.ts";
 import { RUN_COLUMNS, type RunLists, type RunOutcome, type RunRow } from "./runs.ts";
@@ -83,7 +84,7 @@ export async function changeStatus(sql: Sql, change: StatusChange): Promise<RunR
        SELECT changed.run_id, changed.last_event_id - ${values.add(change.events.length)}::int + e.nth::int, e.event
        FROM changed, json_array_elements(${values.add(toJson(change.events))}::json) WITH ORDINALITY AS e (event, nth)
      )
-     SELECT ${columns}, pg_notify('understudy_runs', run_id::text) FROM changed`,
+     SELECT ${columns}, pg_notify('${RUNS_CHANNEL}', run_id::text) FROM changed`,
     values.list,
   );
   return row ?? null;

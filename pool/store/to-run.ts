@@ -27,7 +27,8 @@ export async function readRun(sql: Sql, runId: string, apiKeyName: string | null
   return toRun(row, { ...lists, usage });
 }
 
-async function readAllEvents(sql: Sql, runId: string): Promise<NumberedEvent[]> {
+/** All stored events of a run, in order. */
+export async function readAllEvents(sql: Sql, runId: string): Promise<NumberedEvent[]> {
   const events: NumberedEvent[] = [];
   const page = 1000;
   for (;;) {

@@ -104,15 +104,18 @@ function watching(opened: () => TestStore): void {
     const open = await claimedRun(opened(), newRun(), PEER);
     const ended = await claimedRun(opened(), newRun(), PEER);
     const bare = await claimedRun(opened(), newRun({ recording: { enabled: false } }), PEER);
+    const stored = await claimedRun(opened(), newRun(), PEER); // its artifacts are committed, its end waited in an outbox
+    await updateAftermath(store, stored.fence.run_id, { settled: true, recording_state: "ready" });
     await writer.transition(ended.fence, "terminated", OUTCOME);
     await using _one = watch(OWNER);
     await using _two = watch({ ...OWNER, node_id: "node-c", boot_id: "boot-c" });
-    for (const { fence } of [open, ended, bare]) {
+    for (const { fence } of [open, ended, bare, stored]) {
       await eventually(() => readLocation(store, fence.run_id)).toMatchObject({ state: "stored" });
     }
     expect(await readRun(store, open.fence.run_id)).toMatchObject({ error: { code: "NODE_LOST" }, recording: { state: "lost" } });
     expect(await readRun(store, ended.fence.run_id)).toMatchObject({ status: "terminated", recording: { state: "lost" } });
     expect(await readRun(store, bare.fence.run_id)).toMatchObject({ status: "failed", recording: { state: "off" } });
+    expect(await readRun(store, stored.fence.run_id)).toMatchObject({ status: "failed", recording: { state: "ready" } });
     expect((await readEvents(store, open.fence.run_id, 0, 10)).filter(({ event }) => event.type === "complete")).toHaveLength(1);
     await expect(writer.append(open.fence, hint)).rejects.toMatchObject({ code: "CONFLICT" });
   });
