@@ -18,7 +18,7 @@ const API_KEYS = {
   reader: "reader-key-0123456789",
 };
 const TOKEN = "pool-token-0123456789";
-const READY_LIMIT_MS = 30_000;
+const READY_LIMIT_MS = 60_000; // a busy machine starts Chrome slowly
 
 export type Started = {
   process: ChildProcess;
