@@ -147,8 +147,8 @@ describe("click", () => {
 
   it("fails in words that list each candidate", async () => {
     await using bench = await harness.open(`<p hidden>Save</p>`);
-    const failed = bench.act("click", { selector: { primary: "#gone", fallbacks: ["text=Save"] }, timeout_ms: 500 });
-    await expect(failed).rejects.toThrow("Cannot click #gone: nothing matches; text=Save: one match, hidden (for 0.5 s)");
+    const failed = bench.act("click", { selector: { primary: "#gone", fallbacks: ["text=Save"] }, timeout_ms: 1_500 });
+    await expect(failed).rejects.toThrow("Cannot click #gone: nothing matches; text=Save: one match, hidden (for 1.5 s)");
   });
 
   it("says at once that the browser refuses a selector", async () => {

@@ -45,7 +45,7 @@ describe("verification", () => {
     [{ expect_element_visible: "p:nope()" }, "it is not a valid selector"],
   ])("fails in words: %j", async (verify, words) => {
     await using bench = await harness.open("<p>here</p><i id=a hidden>Saved</i>");
-    const failed = check(bench, { ...verify, timeout_ms: 500 });
+    const failed = check(bench, { ...verify, timeout_ms: 1_000 });
     await expect(failed).rejects.toThrow(`Verification failed: `);
     await expect(failed).rejects.toThrow(words);
     await expect(failed).rejects.toMatchObject({ code: "STEP_FAILED" });
