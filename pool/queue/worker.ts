@@ -28,6 +28,8 @@ const SLOT_SLACK_MS = 60_000;
 export class Worker implements AsyncDisposable {
   readonly #options: WorkerOptions;
   readonly #active = new Map<string, Promise<void>>();
+  /** Creations under way that may come with a claim. */
+  readonly #creating = new Set<Promise<unknown>>();
   #taking: { stop: AbortController; loop: Promise<void> } | null = null;
   #listening: AsyncDisposable | null = null;
   #wake: () => void = () => {};
@@ -48,40 +50,43 @@ export class Worker implements AsyncDisposable {
     return worker;
   }
 
-  /** Runs in hand. */
-  get active(): string[] {
-    return [...this.#active.keys()];
-  }
-
   get state(): "ready" | "draining" | "drained" {
     if (this.#taking) return "ready";
-    return this.#active.size > 0 ? "draining" : "drained";
+    return this.#active.size + this.#creating.size > 0 ? "draining" : "drained";
   }
 
   /** Accepts a run, and claims it for this node at once when a slot is free. @throws as createRun does. */
   async create(run: NewRun, idempotency: Idempotency | null): Promise<Created> {
-    const { owner, slots } = this.#options;
+    const { slots } = this.#options;
     if (slots.busy === slots.total) await this.#looking; // it holds a slot for the moment of a look at the queue
     const lease = this.#taking ? slots.take() : null;
-    const claimant = { ...owner, claim_id: crypto.randomUUID() };
+    if (lease === null) return createRun(this.#options, run, { claimFor: null, idempotency });
+    const created = this.#createFor(lease, run, idempotency);
+    this.#creating.add(created);
+    return created.finally(() => this.#creating.delete(created));
+  }
+
+  async #createFor(lease: SlotLease, run: NewRun, idempotency: Idempotency | null): Promise<Created> {
+    const claimant = { ...this.#options.owner, claim_id: crypto.randomUUID() };
     try {
-      const created = await createRun(this.#options, run, { claimFor: lease && claimant, idempotency });
-      if (created.claim && lease) this.#start(created.claim, lease);
-      else lease?.[Symbol.dispose]();
+      const created = await createRun(this.#options, run, { claimFor: claimant, idempotency });
+      if (created.claim) this.#start(created.claim, lease);
+      else lease[Symbol.dispose]();
       return created;
     } catch (error) {
-      lease?.[Symbol.dispose]();
-      if (lease && error instanceof StoreOutage) this.#strays.add(claimant.claim_id);
+      lease[Symbol.dispose]();
+      if (error instanceof StoreOutage) this.#strays.add(claimant.claim_id);
       throw error;
     }
   }
 
-  /** Takes no more runs; those in hand go on. */
+  /** Takes no more runs; those in hand go on. Resolves once no claim is under way: from then on only a resume brings new ones. */
   async drain(): Promise<void> {
     const taking = this.#taking;
     this.#taking = null;
     taking?.stop.abort();
     await taking?.loop;
+    await Promise.allSettled(this.#creating);
   }
 
   resume(): void {

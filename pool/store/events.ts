@@ -1,4 +1,5 @@
 /** Writes the events of this node's runs: in order, without gap or double, whatever happens to the connection. */
+import { isDeepStrictEqual } from "node:util";
 import { pause } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { NumberedEvent, RunEvent } from "../../shared/event.ts";
@@ -8,7 +9,7 @@ import { isTerminal, mayFollow, type TerminalStatus, type Warning } from "../../
 import type { Log } from "../telemetry/log.ts";
 import { type Batch, type Head, insertEvents, readEvents, readHead } from "./event-batch.ts";
 import { type Fence, fencedOff, fenceKey, holds } from "./fence.ts";
-import { freeze } from "./json.ts";
+import { freeze, toJson } from "./json.ts";
 import type { RunLists, RunOutcome } from "./runs.ts";
 import { type Sql, type Store, StoreOutage } from "./sql.ts";
 import { changeStatus, statusEvents } from "./status-change.ts";
@@ -186,7 +187,7 @@ export class EventWriter {
               return row !== null;
             })
           : (await changeStatus(this.#store, change)) !== null;
-        return changed || (again && (await this.#isWritten({ fence, after: head.last_event_id, events })));
+        return changed || (again && (await this.#isWritten({ fence, after: head.last_event_id, events: events.map(toJson) })));
       });
       if (!done) throw fencedOff(fence);
       if (isTerminal(to)) this.forget(fence.run_id);
@@ -213,10 +214,13 @@ export class EventWriter {
     if (this.#heads.get(head.fence.run_id) === head) this.forget(head.fence.run_id);
   }
 
-  /** After an outage: was it our own insert that moved the run on? Nobody else writes to it while its fence holds. */
-  async #isWritten({ fence, after, events }: { fence: Fence; after: number; events: readonly unknown[] }): Promise<boolean> {
-    const head = await readHead(this.#store, fence);
-    return head !== null && head.last_event_id === after + events.length;
+  /** After an outage: are these events the stored ones with these numbers? Whoever took our node for lost adds events under the same fence. */
+  async #isWritten({ fence, after, events }: Batch): Promise<boolean> {
+    const stored = await readEvents(this.#store, fence.run_id, after, events.length);
+    return isDeepStrictEqual(
+      stored,
+      events.map((json, i) => ({ id: after + 1 + i, event: JSON.parse(json) })),
+    );
   }
 
   /** Tries again while the store is away, as long as the oldest of the items may wait. `again`: an earlier try may have been committed. */

@@ -112,7 +112,7 @@ eachStore("the worker", (opened) => {
     const running = await node.worker.create(newRun(), null);
     await node.worker.drain();
     expect(node.worker.state).toBe("draining");
-    expect(node.worker.active).toEqual([running.run_id]);
+    expect(await readRow(opened().store, running.run_id)).toMatchObject({ status: "starting" });
     const waiting = await node.worker.create(newRun(), null);
     expect(waiting.status).toBe("queued");
     release();
@@ -122,6 +122,39 @@ eachStore("the worker", (opened) => {
     node.worker.resume();
     expect(node.worker.state).toBe("ready");
     await eventually(() => statuses(opened())).toEqual({ completed: 2 });
+  });
+
+  it("is not drained while a run is being accepted that it may get", async () => {
+    const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>();
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    const { store } = opened();
+    const slow: Store = {
+      ...store,
+      async transaction(work) {
+        onAsked();
+        await answered;
+        return store.transaction(work);
+      },
+    };
+    const started: string[] = [];
+    const session = brief(opened(), (runId) => started.push(runId));
+    const slots = createSlots({ total: 1, log: quiet });
+    const busy: Slots = {
+      ...slots,
+      next: (signal) => new Promise((_, reject) => signal.addEventListener("abort", reject, { once: true })),
+    };
+    await using node = await openWorker(opened(), session, { store: slow, slots: busy });
+    const creating = node.worker.create(newRun(), null);
+    await asked;
+    let isDrained = false;
+    const draining = node.worker.drain().then(() => (isDrained = true));
+    await new Promise(setImmediate);
+    expect([isDrained, node.worker.state]).toEqual([false, "draining"]);
+    answer();
+    await draining;
+    const { run_id } = await creating;
+    await node.worker.idle();
+    expect(started).toEqual([run_id]);
   });
 
   it("ends a run whose session threw, and frees its slot", async () => {

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { endRunsOfEarlierBoots } from "../../pool/queue/lost.ts";
 import { EventWriter, readEvents } from "../../pool/store/events.ts";
 import type { Fence } from "../../pool/store/fence.ts";
 import { readRow } from "../../pool/store/runs.ts";
 import { type Sql, type Store, StoreOutage } from "../../pool/store/sql.ts";
 import type { NumberedEvent, RunEvent } from "../../shared/event.ts";
-import { newRun, OUTCOME, quiet } from "../support/run-fixtures.ts";
+import { newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
 import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
 
 const event = (text: string): RunEvent => ({
@@ -230,6 +231,32 @@ eachStore("an outage of the store", (opened) => {
       }),
       { numRuns: 12 },
     );
+  });
+
+  it("does not take the end that a peer wrote meanwhile for our own events", async () => {
+    const { store, queue } = opened();
+    const asks = [
+      (writer: EventWriter, fence: Fence) => Promise.allSettled([writer.append(fence, event("a")), writer.append(fence, event("b"))]),
+      (writer: EventWriter, fence: Fence) => Promise.allSettled([writer.transition(fence, "completed", OUTCOME)]),
+    ];
+    for (const ask of asks) {
+      const { fence, run } = await claimedRun(opened());
+      let broken = false;
+      const cutOff = async () => {
+        if (broken) return;
+        broken = true;
+        await endRunsOfEarlierBoots({ store, queue, owner: { ...OWNER, boot_id: "boot-2" }, log: quiet });
+        throw new StoreOutage("down");
+      };
+      const writer = writerOn({
+        ...store,
+        query: (text, values) => cutOff().then(() => store.query<never>(text, values)),
+        transaction: (work) => cutOff().then(() => store.transaction(work)),
+      });
+      writer.adopt({ fence, status: run.status, last_event_id: run.last_event_id });
+      for (const answer of await ask(writer, fence)) expect(answer).toMatchObject({ status: "rejected", reason: { code: "CONFLICT" } });
+      expect((await stored(opened(), fence.run_id)).map(reason)).toEqual(["status", "status", "status", "complete"]);
+    }
   });
 
   it("is told to the caller once it has lasted too long, and events go on with the right numbers afterwards", async () => {
