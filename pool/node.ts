@@ -85,8 +85,9 @@ export async function openNode(config: PoolConfig, log: Log = createLog(config.l
   );
   const server = opened.use(await listen(config));
   const owner = { node_id, boot_id, node_url: config.publicUrl ?? server.url };
-  await outbox.deliverAll(); // what had ended must not be taken for lost
-  await recoverEarlierRuns({ store, queue, owner, volume, workDir, log: nodeLog });
+  const left = await outbox.deliverAll(); // what had ended must not be taken for lost
+  const waiting = new Set(left.map(({ run_id }) => run_id));
+  await recoverEarlierRuns({ waiting, store, queue, owner, volume, workDir, log: nodeLog });
   outbox.start();
 
   const slots = opened.use(createSlots({ total: config.slots, log: nodeLog }));
