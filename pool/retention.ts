@@ -1,5 +1,6 @@
 /** Forgets runs, with all their artifacts, once they are older than the operator wants to keep them. */
 import { pause } from "../shared/deadline.ts";
+import { AppError } from "../shared/errors.ts";
 import { deleteRun, settledBefore } from "./store/runs.ts";
 import type { Store } from "./store/sql.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -11,18 +12,33 @@ const AT_ONCE = 100;
 
 type Deps = { store: Store; volume: Volume; retentionDays: number; log: Log };
 
-/** One sweep. Returns how many runs went. The artifacts go first: a row without artifacts can be swept again, the reverse is an orphan. */
+/**
+ * One sweep. Returns how many runs went. The artifacts go first: a row without artifacts can be swept again, the reverse is an orphan.
+ * Several nodes may sweep at the same time.
+ */
 export async function sweepOldRuns({ store, volume, retentionDays }: Deps, now: Date = new Date()): Promise<number> {
   const before = new Date(now.getTime() - retentionDays * DAY_MS);
   let swept = 0;
   for (;;) {
     const old = await settledBefore(store, before, AT_ONCE);
+    let gone = 0;
     for (const runId of old) {
       await volume.remove(runId);
-      await deleteRun(store, runId);
+      if (await forget(store, runId)) gone += 1;
     }
-    swept += old.length;
-    if (old.length < AT_ONCE) return swept;
+    swept += gone;
+    if (old.length < AT_ONCE || gone === 0) return swept;
+  }
+}
+
+/** False when another node, or a client, was faster. */
+async function forget(store: Store, runId: string): Promise<boolean> {
+  try {
+    await deleteRun(store, runId);
+    return true;
+  } catch (error) {
+    if (error instanceof AppError && (error.code === "NOT_FOUND" || error.code === "CONFLICT")) return false;
+    throw error;
   }
 }
 
