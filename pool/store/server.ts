@@ -101,7 +101,12 @@ function createListener(connection: ConstructorParameters<typeof Client>[0] & ob
     fresh.on("error", () => {}); // "end" follows
     fresh.on("notification", ({ channel, payload }) => tell(channel, payload ?? ""));
     await fresh.connect();
-    for (const channel of channels.keys()) await fresh.query(`LISTEN ${channel}`);
+    try {
+      for (const channel of channels.keys()) await fresh.query(`LISTEN ${channel}`);
+    } catch (error) {
+      void fresh.end().catch(() => {}); // not waited for: what broke may never answer
+      throw error;
+    }
     fresh.on("end", () => void reconnect());
     return fresh;
   }
@@ -122,23 +127,32 @@ function createListener(connection: ConstructorParameters<typeof Client>[0] & ob
     for (const on of channels.get(channel) ?? []) on(payload);
   }
 
+  /** What could not be listened to must not keep the next connection from the other channels. */
+  function leave(channel: string, on: (payload: string) => void): void {
+    const all = channels.get(channel);
+    all?.delete(on);
+    if (all?.size === 0) channels.delete(channel);
+  }
+
   return {
     async listen(channel: string, on: (payload: string) => void): Promise<AsyncDisposable> {
       const known = channels.get(channel);
       if (known) known.add(on);
       else channels.set(channel, new Set([on]));
-      if (client === null) {
-        client = connect();
-        client.catch(() => (client = null)); // the caller hears of it; the next to listen tries again
-        await client;
-      } else if (!known) {
-        await (await client).query(`LISTEN ${channel}`);
+      try {
+        if (client === null) {
+          client = connect();
+          client.catch(() => (client = null)); // the caller hears of it; the next to listen tries again
+          await client;
+        } else if (!known) {
+          await (await client).query(`LISTEN ${channel}`);
+        }
+      } catch (error) {
+        leave(channel, on);
+        throw error;
       }
-      return {
-        async [Symbol.asyncDispose]() {
-          channels.get(channel)?.delete(on); // the connection goes on listening: channels are few and never made anew
-        },
-      };
+      // Left, the connection goes on listening: channels are few and never made anew.
+      return { [Symbol.asyncDispose]: async () => void channels.get(channel)?.delete(on) };
     },
     async close(): Promise<void> {
       closed.abort();

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { openStore } from "../../pool/store/connect.ts";
 import { postgresMissing } from "../support/postgres.ts";
 import { quiet } from "../support/run-fixtures.ts";
-import { eachStore, openTestStore, sharedPostgres } from "../support/store.ts";
+import { eachStore, eventually, openTestStore, sharedPostgres } from "../support/store.ts";
 
 eachStore("a store", (opened) => {
   it("runs a script of several statements when there are no values", async () => {
@@ -161,4 +161,21 @@ describe("a store on a server", () => {
     const nodes = await Promise.all([1, 2, 3].map(() => openTestStore("server", { databaseUrl })));
     for (const node of nodes) await node[Symbol.asyncDispose]();
   });
+
+  it.skipIf(postgresMissing !== null)(
+    "leaves no connection behind that could not listen, and listens to what can be listened to",
+    async () => {
+      const databaseUrl = await (await sharedPostgres()).createDatabase();
+      await using opened = await openTestStore("server", { databaseUrl });
+      const { store } = opened;
+      await expect(store.listen("not a name", () => {})).rejects.toThrow("syntax");
+      const { promise: heard, resolve: onHeard } = Promise.withResolvers<string>();
+      await using _listening = await store.listen("understudy_probe", onHeard);
+      await store.query("SELECT pg_notify('understudy_probe', 'x')", []);
+      expect(await heard).toBe("x");
+      const listeners = () =>
+        store.query("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'understudy-listen'", []);
+      await eventually(listeners).toHaveLength(1);
+    },
+  );
 });
