@@ -17,8 +17,6 @@ export interface Slots extends Disposable {
   take(): SlotLease | null;
   /** A slot as soon as one is free; those that wait are served in order. Rejects when the signal aborts. */
   next(signal: AbortSignal): Promise<SlotLease>;
-  /** Who is in the slots. */
-  holders(): string[];
 }
 
 /** A slot that nobody said who holds it: filling one takes a transaction. */
@@ -58,7 +56,6 @@ export function createSlots(options: { total: number; log: Log }): Slots {
         signal.addEventListener("abort", onAbort, { once: true });
         waiting.push(serve);
       }),
-    holders: () => [...leases].flatMap(({ holder }) => holder?.run_id ?? []),
     [Symbol.dispose]() {
       for (const lease of leases) lease.disarm();
     },

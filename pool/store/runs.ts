@@ -11,7 +11,8 @@ import type { Fence } from "./fence.ts";
 import { toJson } from "./json.ts";
 import type { Sql } from "./sql.ts";
 
-export type RunRequest = Omit<CreateRun, "credentials">;
+/** What the client sent, without what stands in columns of its own: credentials as sealed, the rest as resolved. */
+export type RunRequest = Omit<CreateRun, "credentials" | "playbook" | "params" | "guardrails">;
 export type RunParams = Record<string, string | number | boolean>;
 /** Seconds; the limit of `total` is the request's `timeout_seconds`. */
 export type ClockLimits = Record<Exclude<ClockName, "total">, number>;

@@ -4,7 +4,7 @@ import { endOverdueRuns, watchQueueClock } from "../../pool/queue/queue-clock.ts
 import { stopRun, watchStops } from "../../pool/queue/stop.ts";
 import { readEvents } from "../../pool/store/events.ts";
 import { readLocation } from "../../pool/store/location.ts";
-import { readRow } from "../../pool/store/runs.ts";
+import { readRow, updateAftermath } from "../../pool/store/runs.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import { newRunId } from "../../shared/ids.ts";
 import { CLOCK_LIMITS, claimant, newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
@@ -20,7 +20,7 @@ eachStore("stopping a run", (opened) => {
   it("ends a queued one at once: terminated, with its events, out of the queue, and nothing to wait for", async () => {
     const { store, queue, deps } = opened();
     const runId = await queued(opened());
-    expect(await stopRun({ store, queue }, runId)).toEqual({ status: "terminated", result: "ended" });
+    expect(await stopRun({ store, queue }, runId)).toEqual({ status: "terminated" });
     expect(await readRun(store, runId)).toMatchObject({
       status: "terminated",
       error: { code: "RUN_TERMINATED" },
@@ -48,7 +48,7 @@ eachStore("stopping a run", (opened) => {
     };
     {
       await using _watching = await watchStops({ store, owner: OWNER, onStop, log: quiet, floorMs: 60_000 });
-      expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "starting", result: "asked" });
+      expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "starting" });
       await told;
     }
     stopped.length = 0;
@@ -66,7 +66,17 @@ eachStore("stopping a run", (opened) => {
     await using _other = await watchStops({ store: counting, owner: { ...OWNER, boot_id: "boot-2" }, onStop, log: quiet, floorMs: 5 });
     await eventually(() => looks).toBeGreaterThan(2);
     await writer.transition(fence, "terminated", OUTCOME);
-    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "terminated", result: "over" });
+    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "terminated" });
+  });
+
+  it("reaches a run whose artifacts are committed already, and its end is not", async () => {
+    const { store, queue } = opened();
+    const { fence } = await claimedRun(opened());
+    await updateAftermath(store, fence.run_id, { settled: true });
+    await stopRun({ store, queue }, fence.run_id);
+    const { promise: told, resolve: onStop } = Promise.withResolvers<string>();
+    await using _watching = await watchStops({ store, owner: OWNER, onStop, log: quiet });
+    expect(await told).toBe(fence.run_id);
   });
 
   it("leaves a run that is over as it is, and knows no strangers", async () => {
@@ -74,7 +84,7 @@ eachStore("stopping a run", (opened) => {
     const { fence } = await claimedRun(opened());
     await writer.transition(fence, "running");
     await writer.transition(fence, "completed", OUTCOME);
-    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "completed", result: "over" });
+    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "completed" });
     await expect(stopRun({ store, queue }, newRunId())).rejects.toMatchObject({ code: "NOT_FOUND" });
     await expect(stopRun({ store, queue }, fence.run_id, "stranger")).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
@@ -85,8 +95,8 @@ eachStore("stopping a run", (opened) => {
       const runId = await queued(opened());
       const [stop, claim] = await Promise.all([stopRun({ store, queue }, runId), claimNext(deps, claimant())]);
       const row = await readRow(store, runId);
-      if (stop.result === "ended") expect([claim, row?.status]).toEqual([null, "terminated"]);
-      else expect([claim?.run.run_id, row?.status, stop.result]).toEqual([runId, "starting", "asked"]);
+      if (stop.status === "terminated") expect([claim, row?.status]).toEqual([null, "terminated"]);
+      else expect([claim?.run.run_id, row?.status, stop.status]).toEqual([runId, "starting", "starting"]);
       const ids = (await readEvents(store, runId, 0, 10)).map(({ id }) => id);
       expect(ids).toEqual(ids.map((_, i) => i + 1));
       await store.query("TRUNCATE understudy.runs, understudy.events; DELETE FROM understudy_queue.job_common");

@@ -3,7 +3,16 @@ import { createRun } from "../../pool/queue/dispatch.ts";
 import { watchRuns } from "../../pool/store/changes.ts";
 import { awaitLocation, readLocation } from "../../pool/store/location.ts";
 import { listRuns } from "../../pool/store/run-list.ts";
-import { countQueued, deleteRun, queuePosition, readRow, readStatus, settledBefore, updateAftermath } from "../../pool/store/runs.ts";
+import {
+  assertDeletable,
+  countQueued,
+  deleteRun,
+  queuePosition,
+  readRow,
+  readStatus,
+  settledBefore,
+  updateAftermath,
+} from "../../pool/store/runs.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import { newRunId } from "../../shared/ids.ts";
@@ -102,12 +111,16 @@ eachStore("runs", (opened) => {
     const { store, writer } = opened();
     const { fence } = await claimedRun(opened());
     await expect(deleteRun(store, fence.run_id)).rejects.toMatchObject({ code: "CONFLICT", details: { status: "starting" } });
+    await expect(assertDeletable(store, fence.run_id)).rejects.toMatchObject({ code: "CONFLICT", details: { status: "starting" } });
+    await expect(assertDeletable(store, fence.run_id, "stranger")).rejects.toMatchObject({ code: "NOT_FOUND" });
     await writer.transition(fence, "terminated", OUTCOME);
     await expect(deleteRun(store, fence.run_id)).rejects.toMatchObject({
       code: "CONFLICT",
       message: expect.stringContaining("being stored"),
     });
     await updateAftermath(store, fence.run_id, { settled: true });
+    await assertDeletable(store, fence.run_id, "tester");
+    expect(await readStatus(store, fence.run_id)).toBe("terminated"); // asked, not deleted
     await deleteRun(store, fence.run_id);
     expect(await store.query("SELECT 1 FROM understudy.events WHERE run_id = $1", [fence.run_id])).toEqual([]);
     await expect(deleteRun(store, fence.run_id)).rejects.toMatchObject({ code: "NOT_FOUND" });
