@@ -1,5 +1,6 @@
 /** The one router through which every action of a run goes: ask the guardrails, perform, log, emit. */
 import type { Action } from "../../shared/action.ts";
+import { pause } from "../../shared/deadline.ts";
 import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Verdict } from "../../shared/guardrails.ts";
@@ -11,6 +12,8 @@ import type { Recorder } from "../recording/recorder.ts";
 import { summarise } from "../recording/summary.ts";
 
 const RESULT_CHARS = 2_000;
+/** A picture straight after a click shows the spinner, not what came of it; one of a page that never rests is taken all the same. */
+const PICTURE_WAIT_MS = 500;
 
 /** `values`: what `evaluate` gets as `params`. `credential`: in place of the run's own, where typed text is made of several parts. */
 export type ActInfo = {
@@ -32,6 +35,8 @@ type ActDeps = {
   onRecord: (record: ActionRecord) => void;
   credential: (name: string) => string;
   mask: (text: string) => string;
+  /** Are pictures taken? They wait a moment for what the action has started. */
+  pictures: boolean;
   signal: AbortSignal;
   /** Hears after each action which page the run is on. */
   follow: () => void;
@@ -75,6 +80,7 @@ export function createAct(deps: ActDeps): Act {
         failure = failure instanceof AppError && failure.code !== "STEP_FAILED" ? failure : refused(after, failure);
     }
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
+    if (deps.pictures && failure === null) await Promise.race([tabs.settled(signal), pause(PICTURE_WAIT_MS)]).catch(() => {}); // the run's end
     const screenshot = signal.aborted ? null : await recording.screenshot(tabs.active(), action.action, signal);
     const error = failure === null ? null : mask(toErrorDetail(failure).message);
     const record: ActionRecord = {

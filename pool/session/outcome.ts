@@ -24,3 +24,7 @@ export const stopRequested = (): AppError =>
   new AppError("RUN_TERMINATED", "The run was stopped by request", { details: { reason: "stop_requested" } });
 export const nodeShutDown = (): AppError =>
   new AppError("RUN_TERMINATED", "The run's node shut down before the run was over", { details: { reason: "shutdown" } });
+
+/** A fault with all that caused it, for the log. */
+export const stackOf = (failure: unknown): string =>
+  failure instanceof Error ? `${failure.stack}${failure.cause ? `\ncaused by ${stackOf(failure.cause)}` : ""}` : String(failure);

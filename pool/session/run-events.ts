@@ -3,6 +3,7 @@ import type { NumberedEvent, RunEvent } from "../../shared/event.ts";
 import type { TerminalStatus } from "../../shared/run-status.ts";
 import { type EndFields, type EventWriter, type Fence, readEvents } from "../store/events.ts";
 import type { Store } from "../store/sql.ts";
+import { readAllEvents } from "../store/to-run.ts";
 import type { Log } from "../telemetry/log.ts";
 import { EventLog } from "./event-log.ts";
 
@@ -29,6 +30,12 @@ export class RunEvents {
   /** What live readers read from; there once what the store knew before the claim is in it. */
   log(): Promise<EventLog> {
     return this.#log;
+  }
+
+  /** Every event of the run: as told live, where that is all of it. */
+  async all(): Promise<readonly NumberedEvent[]> {
+    const log = await this.#log;
+    return log.isComplete ? log.all() : readAllEvents(this.#options.store, this.#options.fence.run_id);
   }
 
   /** Goes out beside the work; in order of the calls. */

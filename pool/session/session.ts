@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pause } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
-import type { ActionRecord, NumberedEvent, RunEvent } from "../../shared/event.ts";
+import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Artifact, RecordingState } from "../../shared/recording.ts";
 import type { Run } from "../../shared/run.ts";
 import type { Warning } from "../../shared/run-status.ts";
@@ -12,14 +12,14 @@ import type { Recorder } from "../recording/recorder.ts";
 import { openRunFolder } from "../recording/run-folder.ts";
 import type { Fence } from "../store/events.ts";
 import { type Aftermath, type Claim, type RunRow, updateAftermath } from "../store/runs.ts";
-import { readAllEvents, toRun } from "../store/to-run.ts";
+import { toRun } from "../store/to-run.ts";
 import { type CommitPlan, commitArtifacts, stageArtifacts } from "./artifacts.ts";
 import { createClocks, type RunClocks } from "./clocks.ts";
 import type { EventLog } from "./event-log.ts";
 import { finalize, type Phase } from "./finalizer.ts";
 import type { LiveRun } from "./live-runs.ts";
 import { createMask } from "./mask.ts";
-import { noProgress, type Outcome, type Progress, stopRequested, toOutcome } from "./outcome.ts";
+import { noProgress, type Outcome, type Progress, stackOf, stopRequested, toOutcome } from "./outcome.ts";
 import { RunEvents } from "./run-events.ts";
 import type { SessionDeps } from "./session-deps.ts";
 import { type Stage, work } from "./work.ts";
@@ -245,7 +245,7 @@ export class Session implements LiveRun {
         if (this.#recordingState === "finalizing") this.#recordingState = this.#isWhole() ? "ready" : "partial";
         Object.assign(plan, { files: this.#recorded(), state: this.#recordingState });
         if (!this.#isPublished) throw new AppError("INTERNAL", "The run's artifacts wait for its status");
-        Object.assign(plan, await stageArtifacts(plan, this.toRun(), await this.#allEvents()));
+        Object.assign(plan, await stageArtifacts(plan, this.toRun(), await this.#events.all()));
         await commitArtifacts(volume, this.runId, plan);
         await settle({ recording_state: plan.state });
         this.#clear();
@@ -255,12 +255,6 @@ export class Session implements LiveRun {
         await settle({});
       },
     };
-  }
-
-  /** What was told live, where that is all of it. */
-  async #allEvents(): Promise<readonly NumberedEvent[]> {
-    const log = await this.#events.log();
-    return log.isComplete ? log.all() : readAllEvents(this.#deps.store, this.runId);
   }
 
   /** The folder goes when nobody reads from it any more; what a crash leaves of it, the next start sweeps. */
@@ -302,6 +296,3 @@ export class Session implements LiveRun {
     return this.#recording?.recorder.zip() ?? null;
   }
 }
-
-const stackOf = (failure: unknown): string =>
-  failure instanceof Error ? `${failure.stack} ${failure.cause ? `caused by ${stackOf(failure.cause)}` : ""}` : String(failure);

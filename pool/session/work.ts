@@ -83,6 +83,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     },
     credential: (name) => credentialOf(stage.credentials, name),
     mask,
+    pictures: row.request.recording.enabled && row.request.recording.screenshots,
     signal,
     follow: () => lease.follow(tabs.active()),
     loss: () => (lease.browser.connected ? null : Promise.race([aborted(lease.lost), pause(LOSS_TOLD_MS)])),
