@@ -26,16 +26,15 @@ type RecoveryDeps = Deps & {
   queue: JobQueue;
   owner: Owner;
   workDir: string;
-  /** Runs whose artifacts wait in the outbox: it has their whole commit, and nothing is salvaged of them. Without it, any settled run may be one. */
+  /** Runs in the outbox: it knows how they ended and has their whole commit, so they are not lost. Without it, any settled run may be one. */
   waiting?: ReadonlySet<string>;
 };
 
 /** Ends, as NODE_LOST, what earlier boots had in hand, and stores what they had recorded of it. Call before the first claim. */
 export async function recoverEarlierRuns(deps: RecoveryDeps): Promise<void> {
-  const { workDir, waiting, log } = deps;
+  const { workDir, log } = deps;
   await mkdir(workDir, { recursive: true, mode: 0o700 });
   for (const runId of await endRunsOfEarlierBoots(deps)) {
-    if (waiting?.has(runId)) continue;
     try {
       await storeRemains(deps, runId, join(workDir, runId));
     } catch (error) {

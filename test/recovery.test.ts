@@ -65,6 +65,15 @@ eachStore("a node that starts again", (opened) => {
     expect(await run.isThere()).toBe(false);
   });
 
+  it("does not take a run for lost whose end waits in the outbox", async () => {
+    await using run = await earlierRun(opened());
+    await run.recover({ waiting: new Set([run.run_id]) });
+    const fields = { ...OUTCOME, at: new Date().toISOString() };
+    await run.deliver({ kind: "publish", run_id: run.run_id, payload: { fence: run.fence, status: "completed", fields } });
+    expect(await readRun(opened().store, run.run_id)).toMatchObject({ status: "completed", result: "done" });
+    expect(await run.isThere()).toBe(true);
+  });
+
   it("tries again at each start to store what it could not, and gives up after a week", async () => {
     await using run = await earlierRun(opened());
     const volume = broken(run.volume);

@@ -20,13 +20,16 @@ const nodeLost = (nodeId: string): AppError =>
  * At start, before the first claim: what an earlier boot of this node had in hand ends as NODE_LOST. The embedded store has one node,
  * so there every other boot is an earlier one. Returns all runs of earlier boots that are open (not over, or not settled), these and others whose end was
  * already written: the caller salvages what is staged of them and then calls updateAftermath(run, { settled: true, recording_state }).
+ * Leaves alone what is `waiting` to be told how it ended, or to be stored.
  */
-export async function endRunsOfEarlierBoots({ store, queue, owner, log }: Deps): Promise<string[]> {
-  const rows = await store.query<RunRow>(
+export async function endRunsOfEarlierBoots(deps: Deps & { waiting?: ReadonlySet<string> }): Promise<string[]> {
+  const { store, queue, owner, waiting, log } = deps;
+  const open = await store.query<RunRow>(
     `SELECT ${ROW}, boot_id FROM understudy.runs WHERE (${OPEN}) AND node_id IS NOT NULL AND boot_id <> $1
        AND (node_id = $2 OR $3) ORDER BY created_at`,
     [owner.boot_id, owner.node_id, store.kind === "embedded"],
   );
+  const rows = open.filter(({ run_id }) => !waiting?.has(run_id));
   for (const row of rows) {
     if (isTerminal(row.status)) continue;
     await endLostRun({ store, queue }, row, { recording_state: "finalizing", settled: false });
