@@ -10,6 +10,8 @@ export type ApiKey = { name: string; scopes: ReadonlySet<Scope>; key: string };
 export type EdgeConfig = {
   host: string;
   port: number;
+  /** Threads that serve the port, each with an event loop of its own. */
+  threads: number;
   keys: ApiKey[];
   poolToken: string;
   /** Seed URLs, without a slash at the end. */
@@ -23,6 +25,7 @@ export type EdgeConfig = {
 };
 
 export const MAX_KEY_CHARS = 256;
+const MAX_DEFAULT_THREADS = 4; // one relays more than a gigabyte a second; more cores are better left to Chromes, if nobody says otherwise
 type Env = Record<string, string | undefined>;
 
 /** @throws Error that names every variable that is wrong, one a line; never a value that may be secret */
@@ -35,6 +38,9 @@ export function parseConfig(env: Env): EdgeConfig {
   const config: EdgeConfig = {
     host: env.EDGE_HOST || "127.0.0.1",
     port: whole(env.EDGE_PORT, 8080, 0, 65_535) ?? problem("EDGE_PORT: expected a port, 0 to 65535", 0),
+    threads:
+      whole(env.EDGE_THREADS, Math.min(MAX_DEFAULT_THREADS, navigator.hardwareConcurrency), 1, 64) ??
+      problem("EDGE_THREADS: expected 1 to 64", 1),
     keys: env.EDGE_API_KEYS
       ? parseApiKeys(env.EDGE_API_KEYS, (text) => problem(text, undefined))
       : problem("EDGE_API_KEYS is missing: expected name:scopes:key, comma-separated, scopes (read, runs, pool) joined by +", []),

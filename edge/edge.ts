@@ -3,7 +3,7 @@ import { createApp, type EdgeApp } from "./app.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { createLog, type Log } from "./log.ts";
-import { createMetrics } from "./metrics.ts";
+import { createMetrics, NO_PEERS, type Peers } from "./metrics.ts";
 import { createLiveFirst } from "./nodes/live-first.ts";
 import { createLocate, type LocateLimits } from "./nodes/locate.ts";
 import { Members } from "./nodes/members.ts";
@@ -22,11 +22,17 @@ export type Platform = {
   connect: Connect;
   /** Told of each chunk of a recording that was passed on. */
   onPassed?: (bytes: number) => void;
+  /** The other threads of this edge. */
+  peers?: Peers;
 };
+
+/** How to start an edge. `share`: its port is shared with other threads; the `first` makes sure that nobody else has it. */
+export type StartOptions = { limits?: EdgeLimits; peers?: Peers; share?: "first" | "joining" };
 
 /** An edge that listens. Disposing it ends every connection at once. */
 export type RunningEdge = AsyncDisposable & {
   url: string;
+  port: number;
   /** Takes no new connection, and resolves when those there are have ended, or the time is over. */
   drain(limitMs: number): Promise<void>;
 };
@@ -36,9 +42,9 @@ export type EdgeLimits = Partial<EventsDeps> & LocateLimits & { keepaliveMs?: nu
 
 export type Edge = AsyncDisposable & { app: EdgeApp; endpoints: readonly Endpoint[]; members: Members; log: Log };
 
-export function openEdge(config: EdgeConfig, { connect, onPassed }: Platform, limits: EdgeLimits = {}): Edge {
+export function openEdge(config: EdgeConfig, { connect, onPassed, peers = NO_PEERS }: Platform, limits: EdgeLimits = {}): Edge {
   const log = createLog(config.logLevel);
-  const metrics = createMetrics();
+  const metrics = createMetrics(peers);
   const { refreshMs, forgetMs, keepaliveMs } = limits;
   const members = new Members({ seeds: config.poolNodes, token: config.poolToken, connect, log, refreshMs, forgetMs });
   const locate = createLocate(members, limits);
@@ -62,3 +68,5 @@ export function openEdge(config: EdgeConfig, { connect, onPassed }: Platform, li
     [Symbol.asyncDispose]: () => members[Symbol.asyncDispose](),
   };
 }
+
+export const urlOf = (host: string, port: number): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;

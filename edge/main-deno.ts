@@ -2,7 +2,7 @@
 
 import { pause } from "../shared/deadline.ts";
 import type { EdgeConfig } from "./config.ts";
-import { type EdgeLimits, openEdge, type RunningEdge } from "./edge.ts";
+import { openEdge, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
 import { createCollector } from "./main-collector.ts";
 import { connectOnDeno, type DenoConnector } from "./main-deno-connect.ts";
 
@@ -10,8 +10,9 @@ import { connectOnDeno, type DenoConnector } from "./main-deno-connect.ts";
 export type DenoRuntime = DenoConnector & {
   env: { toObject(): Record<string, string> };
   version: { deno: string };
+  listen(options: { hostname: string; port: number }): { close(): void };
   serve(
-    options: { hostname: string; port: number; signal: AbortSignal; onListen(): void },
+    options: { hostname: string; port: number; reusePort: boolean; signal: AbortSignal; onListen(): void },
     handler: (request: Request) => Response | Promise<Response>,
   ): {
     addr: { port: number };
@@ -21,19 +22,25 @@ export type DenoRuntime = DenoConnector & {
 };
 
 /** Resolves once it listens. */
-export async function startOnDeno(deno: DenoRuntime, config: EdgeConfig, limits: EdgeLimits = {}): Promise<RunningEdge> {
-  const edge = openEdge(config, { connect: connectOnDeno(deno), onPassed: createCollector() }, limits);
+export async function startOnDeno(
+  deno: DenoRuntime,
+  config: EdgeConfig,
+  { limits, peers, share }: StartOptions = {},
+): Promise<RunningEdge> {
+  const edge = openEdge(config, { connect: connectOnDeno(deno), onPassed: createCollector(), peers }, limits);
   const stop = new AbortController();
-  const options = { hostname: config.host, port: config.port, signal: stop.signal, onListen() {} };
+  const address = { hostname: config.host, port: config.port };
+  if (share === "first" && config.port !== 0) deno.listen(address).close(); // taken by nobody, not even by another edge
+  const options = { ...address, reusePort: share !== undefined, signal: stop.signal, onListen() {} };
   const server = deno.serve(options, (request) => edge.app.fetch(request, {}));
   let over = false;
   void server.finished.then(() => {
     over = true;
   });
-  const url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${server.addr.port}`;
-  edge.log.info("The edge listens", { url, runtime: `deno ${deno.version.deno}` });
+  const { port } = server.addr;
   return {
-    url,
+    url: urlOf(config.host, port),
+    port,
     async drain(limitMs) {
       await Promise.race([server.shutdown(), pause(limitMs)]);
     },

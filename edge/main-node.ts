@@ -1,13 +1,13 @@
 /** The edge on Node. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener, type HttpBindings, RequestError } from "@hono/node-server";
 import { pause } from "../shared/deadline.ts";
 import { AppError, type ErrorBody, toErrorDetail } from "../shared/errors.ts";
 import { answerError, commonHead } from "./answers.ts";
 import type { EdgeConfig } from "./config.ts";
-import { type EdgeLimits, openEdge, type RunningEdge } from "./edge.ts";
+import { openEdge, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
 import type { EdgeBindings } from "./endpoint.ts";
 import { createCollector } from "./main-collector.ts";
 import { connectOnNode } from "./main-node-connect.ts";
@@ -15,8 +15,8 @@ import { connectOnNode } from "./main-node-connect.ts";
 const KEEP_ALIVE_MS = 65_000; // longer than the idle time of common load balancers, so that it is them who close
 
 /** Resolves once it listens. */
-export async function startOnNode(config: EdgeConfig, limits: EdgeLimits = {}): Promise<RunningEdge> {
-  const edge = openEdge(config, { connect: connectOnNode, onPassed: createCollector() }, limits);
+export async function startOnNode(config: EdgeConfig, { limits, peers, share }: StartOptions = {}): Promise<RunningEdge> {
+  const edge = openEdge(config, { connect: connectOnNode, onPassed: createCollector(), peers }, limits);
   const listener = getRequestListener(
     (request, env) => {
       const { incoming, outgoing } = env as HttpBindings; // HTTP/1.1 is what this server speaks
@@ -31,19 +31,14 @@ export async function startOnNode(config: EdgeConfig, limits: EdgeLimits = {}): 
   );
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requireHostHeader: false }, listener);
   server.on("clientError", onClientError);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(config.port, config.host, resolve);
-  });
+  if (share === "first" && config.port !== 0) await listen(createServer(), config, false).then(closed); // taken by nobody, not even by another edge
+  await listen(server, config, share !== undefined);
   const { port } = server.address() as AddressInfo;
-  const url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
-  edge.log.info("The edge listens", { url, runtime: `node ${process.versions.node}` });
   return {
-    url,
+    url: urlOf(config.host, port),
+    port,
     async drain(limitMs) {
-      const closed = once(server, "close");
-      server.close(); // idle connections go with it
-      await Promise.race([closed, pause(limitMs)]);
+      await Promise.race([closed(server), pause(limitMs)]); // idle connections go at once
     },
     async [Symbol.asyncDispose]() {
       server.close();
@@ -51,6 +46,18 @@ export async function startOnNode(config: EdgeConfig, limits: EdgeLimits = {}): 
       await edge[Symbol.asyncDispose]();
     },
   };
+}
+
+function listen(server: Server, { port, host }: EdgeConfig, reusePort: boolean): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, host, reusePort }, () => resolve(server));
+  });
+}
+
+async function closed(server: Server): Promise<void> {
+  server.close();
+  await once(server, "close");
 }
 
 /** HTTP/1.1 tells a break by a body without its end. HTTP/1.0 has only the connection's end to tell by, so that must not look clean. */

@@ -1,24 +1,14 @@
-/** Starts the edge. The one file that asks which runtime it is on. */
+/** Starts the edge, as many threads as it is told to, and ends it in peace. */
 import process from "node:process";
-import { parseConfig } from "./config.ts";
-import type { RunningEdge } from "./edge.ts";
-import type { DenoRuntime } from "./main-deno.ts";
-
-const DRAIN_MS = 5_000; // downloads may end; event streams are resumed elsewhere
-
-const deno = (globalThis as { Deno?: DenoRuntime }).Deno;
-
-async function start(): Promise<RunningEdge> {
-  if (deno) return (await import("./main-deno.ts")).startOnDeno(deno, parseConfig(deno.env.toObject()));
-  return (await import("./main-node.ts")).startOnNode(parseConfig(process.env));
-}
+import { createLog } from "./log.ts";
+import { DRAIN_MS, type Started, startHere } from "./main-start.ts";
 
 try {
   const starting = start();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, async () => {
-      const edge = await starting; // a second signal ends the process at once
-      await edge.drain(DRAIN_MS);
+      const { edge, threads } = await starting; // a second signal ends the process at once
+      await Promise.all([edge.drain(DRAIN_MS), threads?.stopOthers(DRAIN_MS + 1_000)]);
       await edge[Symbol.asyncDispose]();
       process.exit(0);
     });
@@ -27,4 +17,12 @@ try {
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
+}
+
+async function start(): Promise<Started> {
+  const started = await startHere("first");
+  const { config, edge, threads, runtime } = started;
+  await threads?.startOthers(edge.port);
+  createLog(config.logLevel).info("The edge listens", { url: edge.url, runtime, threads: config.threads });
+  return started;
 }

@@ -1,54 +1,89 @@
 /** What the edge counts, in the text format of Prometheus. */
 
+/** Plain data, so that threads can tell each other. `requests` by endpoint, then status. */
+export type Counts = {
+  requests: Record<string, Record<number, number>>;
+  relayedBytes: { live: number; stored: number; events: number };
+  openStreams: { events: number; bytes: number };
+};
+
+/** The other threads of this edge, which count for themselves. */
+export type Peers = {
+  /** From now on they are told this when they ask. */
+  answer(own: () => Counts): void;
+  ask(): Promise<Counts[]>;
+};
+export const NO_PEERS: Peers = { answer() {}, ask: async () => [] };
+
 export type Metrics = {
   /** What to tell the status of each answer of this endpoint. */
   countRequests(endpoint: string): (status: number) => void;
-  relayed(source: "live" | "stored" | "events", bytes: number): void;
-  /** A stream begins; call what is returned when it ends, once. */
-  streamOpened(kind: "events" | "bytes"): () => void;
-  render(nodes: { known: number; answering: number }): string;
+  relayed(source: keyof Counts["relayedBytes"], bytes: number): void;
+  /** A stream begins; call what is returned when it ends. */
+  streamOpened(kind: keyof Counts["openStreams"]): () => void;
+  /** Of this thread and its peers together. */
+  render(nodes: { known: number; answering: number }): Promise<string>;
 };
 
-export function createMetrics(): Metrics {
-  const requests = new Map<string, Map<number, number>>(); // by endpoint, then status
-  const bytes = { live: 0, stored: 0, events: 0 };
-  const open = { events: 0, bytes: 0 };
+export function createMetrics(peers: Peers): Metrics {
+  const counts: Counts = { requests: {}, relayedBytes: { live: 0, stored: 0, events: 0 }, openStreams: { events: 0, bytes: 0 } };
+  peers.answer(() => counts);
   return {
     countRequests(endpoint) {
-      const statuses = new Map<number, number>();
-      requests.set(endpoint, statuses);
-      return (status) => void statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      const statuses: Record<number, number> = {};
+      counts.requests[endpoint] = statuses;
+      return (status) => {
+        statuses[status] = (statuses[status] ?? 0) + 1;
+      };
     },
-    relayed(source, count) {
-      bytes[source] += count;
+    relayed(source, bytes) {
+      counts.relayedBytes[source] += bytes;
     },
     streamOpened(kind) {
-      open[kind]++;
+      counts.openStreams[kind]++;
       let ended = false;
       return () => {
-        if (!ended) open[kind]--;
+        if (!ended) counts.openStreams[kind]--;
         ended = true;
       };
     },
-    render({ known, answering }) {
+    async render({ known, answering }) {
+      const all = [counts, ...(await peers.ask())];
       return [
-        ...series("requests_total", "counter", "Requests answered", [...requests].flatMap(requestLabels)),
-        ...series("relay_bytes_total", "counter", "Bytes of recordings and events passed on", label("source", bytes)),
-        ...series("open_streams", "gauge", "Responses that are being streamed", label("kind", open)),
-        ...series("nodes", "gauge", "Nodes of the pool", label("state", { known, answering })),
+        ...series("requests_total", "counter", "Requests answered", all.map(requestLabels)),
+        ...series(
+          "relay_bytes_total",
+          "counter",
+          "Bytes of recordings and events passed on",
+          all.map((each) => labels("source", each.relayedBytes)),
+        ),
+        ...series(
+          "open_streams",
+          "gauge",
+          "Responses that are being streamed",
+          all.map((each) => labels("kind", each.openStreams)),
+        ),
+        ...series("nodes", "gauge", "Nodes of the pool", [labels("state", { known, answering })]),
         "",
       ].join("\n");
     },
   };
 }
 
-const requestLabels = ([endpoint, statuses]: [string, Map<number, number>]): [string, number][] =>
-  [...statuses].map(([status, count]) => [`endpoint="${endpoint}",status="${status}"`, count]);
+type Labelled = [labels: string, value: number][];
 
-const label = (name: string, values: Record<string, number>): [string, number][] =>
+const labels = (name: string, values: Record<string, number>): Labelled =>
   Object.entries(values).map(([key, value]) => [`${name}="${key}"`, value]);
 
-function series(name: string, type: "counter" | "gauge", help: string, values: [string, number][]): string[] {
+const requestLabels = ({ requests }: Counts): Labelled =>
+  Object.entries(requests).flatMap(([endpoint, statuses]) =>
+    Object.entries(statuses).map(([status, count]): [string, number] => [`endpoint="${endpoint}",status="${status}"`, count]),
+  );
+
+/** One metric; what several say of the same labels is added up. */
+function series(name: string, type: "counter" | "gauge", help: string, values: Labelled[]): string[] {
   const full = `understudy_edge_${name}`;
-  return [`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`, ...values.map(([labels, value]) => `${full}{${labels}} ${value}`)];
+  const sums = new Map<string, number>();
+  for (const [key, value] of values.flat()) sums.set(key, (sums.get(key) ?? 0) + value);
+  return [`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`, ...[...sums].map(([key, sum]) => `${full}{${key}} ${sum}`)];
 }

@@ -1,6 +1,7 @@
 /** The pool's nodes as this edge knows them: the seeds, and whom those name. A cache; the store's own list is what `GET /nodes` answers. */
 
 import { pause } from "../../shared/deadline.ts";
+import { AppError } from "../../shared/errors.ts";
 import type { NodeInfo } from "../../shared/node.ts";
 import { parseNodeUrl } from "../config.ts";
 import type { Log } from "../log.ts";
@@ -14,8 +15,8 @@ export type KnownNode = {
   info: NodeInfo | null;
   /** Did the latest call get an answer? */
   answers: boolean;
-  /** Was its silence told already? */
-  warned: boolean;
+  /** How many refreshes in a row it has not answered. */
+  missed: number;
   /** When it last did (ms), or became known. */
   lastAnswerMs: number;
   /** Runs sent to it since it last told how busy it is. */
@@ -25,6 +26,9 @@ export type KnownNode = {
 export type MembersOptions = { seeds: readonly string[]; token: string; connect: Connect; log: Log; refreshMs?: number; forgetMs?: number };
 
 const MAX_NODES = 1_000;
+const MISSED_TO_WARN = 3; // a node that starts with the edge, or restarts, is nothing to warn of
+
+const reasonOf = (error: unknown): unknown => (error instanceof AppError ? (error.details?.reason ?? error.code) : error);
 
 export class Members implements AsyncDisposable {
   readonly #nodes = new Map<string, KnownNode>(); // by URL
@@ -88,20 +92,18 @@ export class Members implements AsyncDisposable {
     const { refreshMs = 1_000, forgetMs = 60_000, log } = this.#options;
     const limitMs = Math.max(1_000, refreshMs);
     const ask = async (node: KnownNode) => {
-      const before = node.answers;
       try {
         const sentBefore = node.sentSince;
         node.info = await node.client.info({ limitMs, signal: this.#stop.signal });
         node.sentSince = Math.max(0, node.sentSince - sentBefore);
-        if (!before && node.warned) log.info("A node answers again", { url: node.client.url });
+        if (node.missed >= MISSED_TO_WARN) log.info("A node answers again", { url: node.client.url });
         node.answers = true;
-        node.warned = false;
+        node.missed = 0;
         node.lastAnswerMs = Date.now();
       } catch (error) {
         node.answers = false;
-        if (node.warned || this.#stop.signal.aborted) return;
-        node.warned = true;
-        log.warn("A node does not answer", { url: node.client.url, error });
+        node.missed++;
+        if (node.missed === MISSED_TO_WARN) log.warn("A node does not answer", { url: node.client.url, reason: reasonOf(error) });
       }
     };
     await Promise.all([...this.#nodes.values()].map(ask));
@@ -129,7 +131,7 @@ export class Members implements AsyncDisposable {
     if (known) return known;
     if (this.#nodes.size >= MAX_NODES) return null;
     const client = createNodeClient(url, this.#options.token, this.#options.connect);
-    const node: KnownNode = { client, seed, info: null, answers: false, warned: false, lastAnswerMs: Date.now(), sentSince: 0 };
+    const node: KnownNode = { client, seed, info: null, answers: false, missed: 0, lastAnswerMs: Date.now(), sentSince: 0 };
     this.#nodes.set(url, node);
     return node;
   }

@@ -71,7 +71,7 @@ export function createNodeClient(url: string, token: string, connect: Connect): 
 
   const json: NodeClient["json"] = async (method, target, options = {}) => {
     const answer = await send(method, target, options, true);
-    const text = decoder.decode(await readAll(answer));
+    const text = decoder.decode(answer.whole ?? (await readAll(answer)));
     if (answer.status === 200 && isJson(answer) && options.isSurely?.(text)) return { status: 200, text, value: undefined };
     const value = isJson(answer) ? parseJson(text) : undefined;
     if (answer.status < 200 || answer.status > 299) throw toNodeError(answer, value);

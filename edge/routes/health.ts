@@ -40,9 +40,9 @@ export function healthEndpoints({ members, metrics }: { members: Members; metric
       summary: "Counters for Prometheus",
       answers: { 200: { description: "Text format 0.0.4", mediaType: "text/plain" } },
       errors: [],
-      handle({ head }) {
+      async handle({ head }) {
         const nodes = members.everyone();
-        const text = metrics.render({ known: nodes.length, answering: nodes.filter((node) => node.answers).length });
+        const text = await metrics.render({ known: nodes.length, answering: nodes.filter((node) => node.answers).length });
         return new Response(text, { headers: { ...head, "Content-Type": "text/plain; version=0.0.4; charset=utf-8" } });
       },
     }),

@@ -54,13 +54,17 @@ function untilClose(rest: Uint8Array, more: Read, onEnd: (reusable: boolean) => 
   };
 }
 
-/** RFC 9112, 7.1. Extensions and trailers are read over. */
+/**
+ * RFC 9112, 7.1. Extensions and trailers are read over. All data that is in hand is given as one piece, moved together where it lies: a write to
+ * the client costs more than that, and nodes send many small chunks.
+ */
 function chunked(rest: Uint8Array, more: Read, onEnd: (reusable: boolean) => void): Read {
   let bytes = rest;
   let at = 0;
   let left = 0; // of the chunk's data
   let state: "size" | "data" | "data end" | "trailer" | "end" = "size";
   let line = "";
+  let failure: unknown = null; // of what stands behind data that is good
 
   /** The next line without its end, or null when these bytes do not hold all of it. */
   const takeLine = (): string | null => {
@@ -68,47 +72,65 @@ function chunked(rest: Uint8Array, more: Read, onEnd: (reusable: boolean) => voi
     const piece = String.fromCharCode(...bytes.subarray(at, end < 0 ? Math.min(bytes.byteLength, at + MAX_LINE_BYTES + 1) : end));
     if (line.length + piece.length > MAX_LINE_BYTES) throw notHttp("a chunk has no size");
     line += piece;
-    if (end < 0) {
-      at = bytes.byteLength;
-      return null;
-    }
-    at = end + 1;
+    at = end < 0 ? bytes.byteLength : end + 1;
+    if (end < 0) return null;
     const whole = line.endsWith("\r") ? line.slice(0, -1) : line;
     line = "";
     return whole;
   };
 
+  const takeFrame = (): void => {
+    const text = takeLine();
+    if (text === null) return;
+    if (state === "data end") {
+      if (text !== "") throw notHttp("a chunk is longer than it says");
+      state = "size";
+    } else if (state === "size") {
+      const size = /^([0-9a-f]{1,11})[ \t]*(?:;|$)/i.exec(text);
+      if (!size) throw notHttp("a chunk has no size");
+      left = Number.parseInt(size[1] as string, 16);
+      state = left === 0 ? "trailer" : "data";
+    } else if (text === "") {
+      state = "end";
+      onEnd(at === bytes.byteLength);
+    }
+  };
+
+  /** The data of all chunks in hand, or null. */
+  const takeData = (): Uint8Array | null => {
+    let from = -1;
+    let to = -1;
+    try {
+      while (at < bytes.byteLength && state !== "end") {
+        if (state !== "data") {
+          takeFrame();
+          continue;
+        }
+        const length = Math.min(left, bytes.byteLength - at);
+        if (from < 0) from = to = at;
+        else bytes.copyWithin(to, at, at + length);
+        to += length;
+        at += length;
+        left -= length;
+        if (left === 0) state = "data end";
+      }
+    } catch (error) {
+      failure = error;
+    }
+    return from < 0 ? null : bytes.subarray(from, to);
+  };
+
   return async () => {
     for (;;) {
+      if (failure !== null) throw failure;
+      const data = takeData();
+      if (data !== null) return data;
+      if (failure !== null) throw failure;
       if (state === "end") return null;
-      if (at === bytes.byteLength) {
-        const next = await more();
-        if (next === null) throw truncated();
-        bytes = next;
-        at = 0;
-        continue;
-      }
-      if (state === "data") {
-        const chunk = bytes.subarray(at, at + left);
-        at += chunk.byteLength;
-        left -= chunk.byteLength;
-        if (left === 0) state = "data end";
-        return chunk;
-      }
-      const text = takeLine();
-      if (text === null) continue;
-      if (state === "data end") {
-        if (text !== "") throw notHttp("a chunk is longer than it says");
-        state = "size";
-      } else if (state === "size") {
-        const size = /^([0-9a-f]{1,11})[ \t]*(?:;|$)/i.exec(text);
-        if (!size) throw notHttp("a chunk has no size");
-        left = Number.parseInt(size[1] as string, 16);
-        state = left === 0 ? "trailer" : "data";
-      } else if (text === "") {
-        state = "end";
-        onEnd(at === bytes.byteLength);
-      }
+      const next = await more();
+      if (next === null) throw truncated();
+      bytes = next;
+      at = 0;
     }
   };
 }

@@ -18,6 +18,8 @@ export type WireRequest = {
 };
 
 export type WireAnswer = Head & {
+  /** The whole body, when it came together with the head: nothing is left to be read then, and `read` gives it once more. */
+  whole: Uint8Array | null;
   read: Read;
   /** Leaves the rest of the body unread: closes the connection at once. Nothing happens after the true end. */
   cancel(): void;
@@ -73,13 +75,17 @@ export class Exchange {
 
   #begin(head: Head, rest: Uint8Array): WireAnswer {
     if (!this.#request.limitsBody) clearTimeout(this.#timer);
-    const body = readBody(framingOf(this.#request.method, head), rest, this.#more, (reusable) => {
+    const framing = framingOf(this.#request.method, head);
+    const whole = framing.kind === "length" && framing.bytes === rest.byteLength ? rest : null;
+    if (whole !== null) return this.#beginWhole(head, whole);
+    const body = readBody(framing, rest, this.#more, (reusable) => {
       this.#finish();
       if (reusable && head.keepAlive) this.#rest(this.#connection);
       else this.#connection.close();
     });
     return {
       ...head,
+      whole: null,
       read: async () => {
         try {
           return await body();
@@ -89,6 +95,20 @@ export class Exchange {
       },
       cancel: () => void this.#fail(new DOMException("The reader left", "AbortError")),
     };
+  }
+
+  /** Most answers: short enough to come in one piece. */
+  #beginWhole(head: Head, whole: Uint8Array): WireAnswer {
+    this.#finish();
+    if (head.keepAlive) this.#rest(this.#connection);
+    else this.#connection.close();
+    let left: Uint8Array | null = whole.byteLength > 0 ? whole : null;
+    const read: Read = async () => {
+      const chunk = left;
+      left = null;
+      return chunk;
+    };
+    return { ...head, whole, read, cancel() {} };
   }
 
   async #firstBytes(pending: Read): Promise<Uint8Array | null> {

@@ -5,7 +5,7 @@ import { createApp, type EdgeApp } from "../../edge/app.ts";
 import { parseConfig } from "../../edge/config.ts";
 import { endpoint } from "../../edge/endpoint.ts";
 import { createLog } from "../../edge/log.ts";
-import { createMetrics } from "../../edge/metrics.ts";
+import { createMetrics, NO_PEERS } from "../../edge/metrics.ts";
 import { AppError } from "../../shared/errors.ts";
 import { edgeEnv, KEYS } from "../support/edge.ts";
 
@@ -41,7 +41,10 @@ const endpoints = [
 function appOf(env: Record<string, string> = {}): { app: EdgeApp; lines: string[] } {
   const lines: string[] = [];
   const log = createLog("info", (line) => lines.push(line));
-  return { app: createApp(endpoints, { config: parseConfig(edgeEnv(["http://127.0.0.1:1"], env)), metrics: createMetrics(), log }), lines };
+  return {
+    app: createApp(endpoints, { config: parseConfig(edgeEnv(["http://127.0.0.1:1"], env)), metrics: createMetrics(NO_PEERS), log }),
+    lines,
+  };
 }
 
 const { app } = appOf();

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseConfig, parseNodeUrl, SCOPES } from "../../edge/config.ts";
@@ -9,6 +10,7 @@ describe("parseConfig", () => {
     expect(parseConfig(enough)).toEqual({
       host: "127.0.0.1",
       port: 8080,
+      threads: Math.min(4, availableParallelism()),
       keys: [{ name: "ops", scopes: new Set(["runs", "pool", "read"]), key: "secret" }],
       poolToken: "token",
       poolNodes: ["http://127.0.0.1:7070"],
@@ -28,6 +30,7 @@ describe("parseConfig", () => {
       EDGE_API_KEYS: "a:runs:hush,a:write:hush,:read:x,nothing",
       POOL_TOKEN: "hush hush",
       EDGE_PORT: "99999",
+      EDGE_THREADS: "0",
       POOL_NODES: "ftp://x",
       EDGE_LIVE_IDLE_MS: "soon",
       EDGE_MAX_BODY: "1 apple",

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { request } from "node:http";
 import { describe, expect, it } from "vitest";
 import { findDeno } from "../support/deno.ts";
-import { edgeEnv } from "../support/edge.ts";
+import { edgeEnv, KEYS } from "../support/edge.ts";
 
 const deno = findDeno();
 const runtimes: [string, string, string[]][] = [
@@ -11,7 +12,7 @@ const runtimes: [string, string, string[]][] = [
 ];
 
 describe.each(runtimes)("the edge as a process on %s", (_, command, args) => {
-  const start = (env: Record<string, string>) => {
+  const spawnEdge = (env: Record<string, string>) => {
     const child = spawn(command, args, {
       cwd: new URL("../..", import.meta.url),
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
@@ -20,22 +21,54 @@ describe.each(runtimes)("the edge as a process on %s", (_, command, args) => {
     child.stderr.setEncoding("utf8");
     return child;
   };
+  /** What it says until it ends or says where it listens. It goes on being heard: a process whose stderr is gone would die of its next word. */
+  const heard = (child: ReturnType<typeof spawnEdge>): Promise<string> =>
+    new Promise((resolve) => {
+      let said = "";
+      child.stderr.on("data", (text: string) => {
+        said += text;
+        if (said.includes('"url"')) resolve(said);
+      });
+      child.stderr.on("close", () => resolve(said));
+    });
+  const urlIn = (said: string) => /"url":"([^"]+)"/.exec(said)?.[1] ?? "";
 
   it("refuses to start without keys and token, and says so in plain words", async () => {
-    const child = start({});
-    let said = "";
-    child.stderr.on("data", (text: string) => {
-      said += text;
-    });
-    const [code] = await once(child, "close");
-    expect(code).toBe(1);
-    expect(said).toMatch(/^The edge cannot start:\n {2}EDGE_API_KEYS is missing[^\n]*\n {2}POOL_TOKEN is missing[^\n]*\n$/);
+    const child = spawnEdge({});
+    const exit = once(child, "exit");
+    expect(await heard(child)).toMatch(/^The edge cannot start:\n {2}EDGE_API_KEYS is missing[^\n]*\n {2}POOL_TOKEN is missing[^\n]*\n$/);
+    expect(await exit).toEqual([1, null]);
   });
 
-  it("ends by itself when it is told to", async () => {
-    const child = start({ ...edgeEnv(["http://127.0.0.1:1"]), LOG_LEVEL: "info" });
-    await once(child.stderr, "data"); // it listens
+  it("serves from several threads, counts for all of them, leaves its port to no other, and ends when it is told to", async () => {
+    const env = { ...edgeEnv(["http://127.0.0.1:1"]), EDGE_THREADS: "3", LOG_LEVEL: "info" };
+    const child = spawnEdge(env);
+    const url = urlIn(await heard(child));
+    await Promise.all(Array.from({ length: 30 }, () => get(`${url}/healthz`)));
+    const metrics = await get(`${url}/metrics`, { authorization: `Bearer ${KEYS.admin}` });
+    expect(metrics).toContain('requests_total{endpoint="GET /healthz",status="200"} 30');
+
+    const second = spawnEdge({ ...env, EDGE_PORT: new URL(url).port });
+    const refused = once(second, "exit");
+    expect(await heard(second)).toMatch(/in use/);
+    expect(await refused).toEqual([1, null]);
+
     child.kill("SIGTERM");
     expect(await once(child, "exit")).toEqual([0, null]);
   });
 });
+
+/** On a connection of its own, so that the kernel deals it out anew. */
+function get(url: string, headers: Record<string, string> = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    request(url, { headers, agent: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk) => {
+        text += chunk;
+      });
+      response.on("end", () => resolve(text));
+    })
+      .on("error", reject)
+      .end();
+  });
+}

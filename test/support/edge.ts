@@ -17,6 +17,7 @@ const API_KEYS = `tester:runs:${KEYS.tester},other:runs:${KEYS.other},admin:runs
 export const edgeEnv = (nodes: readonly (StandInNode | string)[], env: Record<string, string> = {}): Record<string, string> => ({
   EDGE_API_KEYS: API_KEYS,
   EDGE_PORT: "0",
+  EDGE_THREADS: "1",
   POOL_TOKEN,
   POOL_NODES: nodes.map((node) => (typeof node === "string" ? node : node.url)).join(","),
   LOG_LEVEL: "silent",
@@ -28,7 +29,7 @@ export async function edgeOnNode(
   env: Record<string, string> = {},
   limits: EdgeLimits = {},
 ): Promise<TestEdge> {
-  const edge = await startOnNode(parseConfig(edgeEnv(nodes, env)), limits);
+  const edge = await startOnNode(parseConfig(edgeEnv(nodes, env)), { limits });
   return { url: edge.url, get: requester(edge.url), [Symbol.asyncDispose]: () => edge[Symbol.asyncDispose]() };
 }
 

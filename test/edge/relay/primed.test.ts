@@ -11,6 +11,7 @@ function source(...script: (Uint8Array | Error | "silence")[]) {
     status: 200,
     fields: new Map(),
     keepAlive: true,
+    whole: null,
     async read() {
       counts.reads++;
       const next = script.shift() ?? null;
