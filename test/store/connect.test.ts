@@ -7,7 +7,7 @@ import { postgresMissing } from "../support/postgres.ts";
 import { quiet } from "../support/run-fixtures.ts";
 import { eachStore, eventually, openTestStore, sharedPostgres } from "../support/store.ts";
 
-eachStore("a store", (opened) => {
+eachStore("a store", (opened, kind) => {
   it("runs a script of several statements when there are no values", async () => {
     const rows = await opened().store.query("SELECT 1 AS a; SELECT 2 AS a");
     expect(rows).toEqual([{ a: 1 }, { a: 2 }]);
@@ -87,7 +87,7 @@ eachStore("a store", (opened) => {
     setImmediate(turn);
     await Promise.all(Array.from({ length: 50 }, () => store.transaction((tx) => tx.query("SELECT 1", []))));
     over = true;
-    expect(turns).toBeGreaterThan(25);
+    expect(turns).toBeGreaterThan(kind === "embedded" ? 25 : 10); // a server is asked over ten connections at once, three statements each
   });
 
   it("tells a listener what was committed, and nothing that was rolled back", async () => {
