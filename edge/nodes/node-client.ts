@@ -103,7 +103,11 @@ export function createNodeClient(url: string, token: string, connect: Connect): 
 
 /** What a node that is not well says, or that it says nothing: another node may do better. */
 export const isNodeFailure = (error: unknown): error is AppError =>
-  error instanceof AppError && (error.code === "POOL_UNREACHABLE" || error.code === "UPSTREAM_TIMEOUT" || error.code === "INTERNAL");
+  error instanceof AppError &&
+  (error.code === "POOL_UNREACHABLE" ||
+    error.code === "UPSTREAM_TIMEOUT" ||
+    error.code === "INTERNAL" ||
+    (error.code === "POOL_SATURATED" && error.details?.reason === "store_away"));
 
 /** The error that a node answered with. Takes what can be read of it in a reasonable time. */
 export async function readNodeError(answer: WireAnswer): Promise<AppError> {
