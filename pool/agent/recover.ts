@@ -6,5 +6,8 @@ import { AppError } from "../../shared/errors.ts";
  * The runner calls it with the failed step and its error; one that repairs resolves with the step's text.
  */
 export async function recoverWithoutModel(): Promise<never> {
-  throw new AppError("STEP_FAILED", "No model is configured that could recover the step; set LLM_MODEL, or on_failure: retry or abort");
+  throw new AppError(
+    "STEP_FAILED",
+    "No model is configured that could recover the step (on_failure: retry or abort would not have asked for one)",
+  );
 }

@@ -63,7 +63,7 @@ export interface Recorder extends AsyncDisposable {
   /** Call for each page, as soon as it exists. */
   attach(page: Page): void;
   /** A playbook's step, `index` from 0. Actions until its end are shown below it. */
-  step(index: number, title: string): { end(): void };
+  step(index: number, title: string): { end(error?: string | null): void };
   /** Without a title, or with its step's, the viewer names the action itself, as `Click locator('#cancel')`. */
   action(about: { seq: number; action: Action; title: string | null; page: Page }): ActionRecording;
   /** A valid zip of what is recorded by the first pull; once finished, the file. @throws NOT_FOUND where there is no trace */

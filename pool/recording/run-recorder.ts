@@ -58,7 +58,7 @@ export class RunRecorder implements Recorder {
     this.#pages?.attach(page);
   }
 
-  step(index: number, title: string): { end(): void } {
+  step(index: number, title: string): { end(error?: string | null): void } {
     const callId = `step@${++this.#steps}`;
     const group = { callId, title };
     this.#group = group;
@@ -72,9 +72,10 @@ export class RunRecorder implements Recorder {
       params: {},
     });
     return {
-      end: () => {
+      end: (error = null) => {
         if (this.#group === group) this.#group = null;
-        this.#parts.writer?.append({ type: "after", callId, endTime: traceTime() });
+        const failed = error === null ? {} : { error: { name: "Error", message: error } };
+        this.#parts.writer?.append({ type: "after", callId, endTime: traceTime(), ...failed });
       },
     };
   }

@@ -2,6 +2,7 @@
 import { AppError, validationFailed } from "../../shared/errors.ts";
 import type { GuardrailsInput } from "../../shared/guardrails.ts";
 import { newRunId } from "../../shared/ids.ts";
+import type { Playbook } from "../../shared/playbook.ts";
 import type { CreateRun, DryRun } from "../../shared/run.ts";
 import { mergeGuardrails } from "../guardrails/merge.ts";
 import { bindPlaybook } from "../playbook/bind.ts";
@@ -64,7 +65,7 @@ export function dryRun({ library, operator }: AdmissionDeps, body: CreateRun): D
   return {
     valid: all.every(({ passed }) => passed),
     checks: all,
-    warnings: [...warnings, ...remarks(body)],
+    warnings: [...warnings, ...remarks(body), ...recoverable(playbook)],
     guardrails: merged.guardrails,
   };
 }
@@ -76,6 +77,11 @@ function tryMerge(layers: Parameters<typeof mergeGuardrails>[0]) {
     if (!(error instanceof AppError)) throw error;
     return { guardrails: mergeGuardrails({ operator: layers.operator }), error: error.message };
   }
+}
+
+function recoverable(playbook: Playbook | null): string[] {
+  const count = playbook?.steps.filter(({ on_failure }) => on_failure === "llm_recover").length ?? 0;
+  return count === 0 ? [] : [`No model is configured: ${count} steps with on_failure llm_recover are tried twice and not recovered`];
 }
 
 function remarks(body: CreateRun): string[] {

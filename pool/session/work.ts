@@ -168,7 +168,7 @@ type Parts = { stage: Stage; deps: SessionDeps; act: Act; tabs: Tabs; recorder: 
 
 async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder }: Parts): Promise<void> {
   const { signal, mask, progress, emit } = stage;
-  let group: { end(): void } | null = null;
+  let group: { end(error?: string | null): void } | null = null;
   const outcome = await runPlaybook(bound, {
     act: (action, { step, description, values, typed }) => {
       const typing = typed && { credential: () => composeTyped(typed, (name) => credentialOf(stage.credentials, name)) };
@@ -181,7 +181,7 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
       emit({ type: "step", at: now(), ...notice, description: mask(notice.description), error: notice.error && mask(notice.error) });
     },
     onResult: (result) => {
-      group?.end();
+      group?.end(result.raw_error && mask(result.raw_error)); // a verification that failed stands in no action
       progress.step_results.push(maskResult(result, mask));
       if (result.success && result.extracted_text) progress.extracted_texts.push(mask(result.extracted_text));
     },

@@ -165,6 +165,23 @@ describe("a run", () => {
     expect(run.step_results[1]?.raw_error).toContain("#no-such");
   });
 
+  it("shows in the trace that a step's verification failed, though its action did not", async () => {
+    const { writer } = system.as;
+    const steps = [
+      {
+        action: "goto",
+        params: { url: `${system.dashboard.url}/login` },
+        verify: { expect_text_on_page: "never", timeout_ms: 100 },
+        on_failure: "abort",
+      },
+    ];
+    const { run_id } = await writer.create({ playbook: { id: "unverified", guardrails: { allow_private_networks: true }, steps } });
+    expect((await writer.finished(run_id)).run.status).toBe("failed");
+    const lines = (await readZip((await writer.trace(run_id)).bytes)).get("trace.trace")?.toString().trim().split("\n") ?? [];
+    const group = lines.map((line) => JSON.parse(line)).find((event) => event.type === "after" && event.callId === "step@1");
+    expect(group?.error?.message).toContain("never");
+  });
+
   it("says that no model is there to recover a step", async () => {
     const { writer } = system.as;
     const { run_id } = await writer.create({
@@ -277,9 +294,15 @@ describe("a run", () => {
     const headers = { "Idempotency-Key": "once-only" };
     const all = await Promise.all([1, 2, 3].map(() => writer.create(login(), headers)));
     expect(new Set(all.map(({ run_id }) => run_id)).size).toBe(1);
+    const { run_id = "" } = all[0] ?? {};
     const different = await writer.call("/runs", { method: "POST", headers, body: JSON.stringify({ ...login(), labels: { a: "b" } }) });
     expect(different.status).toBe(409);
-    await writer.finished(all[0]?.run_id ?? "");
+    await writer.finished(run_id);
+    await writer.settled(run_id);
+    expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(204);
+    const anew = await writer.create(login(), headers);
+    expect(anew.run_id).not.toBe(run_id); // a deleted run is not answered with
+    await writer.finished(anew.run_id);
   });
 
   it("is deleted with all its artifacts, once it is over", async () => {
