@@ -3,7 +3,7 @@
 import { pause } from "../shared/deadline.ts";
 import type { EdgeConfig } from "./config.ts";
 import { openEdge, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
-import { createCollector } from "./main-collector.ts";
+import { createCollector } from "./main-deno-collector.ts";
 import { connectOnDeno, type DenoConnector } from "./main-deno-connect.ts";
 
 /** What we use of Deno's own API; its types are not among ours. */

@@ -1,13 +1,14 @@
 /** Connections on Node. */
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { recycledSlabs } from "./main-node-slabs.ts";
 import type { Connect, Connection } from "./wire/connection.ts";
 import { createSlab } from "./wire/slab.ts";
 
 /** Reads land in a slab of ours (`onread`): chunks of up to 256 KiB instead of Node's 64, and half the cost a byte. */
 export const connectOnNode: Connect = async ({ hostname, port, tls }, signal) => {
   signal.throwIfAborted();
-  const slab = createSlab((bytes) => Buffer.allocUnsafeSlow(bytes));
+  const slab = createSlab(recycledSlabs);
   let onChunk: (chunk: Uint8Array) => void = () => {};
   const onread = {
     buffer: () => slab.room(),

@@ -9,14 +9,14 @@ import { answerError, commonHead } from "./answers.ts";
 import type { EdgeConfig } from "./config.ts";
 import { openEdge, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
 import type { EdgeBindings } from "./endpoint.ts";
-import { createCollector } from "./main-collector.ts";
 import { connectOnNode } from "./main-node-connect.ts";
+import { RecyclingResponse } from "./main-node-slabs.ts";
 
 const KEEP_ALIVE_MS = 65_000; // longer than the idle time of common load balancers, so that it is them who close
 
 /** Resolves once it listens. */
 export async function startOnNode(config: EdgeConfig, { limits, peers, share }: StartOptions = {}): Promise<RunningEdge> {
-  const edge = openEdge(config, { connect: connectOnNode, onPassed: createCollector(), peers }, limits);
+  const edge = openEdge(config, { connect: connectOnNode, peers }, limits);
   const listener = getRequestListener(
     (request, env) => {
       const { incoming, outgoing } = env as HttpBindings; // HTTP/1.1 is what this server speaks
@@ -29,7 +29,7 @@ export async function startOnNode(config: EdgeConfig, { limits, peers, share }: 
       hostname: "localhost",
     },
   );
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requireHostHeader: false }, listener);
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requireHostHeader: false, ServerResponse: RecyclingResponse }, listener);
   server.on("clientError", onClientError);
   if (share === "first" && config.port !== 0) await listen(createServer(), config, false).then(closed); // taken by nobody, not even by another edge
   await listen(server, config, share !== undefined);
