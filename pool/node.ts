@@ -177,7 +177,7 @@ export async function openNode(config: PoolConfig, log: Log = createLog(config.l
     notReady: async () => [
       ...((await store.healthy()) ? [] : ["The store does not answer"]),
       ...(worker.state === "ready" ? [] : [`The node is ${worker.state}`]),
-      ...browsers.ready(),
+      ...(browsers.ready().length === 0 ? [] : ["No Chrome can be had; the node's log says why"]), // open to anybody: no paths, no addresses
     ],
     metrics: () => metrics.text(),
     draining: () => worker.state !== "ready",

@@ -55,7 +55,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   const { row, signal, mask, progress } = stage;
   const bound = bindRun(row, stage.credentials);
   const opening = openRecording(stage);
-  const lease = await keep(stage, deps.browsers.lease(row.run_id, { signal, viewport: row.request.viewport }));
+  const lease = await keep(stage, leaseBrowser(stage, deps));
   lease.lost.addEventListener("abort", () => stage.lost(lease.lost.reason), { once: true });
   if (lease.lost.aborted) throw lease.lost.reason;
   const policy = deps.policyOf(row.guardrails);
@@ -95,6 +95,17 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   if (row.request.output_schema && progress.data === null) {
     const error = new AppError("LLM_ERROR", "No model is configured that could fill output_schema: data stays null");
     stage.warn("output_schema", toErrorDetail(error));
+  }
+}
+
+/** Why no Chrome could be had is the operator's to know: it holds paths, addresses and what Chrome said. */
+async function leaseBrowser({ row, signal }: Stage, { browsers, log }: SessionDeps): Promise<Lease<EgressListener>> {
+  try {
+    return await browsers.lease(row.run_id, { signal, viewport: row.request.viewport });
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    log.error("No Chrome could be had for a run", { error });
+    throw new AppError("SETUP_FAILED", "No Chrome could be had for the run; the node's log says why", { cause: error });
   }
 }
 
