@@ -22,7 +22,7 @@ describe("frames and shadow roots", () => {
       "/middle": `<p>Middle</p><iframe src="${site.url}/inner" style="width:350px;height:200px"></iframe><script>addEventListener('message', (e) => parent.postMessage(e.data, '*'))</script>`,
     });
     await bench.act("click", { selector: "role=button[name='Pay now']" });
-    await bench.page.waitForFunction("document.title === 'hit'");
+    await bench.page.waitForFunction("document.title === 'hit'", { polling: 50 });
     await bench.act("key_press", { selector: "role=textbox[name='Card']", text: "4242", key: "Tab" });
     await expect(bench.act("select", { selector: "#s", label: "Two" })).resolves.toMatchObject({ text: "2" });
     await expect(bench.act("extract", { selector: "#card", mode: "value" })).resolves.toMatchObject({ text: "4242" });
