@@ -10,6 +10,7 @@ import type { Refusal } from "../../pool/guardrails/egress-record.ts";
 import { openGuardrails } from "../../pool/guardrails/guardrails.ts";
 import type { Resolve } from "../../pool/guardrails/resolve.ts";
 import type { Action } from "../../shared/action.ts";
+import { AppError } from "../../shared/errors.ts";
 import { CHROME_PATH } from "../support/chrome.ts";
 import { guardrailsOf, labPolicy, openSite, type Site, tableResolver } from "./lab.ts";
 import { answerVector, MUST_REACH } from "./vectors.ts";
@@ -128,7 +129,9 @@ describe("a goto that was refused on its way", () => {
       expect(await run.ask(action, { url: page.url() })).toMatchObject({ kind: "allow" });
       const error: unknown = await page.goto(url()).then(
         () => null,
-        (cause: unknown) => cause,
+        (
+          cause: Error, // as the action `goto` tells it
+        ) => new AppError("STEP_FAILED", cause.message, { cause, details: { net_error: /net::\w+/.exec(cause.message)?.[0] } }),
       );
       const verdict = run.after({ action, url: page.url(), error });
       if (expected === null) expect(verdict).toBeNull();

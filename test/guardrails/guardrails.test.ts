@@ -5,6 +5,7 @@ import { openGuardrails } from "../../pool/guardrails/guardrails.ts";
 import { applyRules, INITIAL_STATE, RULES, type Rule } from "../../pool/guardrails/rules.ts";
 import { judgeCommitted } from "../../pool/guardrails/shown.ts";
 import type { Action } from "../../shared/action.ts";
+import { AppError } from "../../shared/errors.ts";
 import type { GuardrailsInput, Verdict } from "../../shared/guardrails.ts";
 import { guardrailsOf, labPolicy } from "./lab.ts";
 
@@ -17,6 +18,7 @@ const CLICK: Action = {
 };
 const PAGE = "http://good.test/";
 const FAILED = new Error("it failed");
+const CUT_OFF = new AppError("STEP_FAILED", "it failed", { details: { net_error: "net::ERR_TUNNEL_CONNECTION_FAILED" } });
 const ERROR_PAGE = "chrome-error://chromewebdata/";
 
 function open(request: GuardrailsInput = {}) {
@@ -118,7 +120,7 @@ describe("after", () => {
     await run.ask(goto("https://redirects.test/"), { url: PAGE });
     egress.refused(refusal);
     // the redirect's target was refused, and puppeteer's page is still the old one
-    expect(run.after({ action: goto("https://redirects.test/"), url: PAGE, error: FAILED })).toEqual({
+    expect(run.after({ action: goto("https://redirects.test/"), url: PAGE, error: CUT_OFF })).toEqual({
       kind: "block",
       rule: "blocked_domains",
       reason: refusal.reason,
@@ -145,6 +147,22 @@ describe("after", () => {
     await run.ask(slow, { url: PAGE });
     egress.refused({ ...refusal, rule: "chrome_background", host: "accounts.google.com" });
     expect(run.after({ action: slow, url: PAGE, error: FAILED })).toBeNull();
+  });
+
+  it("blames no refusal of the page that a goto could not leave in time", async () => {
+    const { run, egress } = open();
+    const slow = goto("https://slow.test/");
+    await run.ask(slow, { url: PAGE });
+    egress.refused(refusal); // a poll of the old page
+    expect(run.after({ action: slow, url: PAGE, error: FAILED })).toBeNull();
+    await run.ask(slow, { url: PAGE });
+    egress.unreachable({ host: "redirected.test", port: 443, kind: "connect", code: "ECONNREFUSED" });
+    egress.refused(refusal);
+    expect(run.after({ action: slow, url: PAGE, error: CUT_OFF })).toBeNull();
+    await run.ask(slow, { url: PAGE });
+    egress.refused({ ...refusal, host: "slow.test" });
+    egress.refused(refusal);
+    expect(run.after({ action: slow, url: PAGE, error: FAILED })).toMatchObject({ host: "slow.test" });
   });
 
   it("explains an error page one action later, when the click was over before its navigation failed", async () => {
