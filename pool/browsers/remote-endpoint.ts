@@ -2,6 +2,7 @@
 import { type Browser, type BrowserContext, type ConnectionTransport, connect, type Target } from "puppeteer-core";
 import { z } from "zod";
 import { withDeadline } from "../../shared/deadline.ts";
+import { AppError } from "../../shared/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { backoffMs } from "./refill.ts";
 
@@ -10,12 +11,14 @@ const CONNECT_LIMIT_MS = 5_000;
 const VersionSchema = z.object({ webSocketDebuggerUrl: z.url({ protocol: /^wss?$/ }) });
 
 export class RemoteEndpoint {
-  /** Without path and query: they may hold a token. */
+  /** Without user, password, path and query: they may be secret. */
   readonly name: string;
   runs = 0;
   /** Why the last connection failed; null while it is good or not tried. */
   failure: string | null = null;
+  /** Without user and password: `fetch` refuses those, and repeats them in its error. They are shown as `#headers`. */
   readonly #url: URL;
+  readonly #headers: Record<string, string>;
   readonly #log: Log;
   readonly #contexts = new Set<string | undefined>();
   #connection: Promise<Browser> | null = null;
@@ -26,6 +29,9 @@ export class RemoteEndpoint {
 
   constructor(url: string, log: Log) {
     this.#url = new URL(url);
+    this.#headers = basicAuthorization(this.#url);
+    this.#url.username = "";
+    this.#url.password = "";
     this.name = `${this.#url.protocol}//${this.#url.host}`;
     this.#log = log;
   }
@@ -49,7 +55,7 @@ export class RemoteEndpoint {
         this.#failures = 0;
         browser.once("disconnected", () => dropThis("the connection broke"));
       },
-      (error: unknown) => dropThis(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => dropThis(tellable(error, "the connection could not be made")),
     );
     return connection;
   }
@@ -86,7 +92,8 @@ export class RemoteEndpoint {
     return withDeadline(
       CONNECT_LIMIT_MS,
       async (limit) => {
-        const transport = await openWebSocket(await this.#debuggerUrl(limit), limit);
+        const url = await this.#debuggerUrl(limit);
+        const transport = await openWebSocket(url, url.host === this.#url.host ? this.#headers : {}, limit);
         try {
           return await connect({
             transport,
@@ -99,7 +106,7 @@ export class RemoteEndpoint {
           throw error;
         }
       },
-      { reason: () => new Error(`no connection within ${CONNECT_LIMIT_MS / 1000} s`) },
+      { reason: () => unusable(`no connection within ${CONNECT_LIMIT_MS / 1000} s`) },
     );
   }
 
@@ -125,11 +132,37 @@ export class RemoteEndpoint {
   }
 
   /** An http address is asked for the DevTools one, as Chrome's `/json/version` tells it. */
-  async #debuggerUrl(signal: AbortSignal): Promise<string> {
-    if (this.#url.protocol.startsWith("ws")) return this.#url.href;
-    const answer = await fetch(new URL("/json/version", this.#url), { signal });
-    if (!answer.ok) throw new Error(`/json/version answered ${answer.status}`);
-    return VersionSchema.parse(await answer.json()).webSocketDebuggerUrl;
+  async #debuggerUrl(signal: AbortSignal): Promise<URL> {
+    if (this.#url.protocol.startsWith("ws")) return this.#url;
+    const question = new URL("/json/version", this.#url);
+    question.search = this.#url.search; // a token, for what stands before the Chrome
+    const answer = await fetch(question, { signal, headers: this.#headers }).catch(() => null);
+    if (answer === null) throw unusable("/json/version was not answered");
+    if (!answer.ok) throw unusable(`/json/version answered ${answer.status}`);
+    const version = VersionSchema.safeParse(await answer.json().catch(() => null));
+    if (!version.success) throw unusable("/json/version did not answer as a Chrome does");
+    return new URL(version.data.webSocketDebuggerUrl);
+  }
+}
+
+/** An error in words of our own. */
+const unusable = (why: string): AppError => new AppError("SETUP_FAILED", why);
+
+/** What may be told of an error: a foreign one's text may repeat the address, and so a secret. */
+export const tellable = (error: unknown, otherwise: string): string => (error instanceof AppError ? error.message : otherwise);
+
+/** RFC 7617, from the address' user and password. */
+function basicAuthorization({ username, password }: URL): Record<string, string> {
+  if (username === "" && password === "") return {};
+  const pair = [username, password].map(decoded).join(":");
+  return { Authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a stray %, which URLs may hold
   }
 }
 
@@ -137,8 +170,8 @@ export class RemoteEndpoint {
  * CDP over a WebSocket. Every context asked for over it is marked to end with it: when this node dies, none stays behind in a Chrome
  * that lives on (`disposeOnDetach`, which puppeteer does not offer).
  */
-function openWebSocket(url: string, signal: AbortSignal): Promise<ConnectionTransport> {
-  const socket = new WebSocket(url);
+function openWebSocket(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<ConnectionTransport> {
+  const socket = new WebSocket(url, { headers } as unknown as string[]); // Node takes headers, the standard's type does not
   const transport: ConnectionTransport = {
     send: (message) => socket.send(message.includes(`"method":"${CREATE_CONTEXT}"`) ? markToEndWithUs(message) : message),
     close: () => socket.close(),
@@ -157,7 +190,7 @@ function openWebSocket(url: string, signal: AbortSignal): Promise<ConnectionTran
     });
     socket.addEventListener("error", () => {
       signal.removeEventListener("abort", onAbort);
-      reject(new Error("no WebSocket connection")); // the event's own text may repeat the URL, and so a token
+      reject(unusable("no WebSocket connection")); // the event's own text may repeat the URL, and so a token
     });
   });
 }

@@ -7,7 +7,7 @@ import type { Viewport } from "./chrome-args.ts";
 import { closeAll } from "./close-all.ts";
 import type { BrowserSource, Egress, Gone, HeldBrowser } from "./held-browser.ts";
 import { openPulse, type Pulse } from "./pulse.ts";
-import { RemoteEndpoint } from "./remote-endpoint.ts";
+import { RemoteEndpoint, tellable } from "./remote-endpoint.ts";
 import type { Entry, Roster } from "./roster.ts";
 
 const OPEN_LIMIT_MS = 10_000;
@@ -81,7 +81,7 @@ export class RemoteChromes<E extends Egress> implements BrowserSource<E> {
         return await this.#openAt(endpoint, entry, egress, viewport, signal);
       } catch (error) {
         signal.throwIfAborted();
-        failures.push(`${endpoint.name}: ${error instanceof Error ? error.message : error}`);
+        failures.push(`${endpoint.name}: ${tellable(error, "no tab could be opened in it")}`);
       }
     }
     throw new AppError("SETUP_FAILED", `No remote Chrome could take the run. ${failures.join("; ")}`, { details: { failures } });

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
+import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,6 +10,8 @@ import { folderAt, makeFolder } from "../../pool/browsers/browser-folder.ts";
 import type { Lease } from "../../pool/browsers/browsers.ts";
 import { requireChrome } from "../../pool/browsers/find-chrome.ts";
 import { killGroup } from "../../pool/browsers/process-identity.ts";
+import { createLog } from "../../pool/telemetry/log.ts";
+import type { AppError } from "../../shared/errors.ts";
 import { aborted, openPool, openSite, soon, type TestEgress, type TestPool, tempDir, until, VIEWPORT } from "./support.ts";
 
 /** A Chrome with a DevTools port, as an operator starts one somewhere. */
@@ -150,6 +153,38 @@ describe("remote Chromes", () => {
     expect(JSON.stringify([error, (error as Error).message, pool.ready()])).not.toContain("secret-token");
     expect(pool.ready()).toEqual([expect.stringContaining("ws://127.0.0.1:9")]);
     expect(pool.list()).toEqual([]);
+  });
+
+  it("are shown user, password and token of their address, which no error repeats", async () => {
+    const seen: { url: string | undefined; authorization: string | undefined }[] = [];
+    const note = ({ url, headers }: IncomingMessage) => seen.push({ url, authorization: headers.authorization });
+    const door = createHttpServer((request, response) => {
+      note(request);
+      const isChrome = request.url === "/json/version?token=hunter2";
+      response.end(isChrome ? JSON.stringify({ webSocketDebuggerUrl: `ws://${request.headers.host}/devtools/browser/b` }) : "hunter2");
+    });
+    door.on("upgrade", (request, socket) => {
+      note(request);
+      socket.destroy();
+    });
+    await once(door.listen(0, "127.0.0.1"), "listening");
+    const host = `127.0.0.1:${(door.address() as AddressInfo).port}`;
+    const lines: string[] = [];
+    const log = createLog("debug", {}, (line) => lines.push(line));
+    for (const query of ["?token=hunter2", ""]) {
+      await using pool = await openPool({ endpoints: [`http://us%40er:hunter2@${host}/${query}`], egressAdvertise: "127.0.0.1", log });
+      const error = (await take(pool).catch((thrown: unknown) => thrown)) as AppError;
+      expect(error).toMatchObject({ code: "SETUP_FAILED", message: expect.stringContaining(`http://${host}`) });
+      expect(JSON.stringify([error.message, error.details, pool.ready(), lines])).not.toContain("hunter2");
+    }
+    const authorization = `Basic ${Buffer.from("us@er:hunter2").toString("base64")}`;
+    expect(seen.slice(0, 2)).toEqual([
+      { url: "/json/version?token=hunter2", authorization },
+      { url: "/devtools/browser/b", authorization },
+    ]);
+    expect(seen.at(-1)).toEqual({ url: "/json/version", authorization });
+    door.closeAllConnections();
+    door.close();
   });
 
   it("lose their runs when the connection breaks, and are connected to again", async () => {
