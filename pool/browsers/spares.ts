@@ -2,7 +2,7 @@
 import { untilAborted, withDeadline } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Egress } from "./held-browser.ts";
-import { loadPerCpu } from "./machine-load.ts";
+import { createPresentLoad } from "./machine-load.ts";
 import type { ProcessBrowser } from "./process-browser.ts";
 import { askPage } from "./pulse.ts";
 import { backoffMs, isMachineBusy, waitBeforeRefill } from "./refill.ts";
@@ -29,6 +29,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
   /** Oldest first, in order of use. */
   readonly #waiting: ProcessBrowser<E>[] = [];
   readonly #stop = new AbortController();
+  readonly #load: () => number;
   readonly #check: NodeJS.Timeout;
   readonly #endings = new Set<Promise<void>>();
   #launching: Promise<ProcessBrowser<E> | null> | null = null;
@@ -44,6 +45,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
 
   constructor(options: SparesOptions<E>) {
     this.#options = options;
+    this.#load = options.loadPerCpu ?? createPresentLoad();
     this.#check = setInterval(() => this.#checkWaiting(), options.checkMs ?? CHECK_MS).unref();
   }
 
@@ -107,7 +109,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     if (this.#stop.signal.aborted) return;
-    this.#isMachineBusy = isMachineBusy(this.#isMachineBusy, (this.#options.loadPerCpu ?? loadPerCpu)());
+    this.#isMachineBusy = isMachineBusy(this.#isMachineBusy, this.#load());
     const waitMs = waitBeforeRefill({
       now: performance.now(),
       size: this.#failure === null ? this.#options.size : Math.max(1, this.#options.size), // a trial: how else would we know that it works again?
