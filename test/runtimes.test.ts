@@ -335,6 +335,15 @@ describe.each(runtimes)("the edge on $runtime", ({ start }) => {
       expect((await follow(store.addRun({ owner, events: whole }), last)).status).toBe(204);
     });
 
+    it("answers 204 for a run that has ended since it was found live", async () => {
+      const run = store.addRun({ owner, events: steps(5) });
+      const response = await follow(run);
+      store.addEvents(run, complete());
+      expect(await ids(response)).toEqual(upTo(6));
+      store.update(run, { state: "stored", owner: null });
+      for (let i = 0; i < 3; i++) expect((await follow(run, "6")).status).toBe(204);
+    });
+
     it("lets go of the live source when the client leaves", async () => {
       const run = store.addRun({ owner, events: steps(1) });
       const leave = new AbortController();

@@ -83,7 +83,7 @@ export async function* relayEvents(
   async function* passOn(source: WireAnswer, progress: Progress, idleMs: number): AsyncGenerator<string, boolean> {
     const read = withIdleLimit(source.read, idleMs);
     try {
-      for await (const frame of parseFrames(chunks(read))) {
+      for await (const frame of parseFrames(chunksOf(read))) {
         if (frame.data === null) {
           progress.troubleMs = null; // a comment: the source is alive
           continue;
@@ -127,7 +127,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function* chunks(read: () => Promise<Uint8Array | null>): AsyncGenerator<Uint8Array> {
+/** A source as `for await` takes it. Whoever leaves early cancels the source, not this. */
+export async function* chunksOf(read: () => Promise<Uint8Array | null>): AsyncGenerator<Uint8Array> {
   for (let chunk = await read(); chunk !== null; chunk = await read()) yield chunk;
 }
 

@@ -1,14 +1,15 @@
 /** `/runs/{run_id}/stream`: the events of a run, from the first or from behind `Last-Event-ID`, as server-sent events. */
 import { parseRunId } from "../../shared/ids.ts";
 import type { Location } from "../../shared/node.ts";
-import { parseLastEventId } from "../../shared/sse.ts";
+import { parseFrames, parseLastEventId } from "../../shared/sse.ts";
 import { type Endpoint, endpoint, POOL_ERRORS } from "../endpoint.ts";
 import { askerOf, param } from "../endpoint-parts.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { type EventsDeps, type EventsRequest, openLiveEvents, openStoredEvents } from "../relay/event-sources.ts";
 import { eventStream } from "../relay/event-stream.ts";
-import { relayEvents } from "../relay/events.ts";
+import { chunksOf, relayEvents } from "../relay/events.ts";
+import { withIdleLimit } from "../relay/idle.ts";
 import type { WireAnswer } from "../wire/exchange.ts";
 
 export type StreamDeps = { events: EventsDeps; metrics: Metrics; log: Log; keepaliveMs?: number };
@@ -39,9 +40,9 @@ export function streamEndpoints({ events, metrics, log, keepaliveMs = 15_000 }: 
         const headers = { ...head, "Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no" };
         if (c.req.raw.method === "HEAD") return new Response(null, { headers });
 
-        const opened = lastId > 0 ? await openBehind(events, request, location) : undefined;
-        if (opened === null) return new Response(null, { status: 204, headers: head });
-        const body = eventStream(relayEvents(events, request, { location, opened }), {
+        const beginning = lastId > 0 ? await beginBehind(events, request, location) : { location };
+        if (beginning === null) return new Response(null, { status: 204, headers: head });
+        const body = eventStream(relayEvents(events, request, beginning), {
           keepaliveMs,
           breakOff: c.env?.breakOff,
           onPassed: (bytes) => metrics.relayed("events", bytes),
@@ -55,21 +56,36 @@ export function streamEndpoints({ events, metrics, log, keepaliveMs = 15_000 }: 
   ];
 }
 
-/**
- * For a client that resumes: is there anything left? null: no, and `EventSource` shall stop. A live stream that was opened to find out is handed
- * on; undefined: the relay will see.
- */
-async function openBehind(events: EventsDeps, request: EventsRequest, location: Location): Promise<WireAnswer | null | undefined> {
+/** Where the relay begins: a place, and its live stream if that is open already. */
+type Beginning = { location: Location; opened?: WireAnswer };
+
+/** For a client that resumes: is there anything left? null: no, and `EventSource` shall stop. A live stream that was opened to find out is handed on. */
+async function beginBehind(events: EventsDeps, request: EventsRequest, location: Location): Promise<Beginning | null> {
+  if (location.state === "live") {
+    try {
+      const opened = await openLiveEvents(events, request, location);
+      return opened && { location, opened };
+    } catch {
+      request.signal.throwIfAborted(); // else: the run may have ended since it was found there
+    }
+    events.locate.drop(request.runId, request.asker);
+    location = await events.locate.ask(request.runId, request);
+  }
+  return location.state === "stored" && (await isAtEnd(events, request)) ? null : { location };
+}
+
+async function isAtEnd(events: EventsDeps, request: EventsRequest): Promise<boolean> {
   try {
-    if (location.state === "live") return await openLiveEvents(events, request, location);
-    if (location.state === "queued") return undefined;
     const stored = await openStoredEvents(events, request);
-    if (stored === null) return null;
-    const first = await stored.read();
-    stored.cancel();
-    return first === null ? null : undefined;
+    if (stored === null) return true;
+    for await (const { data } of parseFrames(chunksOf(withIdleLimit(stored.read, events.idleMs)))) {
+      if (data === null) continue;
+      stored.cancel();
+      return false;
+    }
+    return true;
   } catch {
     request.signal.throwIfAborted();
-    return undefined; // the relay asks again, and knows what to do when nobody answers
+    return false; // the relay asks again, and knows what to do when nobody answers
   }
 }
