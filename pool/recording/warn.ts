@@ -10,7 +10,7 @@ export function warnOnce(listener: (error: unknown) => void): Warn {
     if (told.has(what)) return;
     told.add(what);
     try {
-      listener(new AppError("INTERNAL", cause instanceof Error ? `${what}: ${cause.message}` : what, { cause }));
+      listener(new AppError("INTERNAL", what, { cause })); // the cause is the log's: its text names folders of this machine
     } catch {} // a recording is never in the way of its run, nor is who listens to it
   };
 }

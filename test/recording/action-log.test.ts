@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { openActionLog } from "../../pool/recording/action-log.ts";
 import { openRunFolder } from "../../pool/recording/run-folder.ts";
 import type { Action } from "../../shared/action.ts";
+import { type AppError, toErrorDetail } from "../../shared/errors.ts";
 import { click, goto, logEntry, openTempFolder, RUN_ID, typing } from "./support.ts";
 
 const fail = (error: unknown): never => {
@@ -110,6 +111,8 @@ describe("an action log", () => {
     for (let seq = 1; seq <= 3; seq++) log.write(logEntry(seq, click("#a")));
     await log.drain();
     expect(warnings).toHaveLength(2); // one for the actions, one for the file of all of them
+    expect(JSON.stringify(warnings.map(toErrorDetail))).not.toContain(temp.dir); // clients see the message, the log sees the cause
+    expect(warnings.map((each) => (each as AppError).cause)).toEqual([expect.any(Error), expect.any(Error)]);
     expect(log.artifacts()).toEqual([]);
   });
 
