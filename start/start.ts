@@ -1,5 +1,6 @@
 /** `npm start`: an edge and a node, kept up together until a signal comes or one of them ends. */
 import { relative } from "node:path";
+import { markShown } from "./keys.ts";
 import { describeExit, exitCode } from "./program.ts";
 import { nextSignal } from "./signals.ts";
 import { openSystem, type System } from "./system.ts";
@@ -17,6 +18,7 @@ async function main(): Promise<number> {
   });
   const system = await openSystem({ environment: process.env, output: "inherit", signal: stop.signal });
   console.log(greeting(system));
+  if (system.ownKey && !system.keys.shown) await markShown(system.keys);
   const broken = await Promise.race([asked, system.broken]);
   if (broken) console.error(`${broken.name} has ended by itself (${describeExit(broken.exit)}); ending the other.`);
   else console.log("Ending; runs under way get their grace time. A second signal ends at once.");
@@ -33,7 +35,7 @@ function greeting({ url, nodeUrl, dataDir, keys, ownKey }: System): string {
     "",
     `Understudy is ready: ${url} (reference: ${url}/docs)`,
     `  node ${nodeUrl}, data in ${dataDir}`,
-    ...(ownKey && keys.made ? [`  API key, shown this once and kept in ${file}: ${keys.apiKey}`] : []),
+    ...(ownKey && !keys.shown ? [`  API key, shown this once and kept in ${file}: ${keys.apiKey}`] : []),
     "",
     "Try it:",
     ownKey ? `  KEY=$(cat ${file})` : "  KEY=<a key of EDGE_API_KEYS with the scope runs>",
