@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pause } from "../../shared/deadline.ts";
 import { openDashboard } from "../fixtures/dashboard/dashboard.ts";
@@ -126,9 +126,9 @@ async function chromeFolderOf(nodeUrl: string): Promise<string> {
   const response = await fetch(`${nodeUrl}/admin/browsers`, { headers: { Authorization: `Bearer ${TOKEN}` } });
   const { browsers } = (await response.json()) as { browsers: { pid: number | null }[] };
   const commandLine = await readFile(`/proc/${browsers[0]?.pid}/cmdline`, "utf8");
-  const [, profile] = /--user-data-dir=([^\0]+)/.exec(commandLine) ?? [];
-  if (profile === undefined) throw new Error(`No profile in the command line of Chrome: ${commandLine}`);
-  return dirname(dirname(profile));
+  const [, root] = /--user-data-dir=([^\0]+?)\/[0-9a-f]+-\d+\//.exec(commandLine) ?? []; // <root>/<boot>-<n>/…
+  if (root === undefined) throw new Error(`No profile in the command line of Chrome: ${commandLine}`);
+  return root;
 }
 
 /** Starts a program and waits until its /readyz says yes. @throws with its output when it ends before. */
