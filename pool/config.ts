@@ -116,6 +116,19 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
   };
 }
 
+const NO_MODEL = "this version cannot ask models yet: a failed step is not recovered";
+const NOT_USED_YET: Record<string, string> = {
+  LLM_MODEL: NO_MODEL,
+  LLM_BASE_URL: NO_MODEL,
+  LLM_API_KEY: NO_MODEL,
+  UTILITY_MODEL: NO_MODEL,
+  OTEL_EXPORTER_OTLP_ENDPOINT: "this version has no tracing yet",
+};
+
+/** A warning for each variable that is set and does nothing yet. */
+export const notUsedYet = (environment: Record<string, string | undefined>): string[] =>
+  Object.entries(NOT_USED_YET).flatMap(([name, why]) => (environment[name] ? [`${name} is set, but ${why}`] : []));
+
 function fileUrlPath(text: string): string {
   if (!URL.canParse(text)) return resolve(text.slice("file:".length));
   const { host, pathname } = new URL(text);

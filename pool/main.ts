@@ -1,6 +1,6 @@
 /** `npm run pool`: one node. SIGTERM and SIGINT drain it; a second one ends it without waiting. */
 import { AppError } from "../shared/errors.ts";
-import { readConfig } from "./config.ts";
+import { notUsedYet, readConfig } from "./config.ts";
 import { openNode } from "./node.ts";
 import { createLog } from "./telemetry/log.ts";
 
@@ -12,8 +12,7 @@ try {
   const ending = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
   });
-  if (process.env.LLM_MODEL) log.warn("LLM_MODEL is set, but this version cannot ask models yet: a failed step is not recovered");
-  if (process.env.OTEL_EXPORTER_OTLP_ENDPOINT) log.warn("OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version has no tracing yet");
+  for (const warning of notUsedYet(process.env)) log.warn(warning);
   await using node = await openNode(config, log);
   const signal = await ending;
   log.info("Draining", { signal, grace_ms: config.drainGraceMs });
