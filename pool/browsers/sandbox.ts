@@ -1,7 +1,6 @@
 /** How Chrome is kept apart from the machine: CHROME_SANDBOX → the tiers to try, strongest first. */
 
-export const SANDBOX_SETTINGS = ["required", "auto", "off"] as const;
-export type SandboxSetting = (typeof SANDBOX_SETTINGS)[number];
+export type SandboxSetting = "required" | "auto" | "off";
 
 /** `uid`: the user Chrome runs as, where that is not ours. */
 export type Isolation = { tier: "sandbox" | "no-sandbox"; uid: number | null };
