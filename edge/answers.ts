@@ -5,14 +5,18 @@ import type { JsonAnswer } from "./nodes/node-client.ts";
 
 type Head = Record<string, string>;
 
-/** What every answer says. Nothing here is a page, unless a route says so. */
+/** What every answer says: it is what its type says, and nobody keeps it. */
 export const commonHead = (requestId: string): Head => ({
   [REQUEST_ID_HEADER]: requestId,
   "Cache-Control": "no-store",
-  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
   "X-Content-Type-Options": "nosniff",
-  "Referrer-Policy": "no-referrer",
 });
+
+/** What a browser may show of bytes that a run has left behind: nothing that loads, runs or frames. */
+export const ARTIFACT_HEAD: Head = {
+  "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+  "Referrer-Policy": "no-referrer",
+};
 
 export function answerJson(head: Head, value: unknown, status = 200): Response {
   return new Response(JSON.stringify(value), { status, headers: { ...head, "Content-Type": "application/json" } });

@@ -119,9 +119,9 @@ export async function readNodeError(answer: WireAnswer): Promise<AppError> {
 }
 
 /** An error of ours stays what it is, if its status fits. A refused token is the operator's matter and never looks like the caller's. */
-function toNodeError({ status, fields }: WireAnswer, value: unknown): AppError {
+function toNodeError({ status, field }: WireAnswer, value: unknown): AppError {
   const body = ErrorBodySchema.safeParse(value);
-  const retryAfter = Number(fields.get("retry-after") ?? Number.NaN);
+  const retryAfter = Number(field("retry-after") ?? Number.NaN);
   const retryAfterS = Number.isFinite(retryAfter) ? retryAfter : undefined;
   if (status === 401 || status === 403) {
     return new AppError("POOL_UNREACHABLE", "A node refused this edge: POOL_TOKEN differs", {
@@ -146,7 +146,7 @@ const notProtocol = (what: string, cause?: unknown): AppError =>
     cause,
   });
 
-const isJson = ({ fields }: WireAnswer): boolean => /^application\/json\b/i.test(fields.get("content-type") ?? "");
+const isJson = ({ field }: WireAnswer): boolean => /^application\/json\b/i.test(field("content-type") ?? "");
 
 function parseJson(text: string): unknown {
   try {
@@ -159,7 +159,7 @@ function parseJson(text: string): unknown {
 async function readAll(answer: WireAnswer): Promise<Uint8Array> {
   const first = await answer.read();
   if (first === null) return new Uint8Array(0);
-  let next = first.byteLength === Number(answer.fields.get("content-length")) ? null : await answer.read();
+  let next = first.byteLength === Number(answer.field("content-length")) ? null : await answer.read();
   if (next === null) return first;
   const chunks = [first];
   let total = first.byteLength;

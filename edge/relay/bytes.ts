@@ -57,7 +57,7 @@ export function openBytes(liveFirst: LiveFirst, idleMs: number, request: BytesRe
 }
 
 async function refusal(answer: WireAnswer, headOnly: boolean): Promise<AppError> {
-  const [, size] = /^bytes \*\/(\d+)$/.exec(answer.fields.get("content-range") ?? "") ?? [];
+  const [, size] = /^bytes \*\/(\d+)$/.exec(answer.field("content-range") ?? "") ?? [];
   const error = await readNodeError(answer);
   if (answer.status === 416)
     return new AppError("RANGE_NOT_SATISFIABLE", "The range lies outside of it", { details: size ? { bytes: Number(size) } : {} });

@@ -49,7 +49,7 @@ async function open(
   if (lastId > 0) headers["last-event-id"] = String(lastId);
   const answer = await client.open("GET", `/${from}/runs/${runId}/stream`, { asker, headers, signal, limitMs: OPEN_LIMIT_MS });
   if (answer.status === 204) return null;
-  if (answer.status === 200 && answer.fields.get("content-type")?.startsWith("text/event-stream")) return answer;
+  if (answer.status === 200 && answer.field("content-type")?.startsWith("text/event-stream")) return answer;
   if (answer.status !== 200) throw await readNodeError(answer);
   answer.cancel();
   throw notEvents();

@@ -32,7 +32,14 @@ export function docsEndpoints(others: readonly Endpoint[]): Endpoint[] {
       async handle({ head }) {
         page ??= renderDocs(openApi());
         const { html, policy } = await page;
-        return new Response(html, { headers: { ...head, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy } });
+        return new Response(html, {
+          headers: {
+            ...head,
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": policy,
+            "Referrer-Policy": "no-referrer",
+          },
+        });
       },
     }),
   ];

@@ -3,7 +3,7 @@ import { AppError } from "../../shared/errors.ts";
 import { parseRunId } from "../../shared/ids.ts";
 import { TRACE_SOURCE_HEADER } from "../../shared/node.ts";
 import { isArtifactPath, ManifestSchema } from "../../shared/recording.ts";
-import { passJson } from "../answers.ts";
+import { ARTIFACT_HEAD, passJson } from "../answers.ts";
 import { type Call, type Endpoint, endpoint, POOL_ERRORS } from "../endpoint.ts";
 import { askerOf, param } from "../endpoint-parts.ts";
 import type { Log } from "../log.ts";
@@ -46,7 +46,13 @@ export function recordingEndpoints({ liveFirst, idleMs, metrics, log, onPassed =
       signal: request.signal,
     });
     const { answer, from } = opened;
-    const headers: Record<string, string> = { ...head, "Cache-Control": "private, no-cache", ...storedHead(opened), ...own };
+    const headers: Record<string, string> = {
+      ...head,
+      ...ARTIFACT_HEAD,
+      "Cache-Control": "private, no-cache",
+      ...storedHead(opened),
+      ...own,
+    };
     if (path === TRACE_PATH) headers[TRACE_SOURCE_HEADER] = from;
     if (headOnly || answer.status === 304) {
       answer.cancel();
@@ -169,7 +175,7 @@ function storedHead({ whole, answer }: OpenedBytes): Record<string, string> {
   const head: Record<string, string> = {};
   if (whole) return head;
   for (const name of STORED_HEADERS) {
-    const value = answer.fields.get(name.toLowerCase());
+    const value = answer.field(name.toLowerCase());
     if (value !== undefined) head[name] = value;
   }
   return head;

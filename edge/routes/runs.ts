@@ -76,7 +76,7 @@ export function runEndpoints({ pool, liveFirst, locate }: RunsDeps): Endpoint[] 
         const read = (from: "live" | "stored") => async (node: { client: NodeClient }) => {
           const limitMs = from === "live" ? LIVE_LIMIT_MS : undefined;
           const answer = await node.client.json("GET", `/${from}/runs/${runId}`, { asker, limitMs, isSurely });
-          return isSurely(answer.text) ? answer : aboutRun(runId, answer);
+          return answer.value === undefined ? answer : aboutRun(runId, answer);
         };
         return passJson(head, await liveFirst(runId, { live: read("live"), stored: read("stored") }, { asker }));
       },

@@ -2,6 +2,7 @@
 import { AppError } from "../../shared/errors.ts";
 import { type Read, readBody } from "./body.ts";
 import type { Connection } from "./connection.ts";
+import { Deadlines, type Limited } from "./deadlines.ts";
 import { framingOf, type Head, headEnd, MAX_HEAD_BYTES, notHttp, parseHead } from "./head.ts";
 
 export type WireRequest = {
@@ -25,12 +26,14 @@ export type WireAnswer = Head & {
   cancel(): void;
 };
 
-export class Exchange {
+const deadlines = new Deadlines();
+
+export class Exchange implements Limited {
   readonly #request: WireRequest;
   readonly #connection: Connection;
   readonly #rest: (connection: Connection) => void;
-  readonly #timer: ReturnType<typeof setTimeout>;
   readonly #onAbort: () => void;
+  readonly lateAtMs: number;
   #over = false;
   #why: unknown = null;
 
@@ -40,7 +43,8 @@ export class Exchange {
     this.#connection = connection;
     this.#rest = rest;
     this.#onAbort = () => this.#fail(request.signal?.reason);
-    this.#timer = setTimeout(() => this.#fail(tooLate(request.limitMs)), request.limitMs);
+    this.lateAtMs = performance.now() + request.limitMs;
+    deadlines.add(this);
     request.signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (request.signal?.aborted) this.#onAbort();
   }
@@ -73,8 +77,12 @@ export class Exchange {
     }
   }
 
+  late(): void {
+    this.#fail(tooLate(this.#request.limitMs));
+  }
+
   #begin(head: Head, rest: Uint8Array): WireAnswer {
-    if (!this.#request.limitsBody) clearTimeout(this.#timer);
+    if (!this.#request.limitsBody) deadlines.delete(this);
     const framing = framingOf(this.#request.method, head);
     const whole = framing.kind === "length" && framing.bytes === rest.byteLength ? rest : null;
     if (whole !== null) return this.#beginWhole(head, whole);
@@ -143,7 +151,7 @@ export class Exchange {
 
   #finish(): void {
     this.#over = true;
-    clearTimeout(this.#timer);
+    deadlines.delete(this);
     this.#request.signal?.removeEventListener("abort", this.#onAbort);
   }
 }

@@ -1,8 +1,8 @@
 /** The head of an HTTP/1.1 answer (RFC 9112): status line and fields, and how the body that follows is framed. */
 import { AppError } from "../../shared/errors.ts";
 
-/** Names in lower case; a repeated field is joined with a comma. */
-export type Head = { status: number; fields: ReadonlyMap<string, string>; keepAlive: boolean };
+/** `field` takes a name in lower case. */
+export type Head = { status: number; field: (name: string) => string | undefined; keepAlive: boolean };
 
 /** `length`: exactly so many bytes. `close`: all that comes until the peer closes. */
 export type Framing = { kind: "none" } | { kind: "length"; bytes: number } | { kind: "chunked" } | { kind: "close" };
@@ -21,30 +21,35 @@ export function headEnd(bytes: Uint8Array): number {
   return -1;
 }
 
+/** In visible ASCII: what our nodes send, and nothing that two readers could read in two ways. */
+const WHOLE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e]*)?\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e]*\r\n)*\r\n$/;
+
 /** @throws POOL_UNREACHABLE: what the node sent is not HTTP. */
 export function parseHead(bytes: Uint8Array): Head {
-  const lines = decoder.decode(bytes).split("\r\n");
-  const status = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/.exec(lines[0] ?? "");
-  if (!status) throw notHttp("its first line is no status line");
-  const fields = new Map<string, string>();
-  for (let i = 1; i < lines.length - 2; i++) {
-    const line = lines[i] as string;
-    const colon = line.indexOf(":");
-    const name = line.slice(0, colon).toLowerCase();
-    if (colon < 1 || /[\s\0]/.test(name)) throw notHttp("a header line is no field");
-    const value = line.slice(colon + 1).trim();
-    const before = fields.get(name);
-    fields.set(name, before === undefined ? value : `${before}, ${value}`);
-  }
-  const connection = fields.get("connection")?.toLowerCase() ?? "";
-  return { status: Number(status[2]), fields, keepAlive: status[1] === "1" && !connection.includes("close") };
+  const text = decoder.decode(bytes);
+  const whole = WHOLE.exec(text);
+  if (!whole) throw notHttp("its head is none");
+  const lower = text.toLowerCase();
+  /** A field that stands more than once is joined with commas. */
+  const field = (name: string): string | undefined => {
+    const start = `\r\n${name}:`;
+    let value: string | undefined;
+    for (let at = lower.indexOf(start); at >= 0; at = lower.indexOf(start, at + start.length)) {
+      const from = at + start.length;
+      const one = text.slice(from, text.indexOf("\r\n", from)).trim();
+      value = value === undefined ? one : `${value}, ${one}`;
+    }
+    return value;
+  };
+  const keepAlive = whole[1] === "1" && !field("connection")?.toLowerCase().includes("close");
+  return { status: Number(whole[2]), field, keepAlive };
 }
 
 /** How the body is framed (RFC 9112, 6.3). What could be read in two ways is refused, not guessed. */
-export function framingOf(method: string, { status, fields }: Head): Framing {
+export function framingOf(method: string, { status, field }: Head): Framing {
   if (method === "HEAD" || status < 200 || status === 204 || status === 304) return { kind: "none" };
-  const coding = fields.get("transfer-encoding");
-  const length = fields.get("content-length");
+  const coding = field("transfer-encoding");
+  const length = field("content-length");
   if (coding !== undefined) {
     if (coding.toLowerCase() !== "chunked" || length !== undefined) throw notHttp("its body is framed in two ways");
     return { kind: "chunked" };

@@ -174,7 +174,6 @@ describe("every answer", () => {
       expect(response.headers.get("x-request-id")).toBeTruthy();
       expect(response.headers.get("x-content-type-options")).toBe("nosniff");
       expect(response.headers.get("cache-control")).toBe("no-store");
-      expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
       expect(response.headers.get("access-control-allow-origin")).toBeNull();
     }
   });

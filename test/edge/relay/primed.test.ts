@@ -9,7 +9,7 @@ function source(...script: (Uint8Array | Error | "silence")[]) {
   const counts = { reads: 0, cancels: 0 };
   const answer: WireAnswer = {
     status: 200,
-    fields: new Map(),
+    field: () => undefined,
     keepAlive: true,
     whole: null,
     async read() {
