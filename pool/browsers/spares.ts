@@ -49,10 +49,6 @@ export class Spares<E extends Egress> implements AsyncDisposable {
     this.#check = setInterval(() => this.#checkWaiting(), options.checkMs ?? CHECK_MS).unref();
   }
 
-  get count(): number {
-    return this.#waiting.length;
-  }
-
   /** Why the last launch failed; null: it went well. */
   get failure(): string | null {
     return this.#failure;

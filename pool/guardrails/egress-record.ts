@@ -19,10 +19,6 @@ export type EgressRecord = {
   mark(): number;
   /** What happened after the mark, oldest first. */
   since(mark: number): (Refusal | Unreachable)[];
-  /** The latest of those, or null. */
-  last(mark?: number): Refusal | Unreachable | null;
-  /** The latest refusal of this host (as in a URL) after the mark, or null. */
-  refusalFor(host: string, mark?: number): Refusal | null;
 };
 
 const KEPT = 200;
@@ -42,13 +38,9 @@ export function createEgressLog(): EgressLog {
     if (entries.length > KEPT) entries.shift();
     return entry;
   };
-  const since = (mark: number) => entries.filter((each) => each.seq > mark);
   return {
     mark: () => seq,
-    since,
-    last: (mark = 0) => since(mark).at(-1) ?? null,
-    refusalFor: (host, mark = 0) =>
-      since(mark).findLast((each): each is Refusal => each.outcome === "refused" && each.host === host.toLowerCase()) ?? null,
+    since: (mark) => entries.filter((each) => each.seq > mark),
     refused(refusal) {
       const key = `${refusal.rule} ${refusal.host}:${refusal.port}`;
       const first = !seen.has(key) && seen.size < DISTINCT; // a page that tries a million hosts gets no million events

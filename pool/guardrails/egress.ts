@@ -100,8 +100,6 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
     proxyUrl: `http://${advertise.includes(":") && !advertise.startsWith("[") ? `[${advertise}]` : advertise}:${port}`,
     mark: log.mark,
     since: log.since,
-    last: log.last,
-    refusalFor: log.refusalFor,
     attach(policy, onRefusal) {
       if (attached !== null) cut();
       attached = { policy, onRefusal };

@@ -150,14 +150,6 @@ export class TraceOrder {
     return true;
   }
 
-  isOpen(callId: string): boolean {
-    return this.#open.has(callId);
-  }
-
-  get calls(): number {
-    return this.#seen.size;
-  }
-
   /** Ends whatever is open, innermost first; actions with `reason`, groups without. */
   closing(reason: string, at: number = this.#lastTime): TraceEvent[] {
     return [...this.#open].reverse().map(([callId, { group }]) => ({

@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, link, mkdir, open, opendir, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../shared/errors.ts";
 import { isRunId } from "../../shared/ids.ts";
@@ -127,10 +127,6 @@ class DirectoryVolume implements Volume {
       swept += 1;
     }
     return swept;
-  }
-
-  async *runs(): AsyncIterable<string> {
-    for await (const { name } of await opendir(this.#runs)) if (isRunId(name)) yield name;
   }
 
   #folder(runId: string): string | null {

@@ -24,6 +24,4 @@ export interface Volume {
   remove(runId: string): Promise<boolean>;
   /** Removes what broken commits and removals left behind. Call it at boot. Returns how many folders went. */
   sweep(options?: { olderThanMs?: number }): Promise<number>;
-  /** Ids of all committed runs, as they come. */
-  runs(): AsyncIterable<string>;
 }

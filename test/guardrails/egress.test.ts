@@ -292,9 +292,15 @@ describe("a plain request", () => {
     await gone[Symbol.asyncDispose]();
     attach();
     expect((await get(urlOf(gone))).status).toBe(502);
-    expect(egress.last()).toMatchObject({ outcome: "unreachable", host: "good.test", port: gone.port, kind: "http", code: "ECONNREFUSED" });
+    expect(egress.since(0).at(-1)).toMatchObject({
+      outcome: "unreachable",
+      host: "good.test",
+      port: gone.port,
+      kind: "http",
+      code: "ECONNREFUSED",
+    });
     expect(await talk(egress.proxyUrl, `CONNECT good.test:${gone.port} HTTP/1.1\r\nHost: x\r\n\r\n`)).toMatch(/^HTTP\/1\.1 502 /);
-    expect(egress.last()).toMatchObject({ outcome: "unreachable", kind: "connect", code: "ECONNREFUSED" });
+    expect(egress.since(0).at(-1)).toMatchObject({ outcome: "unreachable", kind: "connect", code: "ECONNREFUSED" });
   });
 
   it("tries the next judged address when the first one does not answer", async () => {
@@ -383,9 +389,6 @@ describe("what it tells of itself", () => {
     ]);
     expect(JSON.stringify(refusals)).not.toMatch(/secret|token/);
     expect(egress.since(before)).toEqual(refusals);
-    expect(egress.refusalFor("BLOCKED.test", before)).toEqual(refusals[1]);
-    expect(egress.refusalFor("blocked.test", egress.mark())).toBeNull();
-    expect(egress.last()).toEqual(refusals[3]);
   });
 
   it("refuses what Chrome itself talks to, and keeps it out of the run's events", async () => {
@@ -394,7 +397,7 @@ describe("what it tells of itself", () => {
     expect((await get("http://update.googleapis.com/service/update2")).status).toBe(403);
     expect(await talk(egress.proxyUrl, "CONNECT accounts.google.com:443 HTTP/1.1\r\nHost: x\r\n\r\n")).toMatch(/^HTTP\/1\.1 403 /);
     expect(refusals).toEqual([]);
-    expect(egress.last()).toMatchObject({ rule: "chrome_background", host: "accounts.google.com" });
+    expect(egress.since(0).at(-1)).toMatchObject({ rule: "chrome_background", host: "accounts.google.com" });
   });
 
   it("keeps a bounded record, however many hosts a page tries", async () => {
