@@ -15,6 +15,9 @@ const REQUEST_CAP_MS = 2_000;
 /** A navigation that was asked for and has not begun by then does not come: refused, or a download. */
 const NAVIGATION_START_MS = 1_000;
 
+/** A page that sends on to another, and that to the next, has gone through fewer documents before its `goto` is told of the first. */
+const LOADERS_KEPT = 20;
+
 type Request = { kind: "code" | "data"; startedAt: number; session: CDPSession };
 /** `loaderId` null: asked for, not begun. */
 type Navigation = { askedAt: number; loaderId: string | null };
@@ -31,6 +34,8 @@ export class Activity {
   downloads = { count: 0, file: "" };
   /** Windows that the page has opened. */
   windowsOpened = 0;
+  /** The loaders of the main frame's latest documents, the newest last. */
+  readonly #loaders: string[] = [];
   readonly #childFrames = new Set<string>();
   readonly #requests = new Map<string, Request>();
   readonly #listeners = new Set<() => void>();
@@ -57,6 +62,11 @@ export class Activity {
     const { loaderId, askedAt } = this.#navigation ?? {};
     if (loaderId === null && performance.now() - (askedAt as number) > NAVIGATION_START_MS) this.#navigation = null;
     return this.#navigation !== null;
+  }
+
+  /** Has that loader's document come? It may have been replaced since. */
+  hasCome(loaderId: string): boolean {
+    return this.#loaders.includes(loaderId);
   }
 
   /** Requests under way that began in that time, none older than the cap. */
@@ -194,6 +204,8 @@ export class Activity {
     this.mainFrame = frame.id;
     this.url = frame.url + (frame.urlFragment ?? "");
     this.document = { loaderId: frame.loaderId, since: performance.now(), count: this.document.count + 1, loaded: false };
+    this.#loaders.push(frame.loaderId);
+    if (this.#loaders.length > LOADERS_KEPT) this.#loaders.shift();
     this.#navigation = null;
     this.#childFrames.clear();
     for (const id of this.#requests.keys()) if (id !== frame.loaderId) this.#requests.delete(id); // the old document's

@@ -28,7 +28,6 @@ export async function goto(attempt: Attempt, { params: { url } }: ActionOf<"goto
   markInput(link);
   attempt.dispatched = true;
   attempt.obstacle = `${shownUrl(target)}: the server did not answer`;
-  const { count } = activity.document;
   const downloads = activity.downloads.count;
   try {
     const navigating = session.send("Page.navigate", { url: target });
@@ -45,7 +44,7 @@ export async function goto(attempt: Attempt, { params: { url } }: ActionOf<"goto
       return null;
     }
     attempt.obstacle = `${shownUrl(target)}: the document was not read to its end`;
-    await activity.until(() => activity.document.count > count && activity.document.loaded, 2 ** 31 - 1, signal);
+    await activity.until(() => activity.hasCome(loaderId) && activity.document.loaded, 2 ** 31 - 1, signal);
     const { response } = activity;
     return response && response.loaderId === activity.document.loaderId && response.status >= 400 ? statusText(response) : null;
   } catch (error) {

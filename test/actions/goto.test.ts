@@ -57,6 +57,20 @@ describe("goto", () => {
     await expect(bench.act("goto", { url: "data:text/html,<p>x" })).resolves.toMatchObject({ text: null });
   });
 
+  it("waits for its own document, not for the error page that Chrome still puts up after the one before", async () => {
+    const { site } = harness;
+    await using bench = await harness.open("<p>start</p>", {
+      "/bare": (_, response) => void response.writeHead(503).end(),
+      "/late": (_, response) => {
+        response.writeHead(404, { "Content-Type": "text/html" }).write("<h1>Not");
+        setTimeout(() => response.end(" found</h1>"), 100);
+      },
+    });
+    await bench.act("goto", { url: `${site.url}/bare` });
+    await expect(bench.act("goto", { url: `${site.url}/late` })).resolves.toMatchObject({ text: "404 Not Found", url: `${site.url}/late` });
+    expect(await bench.read("document.body.innerText")).toBe("Not found");
+  });
+
   it("fails in words, without what the URL carries", async () => {
     await using bench = await harness.open("<p>start</p>", {
       "/slow": () => {},
