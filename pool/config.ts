@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { AppError, toIssues, validationFailed } from "../shared/errors.ts";
-import type { ClockName } from "../shared/run-status.ts";
+import type { ClockLimits } from "../shared/run-status.ts";
 import { LOG_LEVELS } from "./telemetry/log.ts";
 
 const WILDCARDS = ["0.0.0.0", "::", "[::]"];
@@ -57,7 +57,6 @@ const EnvironmentSchema = z
   });
 
 /** Seconds each clock allows; `total` comes from the run. */
-export type ClockLimits = Record<Exclude<ClockName, "total">, number>;
 export const CLOCK_LIMITS_S: ClockLimits = { queue: 600, start: 30, idle: 120 };
 
 export type PoolConfig = {

@@ -24,6 +24,8 @@ export const mayFollow = (from: RunStatus, to: RunStatus): boolean => RUN_TRANSI
 
 export const CLOCKS = ["queue", "start", "idle", "total"] as const;
 export type ClockName = (typeof CLOCKS)[number];
+/** Seconds. The limit of `total` is each run's own. */
+export type ClockLimits = Record<Exclude<ClockName, "total">, number>;
 
 /** Tokens and money that models cost. Zero where none was asked. */
 export const UsageSchema = z

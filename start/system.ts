@@ -49,6 +49,7 @@ export type SystemOptions = {
 export async function openSystem({ environment, output, signal, programs = PROGRAMS }: SystemOptions): Promise<System> {
   const dataDir = resolve(environment.DATA_DIR || "./data");
   const [node, edge] = [await place(environment, "POOL", 7070), await place(environment, "EDGE", 8080)];
+  if (node.url === edge.url) throw new Error(`EDGE_PORT and POOL_PORT are both ${node.port}; set one of them to another, or to 0 for any`);
   const keys = await openKeys(dataDir);
   await seedPlaybooks(dataDir);
 

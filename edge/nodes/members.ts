@@ -17,6 +17,8 @@ export type KnownNode = {
   answers: boolean;
   /** How many refreshes in a row it has not answered. */
   missed: number;
+  /** Was somebody told of that? */
+  warned: boolean;
   /** When it last did (ms), or became known. */
   lastAnswerMs: number;
   /** Runs sent to it since it last told how busy it is. */
@@ -26,7 +28,8 @@ export type KnownNode = {
 export type MembersOptions = { seeds: readonly string[]; token: string; connect: Connect; log: Log; refreshMs?: number; forgetMs?: number };
 
 const MAX_NODES = 1_000;
-const MISSED_TO_WARN = 3; // a node that starts with the edge, or restarts, is nothing to warn of
+/** Refreshes in a row that a node may miss before somebody is told: a restart is nothing to warn of, nor a node that first starts beside the edge. */
+const MISSED_TO_WARN = { known: 3, neverSeen: 15 };
 
 const reasonOf = (error: unknown): unknown => (error instanceof AppError ? (error.details?.reason ?? error.code) : error);
 
@@ -96,14 +99,17 @@ export class Members implements AsyncDisposable {
         const sentBefore = node.sentSince;
         node.info = await node.client.info({ limitMs, signal: this.#stop.signal });
         node.sentSince = Math.max(0, node.sentSince - sentBefore);
-        if (node.missed >= MISSED_TO_WARN) log.info("A node answers again", { url: node.client.url });
+        if (node.warned) log.info("A node answers again", { url: node.client.url });
+        node.warned = false;
         node.answers = true;
         node.missed = 0;
         node.lastAnswerMs = Date.now();
       } catch (error) {
         node.answers = false;
         node.missed++;
-        if (node.missed === MISSED_TO_WARN) log.warn("A node does not answer", { url: node.client.url, reason: reasonOf(error) });
+        if (node.warned || node.missed < (node.info ? MISSED_TO_WARN.known : MISSED_TO_WARN.neverSeen)) return;
+        node.warned = true;
+        log.warn("A node does not answer", { url: node.client.url, reason: reasonOf(error) });
       }
     };
     await Promise.all([...this.#nodes.values()].map(ask));
@@ -131,7 +137,7 @@ export class Members implements AsyncDisposable {
     if (known) return known;
     if (this.#nodes.size >= MAX_NODES) return null;
     const client = createNodeClient(url, this.#options.token, this.#options.connect);
-    const node: KnownNode = { client, seed, info: null, answers: false, missed: 0, lastAnswerMs: Date.now(), sentSince: 0 };
+    const node: KnownNode = { client, seed, info: null, answers: false, missed: 0, warned: false, lastAnswerMs: Date.now(), sentSince: 0 };
     this.#nodes.set(url, node);
     return node;
   }

@@ -1,10 +1,10 @@
 /** Accepts a run: everything that makes it durable, in one transaction, before its 202. */
 import { pause } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
-import type { RunStatus } from "../../shared/run-status.ts";
+import type { ClockLimits, RunStatus } from "../../shared/run-status.ts";
 import { type Idempotency, recall, rememberStatus, takeKey } from "../store/idempotency.ts";
 import { insertRun } from "../store/insert-run.ts";
-import { type ClockLimits, countQueued, type NewRun } from "../store/runs.ts";
+import { countQueued, type NewRun } from "../store/runs.ts";
 import type { Sql, Store } from "../store/sql.ts";
 import type { JobQueue } from "./boss.ts";
 import { type Claim, type Claimant, claimHead, claimRun, fenceOf, HeadIsHeld } from "./claim.ts";

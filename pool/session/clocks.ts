@@ -1,8 +1,7 @@
 /** The clocks of one run: each counts in its phase, and the one that fires ends the run with its name. */
 import { AppError } from "../../shared/errors.ts";
 import type { Clocks } from "../../shared/run.ts";
-import type { ClockName } from "../../shared/run-status.ts";
-import type { ClockLimits } from "../config.ts";
+import type { ClockLimits, ClockName } from "../../shared/run-status.ts";
 
 export type RunClocks = {
   /** `starting` has begun: the start clock runs. */

@@ -1,8 +1,9 @@
 /** The row of a new run and its first events. */
 import type { RunEvent } from "../../shared/event.ts";
+import type { ClockLimits } from "../../shared/run-status.ts";
 import type { Owner } from "./fence.ts";
 import { toJson } from "./json.ts";
-import { type ClockLimits, type NewRun, RUN_COLUMNS, type RunRow } from "./runs.ts";
+import { type NewRun, RUN_COLUMNS, type RunRow } from "./runs.ts";
 import type { Sql } from "./sql.ts";
 import { statusEvents } from "./status-change.ts";
 

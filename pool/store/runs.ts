@@ -5,7 +5,7 @@ import type { Guardrails } from "../../shared/guardrails.ts";
 import type { Playbook } from "../../shared/playbook.ts";
 import type { RecordingState } from "../../shared/recording.ts";
 import type { Clocks, CreateRun, StepResult } from "../../shared/run.ts";
-import { type ClockName, isTerminal, type RunStatus, type Usage, type Warning } from "../../shared/run-status.ts";
+import { type ClockLimits, isTerminal, type RunStatus, type Usage, type Warning } from "../../shared/run-status.ts";
 import { RUNS_CHANNEL } from "./changes.ts";
 import type { Fence } from "./fence.ts";
 import { toJson } from "./json.ts";
@@ -14,8 +14,6 @@ import type { Sql } from "./sql.ts";
 /** What the client sent, without what stands in columns of its own: credentials as sealed, the rest as resolved. */
 export type RunRequest = Omit<CreateRun, "credentials" | "playbook" | "params" | "guardrails">;
 export type RunParams = Record<string, string | number | boolean>;
-/** Seconds; the limit of `total` is the request's `timeout_seconds`. */
-export type ClockLimits = Record<Exclude<ClockName, "total">, number>;
 
 /** What a new run is made of. `guardrails` are merged, `params` checked; credentials are sealed or absent. */
 export type NewRun = {

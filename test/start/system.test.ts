@@ -33,6 +33,12 @@ describe("a launched system", () => {
     await expect(fetch(`http://127.0.0.1:${place.edgePort}/readyz`)).rejects.toThrow("fetch failed");
   });
 
+  it("does not start both on one port, and says so before it starts either", async () => {
+    await using place = await makePlace();
+    await expect(place.open({ POOL_PORT: String(place.edgePort) })).rejects.toThrow(`EDGE_PORT and POOL_PORT are both ${place.edgePort}`);
+    expect(await place.log()).toEqual([""]);
+  });
+
   it("tells when one of them ends by itself, and ends the other", async () => {
     await using place = await makePlace();
     const system = await place.open();

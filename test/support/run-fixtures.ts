@@ -2,12 +2,12 @@
 import type { Claimant } from "../../pool/queue/claim.ts";
 import type { EndFields } from "../../pool/store/events.ts";
 import type { Owner } from "../../pool/store/fence.ts";
-import type { ClockLimits, NewRun } from "../../pool/store/runs.ts";
+import type { NewRun } from "../../pool/store/runs.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
 import type { Guardrails } from "../../shared/guardrails.ts";
 import { newRunId } from "../../shared/ids.ts";
 import { CreateRunSchema } from "../../shared/run.ts";
-import { NO_USAGE } from "../../shared/run-status.ts";
+import { type ClockLimits, NO_USAGE } from "../../shared/run-status.ts";
 
 export const quiet = createLog("silent");
 export const CLOCK_LIMITS: ClockLimits = { queue: 600, start: 30, idle: 120 };

@@ -72,6 +72,25 @@ describe("the members", () => {
     await until(node, () => members.everyone()[0]?.answers === true);
   });
 
+  it("are complained of sooner when they have answered before than while they may just be starting, once each time", async () => {
+    const store = new StandInStore();
+    await using known = await StandInNode.start({ store });
+    await using clock = await StandInNode.start({ store });
+    const told: string[] = [];
+    const log = createLog("info", (line) => void told.push(`${JSON.parse(line).message} ${JSON.parse(line).url}`));
+    await using members = membersOf([known.url, clock.url, "http://127.0.0.1:1"], { log });
+    await members.ready();
+    await known.refuse();
+    await until(clock, () => told.length === 2);
+    await known.accept();
+    await until(known, () => told.length === 3);
+    expect(told).toEqual([
+      `A node does not answer ${known.url}`,
+      "A node does not answer http://127.0.0.1:1",
+      `A node answers again ${known.url}`,
+    ]);
+  });
+
   it("count a node that answers with something else as one that does not answer", async () => {
     await using node = await StandInNode.start();
     node.faults.set("node", status(200, '{"node_id":1}'));
