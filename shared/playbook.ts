@@ -44,17 +44,20 @@ export const ParameterSchema = z
   });
 export type Parameter = z.infer<typeof ParameterSchema>;
 
+/** As long as the idle clock: a step that is silent for longer would end its run, whatever it still allowed. */
+const MAX_TIMEOUT_MS = 120_000;
+
 export const VerifySchema = z.strictObject({
   expect_url_contains: z.string().min(1).max(2000).nullable().default(null),
   expect_element_visible: SelectorSchema.nullable().default(null),
   expect_element_gone: SelectorSchema.nullable().default(null),
   expect_text_on_page: z.string().min(1).max(2000).nullable().default(null),
-  timeout_ms: z.int().min(0).max(120_000).default(5000),
+  timeout_ms: z.int().min(0).max(MAX_TIMEOUT_MS).default(5000),
 });
 export type Verify = z.infer<typeof VerifySchema>;
 
 const ParamsSchema = z.record(z.string(), z.unknown()).default({});
-const TimeoutSchema = z.int().min(1).max(600_000).nullable().default(null);
+const TimeoutSchema = z.int().min(1).max(MAX_TIMEOUT_MS).nullable().default(null);
 
 const SequenceItemSchema = z
   .strictObject({ action: z.enum(SIMPLE_ACTION_NAMES), selector: SelectorSchema.nullable().default(null), params: ParamsSchema })

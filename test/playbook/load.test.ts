@@ -104,6 +104,13 @@ describe("a playbook from YAML", () => {
       4,
       /takes no selector/,
     ],
+    [
+      "a time that outlives the idle clock",
+      `${HEAD}  - action: click\n    selector: a\n    timeout_ms: 120001\n`,
+      "steps[0].timeout_ms",
+      5,
+      /<=120000/,
+    ],
     ["missing steps", "id: a\nname: b\n", "steps", 1, /expected array/],
     ["no steps", "id: a\nsteps: []\n", "steps", 2, /Too small/],
     ["bad id", "id: ../a\nsteps: [{action: wait_for, selector: a}]\n", "id", 1, /1 to 100 of a-z/],

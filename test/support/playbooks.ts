@@ -42,7 +42,7 @@ export const openLogin = (url: string) => ({
 });
 
 /** Waits for something that never comes. */
-export const waitForever = (url: string, timeout_ms = 600_000) => ({
+export const waitForever = (url: string, timeout_ms = 120_000) => ({
   playbook: {
     id: "wait-forever",
     guardrails,
