@@ -15,9 +15,10 @@ export class Program {
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcess;
 
-  constructor(options: { name: string; file: string; environment: NodeJS.ProcessEnv; output: Output }) {
+  constructor(options: { name: string; file: string; flags?: string[]; environment: NodeJS.ProcessEnv; output: Output }) {
     this.name = options.name;
-    const child = spawn(process.execPath, ["--import", import.meta.resolve("./lifeline.ts"), options.file], {
+    const args = [...(options.flags ?? []), "--import", import.meta.resolve("./lifeline.ts"), options.file];
+    const child = spawn(process.execPath, args, {
       env: options.environment,
       stdio: ["ignore", options.output, options.output, "ipc"],
       detached: true,

@@ -11,6 +11,8 @@ const PROGRAMS = {
   node: fileURLToPath(new URL("../pool/main.ts", import.meta.url)),
   edge: fileURLToPath(new URL("../edge/main.ts", import.meta.url)),
 };
+/** V8 lets the space for new objects of a node that works grow to 100 MB, and keeps it. With this it takes 290 MB in all instead of 415, no slower. */
+const NODE_FLAGS = ["--max-semi-space-size=4"]; // as in package.json's script `pool`
 const READY_LIMIT_MS = 60_000;
 const EDGE_END_MS = 10_000;
 /** Over the drain's grace: what a node may need for finalizing and for closing its store. */
@@ -54,7 +56,7 @@ export async function openSystem({ environment, output, signal, programs = PROGR
   await seedPlaybooks(dataDir);
 
   const environments = tell(environment, { dataDir, keys, node, edge });
-  const nodeProgram = new Program({ name: "The node", file: programs.node, environment: environments.node, output });
+  const nodeProgram = new Program({ name: "The node", file: programs.node, flags: NODE_FLAGS, environment: environments.node, output });
   const edgeProgram = new Program({ name: "The edge", file: programs.edge, environment: environments.edge, output });
   const both = [nodeProgram, edgeProgram];
   let ending: Promise<number> | null = null;

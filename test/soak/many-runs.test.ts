@@ -1,5 +1,5 @@
 /** Hundreds of runs on two slots: all end, none twice, and what the node holds goes back to where it began. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { pause } from "../../shared/deadline.ts";
@@ -30,8 +30,14 @@ async function held(system: TestSystem): Promise<{ chromes: number; folders: num
     chromes: (await processesWith(system.chromeFolder)).length,
     folders: (await readdir(system.chromeFolder)).length,
     staged: (await system.leftovers()).length,
-    fds: (await readdir(`/proc/${pid}/fd`)).length,
+    fds: await descriptors(pid, system.dataDir),
   };
+}
+
+/** The store's files aside: the embedded Postgres opens one more for each table and index that comes into use, and keeps it. */
+async function descriptors(pid: number, dataDir: string): Promise<number> {
+  const links = (await readdir(`/proc/${pid}/fd`)).map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => null)); // closed meanwhile
+  return (await Promise.all(links)).filter((link) => link !== null && !link.startsWith(join(dataDir, "store"))).length;
 }
 
 const medianOf = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
@@ -126,6 +132,6 @@ it("holds after 250 runs with faults mixed in what it held after few, and at mos
     `RSS of the node: ${early.toFixed(0)} MB around run 50, ${late.toFixed(0)} MB around run 250; held ${JSON.stringify(before)} and ${JSON.stringify(after)}`,
   );
   expect({ ...after, fds: null }).toEqual({ ...before, fds: null });
-  expect(after.fds).toBeLessThanOrEqual((before?.fds ?? 0) + 5);
+  expect(after.fds).toBeLessThanOrEqual((before?.fds ?? 0) + 2); // connections of clients that are still open
   expect(late / early).toBeLessThan(1.05);
 });

@@ -18,6 +18,7 @@ const API_KEYS = {
   reader: "reader-key-0123456789",
 };
 const TOKEN = "pool-token-0123456789";
+const NODE_ARGS = ["--max-semi-space-size=4", "pool/main.ts"]; // as `npm run pool` and `npm start` do
 const READY_LIMIT_MS = 60_000; // a busy machine starts Chrome slowly
 
 export type Started = {
@@ -69,7 +70,7 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
     LOG_LEVEL: "debug",
     ...env,
   };
-  const startNode = (more: Record<string, string> = {}) => start(["pool/main.ts"], { ...nodeEnv, ...more }, `http://127.0.0.1:${nodePort}`);
+  const startNode = (more: Record<string, string> = {}) => start(NODE_ARGS, { ...nodeEnv, ...more }, `http://127.0.0.1:${nodePort}`);
   let node = await startNode();
   opened.defer(() => node.end());
   const chromeFolder = env.CHROME_WS_ENDPOINTS ? "none: its Chromes are remote" : await chromeFolderOf(node.url);
@@ -108,11 +109,7 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
       const folder = await mkdtemp(join(tmpdir(), "us-e2e-"));
       kept.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
       const port = await freePort();
-      const added = await start(
-        ["pool/main.ts"],
-        { ...nodeEnv, ...more, DATA_DIR: folder, POOL_PORT: String(port) },
-        `http://127.0.0.1:${port}`,
-      );
+      const added = await start(NODE_ARGS, { ...nodeEnv, ...more, DATA_DIR: folder, POOL_PORT: String(port) }, `http://127.0.0.1:${port}`);
       kept.defer(() => added.end());
       return added;
     },
