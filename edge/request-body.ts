@@ -1,9 +1,12 @@
-/** The body of a request → text, within the limit; and text → a checked value. */
+/** The body of a request → text, within the limits; and text → a checked value. */
 import type { z } from "zod";
 import { AppError, toIssues, validationFailed } from "../shared/errors.ts";
 
-/** @throws UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE */
-export async function readBody(request: Request, maxBytes: number): Promise<string> {
+/** A client that sends less than its body in this time is not going to. */
+const BODY_LIMIT_MS = 30_000;
+
+/** @throws UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE; VALIDATION_FAILED for one that does not come whole, or is not UTF-8 */
+export async function readBody(request: Request, maxBytes: number, limitMs = BODY_LIMIT_MS): Promise<string> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^application\/(?:[a-z0-9.+-]+\+)?json *(?:;|$)/i.test(type)) {
     throw new AppError("UNSUPPORTED_MEDIA_TYPE", "Send the body as Content-Type: application/json");
@@ -11,8 +14,26 @@ export async function readBody(request: Request, maxBytes: number): Promise<stri
   const coding = request.headers.get("content-encoding");
   if (coding !== null && coding !== "identity") throw new AppError("UNSUPPORTED_MEDIA_TYPE", "Send the body without Content-Encoding");
   refuseLarge(request, maxBytes);
-  if (request.headers.has("content-length")) return request.text(); // which the server holds it to
-  return readCounted(request, maxBytes);
+  const bytes = await inTime(readCounted(request, maxBytes), limitMs);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw malformed("Expected UTF-8");
+  }
+}
+
+const malformed = (message: string): AppError => validationFailed("The request body", [{ path: "", message }]);
+
+async function inTime<T>(reading: Promise<T>, limitMs: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(malformed(`It did not come whole within ${limitMs / 1000} s`)), limitMs);
+  });
+  try {
+    return await Promise.race([reading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** By what the request says of itself, before a byte is read. @throws PAYLOAD_TOO_LARGE */
@@ -21,21 +42,32 @@ export function refuseLarge(request: Request, maxBytes: number): void {
   if (length !== null && Number(length) > maxBytes) throw tooLarge(maxBytes);
 }
 
-async function readCounted(request: Request, maxBytes: number): Promise<string> {
-  const decoder = new TextDecoder();
+/** Most bodies are one chunk. A client that leaves in the middle makes the runtime's reader throw, each with an error of its own. */
+async function readCounted(request: Request, maxBytes: number): Promise<Uint8Array> {
   const reader = request.body?.getReader();
-  let text = "";
+  if (!reader) return new Uint8Array(0);
+  const chunks: Uint8Array[] = [];
   let bytes = 0;
   for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true };
-    if (done || value === undefined) return text + decoder.decode();
+    const { done, value } = await reader.read().catch(() => {
+      throw malformed("It broke off");
+    });
+    if (done) break;
     bytes += value.byteLength;
     if (bytes > maxBytes) {
-      reader?.cancel().catch(() => {}); // its failure changes nothing: the answer is 413
+      reader.cancel().catch(() => {}); // its failure changes nothing: the answer is 413
       throw tooLarge(maxBytes);
     }
-    text += decoder.decode(value, { stream: true });
+    chunks.push(value);
   }
+  if (chunks.length === 1) return chunks[0] as Uint8Array;
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return all;
 }
 
 const tooLarge = (maxBytes: number): AppError =>

@@ -18,6 +18,16 @@ const NAVIGATION_START_MS = 1_000;
 /** A page that sends on to another, and that to the next, has gone through fewer documents before its `goto` is told of the first. */
 const LOADERS_KEPT = 20;
 
+/** `proxyError`: the answer is not the server's, but of our own way out, which did not get through to it (an error of RFC 9209). */
+export type DocumentResponse = { loaderId: string; status: number; statusText: string; proxyError: string | null };
+/** As `guardrails/forward.ts` writes it; it takes the header off whatever servers answer to plain http. */
+const PROXY_ERROR = /^understudy; error=([a-z_]+)$/;
+
+function proxyErrorOf({ url, headers }: Protocol.Network.Response): string | null {
+  const name = url.startsWith("http:") ? Object.keys(headers).find((each) => each.toLowerCase() === "proxy-status") : undefined;
+  return name === undefined ? null : (PROXY_ERROR.exec(headers[name] ?? "")?.[1] ?? null);
+}
+
 type Request = { kind: "code" | "data"; startedAt: number; session: CDPSession };
 /** `loaderId` null: asked for, not begun. */
 type Navigation = { askedAt: number; loaderId: string | null };
@@ -29,7 +39,7 @@ export class Activity {
   /** The main frame's document: its loader, when it came, how many there were before, and whether it is read to its end. */
   document = { loaderId: "", since: Number.NEGATIVE_INFINITY, count: 0, loaded: true };
   /** How the last request for a document of the main frame was answered. */
-  response: { loaderId: string; status: number; statusText: string } | null = null;
+  response: DocumentResponse | null = null;
   /** Downloads that began, and the name of the last one's file. */
   downloads = { count: 0, file: "" };
   /** Windows that the page has opened. */
@@ -153,9 +163,11 @@ export class Activity {
       const isNextHop = redirectResponse && this.#requests.has(requestId);
       if (kind && !isNextHop) this.#requests.set(requestId, { kind, startedAt: performance.now(), session });
     });
-    on("Network.responseReceived", ({ requestId, type, frameId, response: { mimeType, status, statusText } }) => {
+    on("Network.responseReceived", ({ requestId, type, frameId, response }) => {
+      const { mimeType, status, statusText } = response;
       if (mimeType === "text/event-stream") this.#requests.delete(requestId); // it goes on for ever
-      if (type === "Document" && isMain(frameId)) this.response = { loaderId: requestId, status, statusText };
+      if (type === "Document" && isMain(frameId))
+        this.response = { loaderId: requestId, status, statusText, proxyError: proxyErrorOf(response) };
     });
     on("Network.loadingFinished", ({ requestId }) => void this.#requests.delete(requestId));
     on("Network.loadingFailed", ({ requestId }) => {

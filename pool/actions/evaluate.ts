@@ -5,6 +5,7 @@ import { ActionError } from "./action-error.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
 import { toJson } from "./json-value.ts";
 import { handled, markInput, settleForReading } from "./settle.ts";
+import { TEXT_LIMIT } from "./text-limit.ts";
 
 /** How long a page may take to show that it is alive, before what it runs is cut off. */
 const ALIVE_MS = 200;
@@ -44,7 +45,9 @@ async function run(session: CDPSession, expression: string, values: Record<strin
     : asExpression;
   await session.send("Runtime.releaseObject", { objectId: world.objectId as string }).catch(() => {}); // its page went on
   if (exceptionDetails) throw new ActionError(`Cannot evaluate: ${describe(exceptionDetails)}`);
-  return toJson(result.deepSerializedValue);
+  const json = toJson(result.deepSerializedValue);
+  if (json === null || json.length <= TEXT_LIMIT) return json;
+  throw new ActionError(`Cannot evaluate: the result has ${json.length} characters, of ${TEXT_LIMIT} at most; return less of it`);
 }
 
 type Answer = Protocol.Runtime.CallFunctionOnResponse;

@@ -4,9 +4,8 @@ import type { ActionOf, Attempt } from "./attempt.ts";
 import { locate } from "./locate.ts";
 import { toMarkdown } from "./markdown.ts";
 import { settleForReading } from "./settle.ts";
+import { TEXT_LIMIT } from "./text-limit.ts";
 
-/** Characters; what is longer is cut, and says so. */
-const LIMIT = 200_000;
 /** Of the HTML that becomes markdown: converting it keeps the whole node busy. */
 const HTML_LIMIT = 300_000;
 
@@ -18,8 +17,8 @@ export async function extract(attempt: Attempt, { selector, params: { mode } }: 
     verb: "extract",
     want,
     task: "read",
-    arg: { mode, limit: mode === "markdown" ? HTML_LIMIT : LIMIT },
+    arg: { mode, limit: mode === "markdown" ? HTML_LIMIT : TEXT_LIMIT },
   });
   const text = mode === "markdown" ? toMarkdown(done as string) : (done as string);
-  return text.length > LIMIT ? `${text.slice(0, LIMIT)}\n… (cut at ${LIMIT} characters)` : text;
+  return text.length > TEXT_LIMIT ? `${text.slice(0, TEXT_LIMIT)}\n… (cut at ${TEXT_LIMIT} characters)` : text;
 }

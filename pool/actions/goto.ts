@@ -66,7 +66,17 @@ function withoutDocument({ activity }: PageLink, url: string, errorText: string,
   const { response } = activity;
   if (isDownload) return `Downloading ${activity.downloads.file || "a file"}`;
   if (errorText === "net::ERR_ABORTED" && response && (response.status === 204 || response.status === 205)) return statusText(response);
-  if (errorText === "net::ERR_HTTP_RESPONSE_CODE_FAILURE" && response) return statusText(response); // an error without a body
+  if (errorText === "net::ERR_HTTP_RESPONSE_CODE_FAILURE" && response) {
+    const { proxyError } = response;
+    if (proxyError === null || proxyError === REFUSED) return statusText(response); // an error without a body; a refusal is told by the guardrails
+    throw new ActionError(
+      `Cannot open ${shownUrl(url)}: ${PROXY_MEANINGS[proxyError] ?? `the server could not be reached (${proxyError})`}`,
+      {
+        dispatched: true,
+        details: { net_error: proxyError },
+      },
+    );
+  }
   throw new ActionError(`Cannot open ${shownUrl(url)}: ${MEANINGS[errorText] ?? errorText}`, {
     dispatched: true,
     details: { net_error: errorText },
@@ -78,6 +88,16 @@ const MEANINGS: Record<string, string> = {
   "net::ERR_CONNECTION_REFUSED": "the connection was refused (net::ERR_CONNECTION_REFUSED)",
   "net::ERR_TUNNEL_CONNECTION_FAILED": "the network did not let it through (net::ERR_TUNNEL_CONNECTION_FAILED)",
   "net::ERR_ABORTED": "the navigation was broken off (net::ERR_ABORTED)",
+};
+
+/** What our own way out says of plain http (RFC 9209). */
+const REFUSED = "http_request_denied";
+const PROXY_MEANINGS: Record<string, string> = {
+  connection_refused: "the connection was refused",
+  connection_timeout: "the server did not answer in time",
+  connection_terminated: "the server broke the connection off",
+  destination_ip_unroutable: "there is no way to the server",
+  http_protocol_error: "what the server answered is not HTTP",
 };
 
 const statusText = ({ status, statusText: text }: { status: number; statusText: string }): string => `${status} ${text}`.trim();

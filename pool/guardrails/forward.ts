@@ -7,8 +7,18 @@ import type { Target } from "./policy.ts";
 /** RFC 9110 7.6.1, and what concerns the proxy itself. `Expect` was answered by our server already. */
 const HOP_BY_HOP = new Set([
   ...["connection", "proxy-connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "host"],
-  ...["proxy-authorization", "proxy-authenticate", "proxy-authentication-info"],
+  ...["proxy-authorization", "proxy-authenticate", "proxy-authentication-info", "proxy-status"],
 ]);
+/** What went wrong on the way to an allowed host, in the words of RFC 9209; `actions/goto.ts` tells them to people. */
+const FAILURES: Record<string, string> = {
+  ECONNREFUSED: "connection_refused",
+  ETIMEDOUT: "connection_timeout",
+  ECONNRESET: "connection_terminated",
+  EPIPE: "connection_terminated",
+  EHOSTUNREACH: "destination_ip_unroutable",
+  ENETUNREACH: "destination_ip_unroutable",
+  HPE_INVALID_CONSTANT: "http_protocol_error",
+};
 const RESPONSE_HEADER_BYTES = 262_144; // as much as Chrome takes
 
 export type Agents = { kept: Agent; fresh: Agent };
@@ -67,7 +77,7 @@ function pass(request: IncomingMessage, response: ServerResponse, passing: Passi
       return pass(request, response, { ...passing, agents: { ...agents, kept: agents.fresh }, retry: true });
     }
     gate.unreachable("http", target, error);
-    answer(response, 502, "destination_unavailable");
+    answer(response, 502, FAILURES[error.code ?? ""] ?? "destination_unavailable");
   });
   if (hasBody(request)) request.pipe(upstream);
   else upstream.end();

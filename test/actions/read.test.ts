@@ -75,6 +75,14 @@ describe("actions that read, choose and wait", () => {
     expect(text).toMatch(/… \(cut at 200000 characters\)$/);
   });
 
+  it("takes no result of a script that is too long: half of a value is none", async () => {
+    await using bench = await harness.open("<p>x</p>");
+    await expect(bench.act("evaluate", { expression: "'x'.repeat(200001)" })).rejects.toThrow(
+      "Cannot evaluate: the result has 200001 characters, of 200000 at most",
+    );
+    await expect(bench.act("evaluate", { expression: "'x'.repeat(200000)" })).resolves.toMatchObject({ text: "x".repeat(200_000) });
+  });
+
   it.each([
     ["1 + 1", "2"],
     ["'plain'", "plain"],

@@ -7,12 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pause } from "../../shared/deadline.ts";
 import type { NumberedEvent } from "../../shared/event.ts";
 import { openLogin, readOrders, waitForever } from "../support/playbooks.ts";
-import { openTestSystem, processesWith, type TestSystem } from "../support/system.ts";
+import { freePort, openTestSystem, processesWith, type TestSystem } from "../support/system.ts";
 import { readZip } from "../support/zip.ts";
 
 let system: TestSystem;
 beforeAll(async () => {
-  system = await openTestSystem();
+  system = await openTestSystem({ env: { POOL_PRIVATE_NETWORKS: "127.0.0.1/32" } });
 });
 afterAll(() => system?.[Symbol.asyncDispose]());
 
@@ -39,6 +39,27 @@ async function startedForever(): Promise<string> {
   await system.as.writer.until(run_id, ({ event }) => event.type === "action");
   return run_id;
 }
+
+describe("when nobody listens where a run is to go", () => {
+  it("the page is not taken for open, however the answer of the way there looks, and a retry tries again", async () => {
+    const { writer } = system.as;
+    const guardrails = { allow_private_networks: true };
+    const url = `http://127.0.0.1:${await freePort()}/`;
+    const steps = [{ action: "goto", params: { url }, on_failure: "retry" }];
+    const [start, step] = await Promise.all([
+      writer.create({ playbook: { id: "dead", guardrails, start_url: url, steps } }),
+      writer.create({ playbook: { id: "dead", guardrails, steps } }),
+    ]);
+    const message = `Cannot open ${url}: the connection was refused`;
+    expect((await writer.finished(start.run_id)).run.error).toMatchObject({
+      code: "SETUP_FAILED",
+      message: `The start page did not open: ${message}`,
+    });
+    const { run } = await writer.finished(step.run_id);
+    expect(run.error).toMatchObject({ code: "STEP_FAILED", details: { raw_error: message } });
+    expect(run.step_results).toMatchObject([{ attempts: 2, success: false }]);
+  });
+});
 
 describe("when Chrome is killed in the middle of a run", () => {
   it("the run fails as BROWSER_CRASHED, its artifacts are kept, and the next run is well", async () => {
