@@ -28,10 +28,21 @@ export function packagesMissing({ dev }) {
   return `${names.slice(0, 3).join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""} missing or of another version`;
 }
 
-/** Installs exactly what package-lock.json says. Development packages stay where they were: a demo between two tests must not undo them. */
+/**
+ * Installs exactly what package-lock.json says. Development packages stay where they were: a demo between two tests must not undo them.
+ * Where packages are only to be added, those there stay untouched: a node or an edge may be running on them.
+ */
 export async function installPackages(/** @type {{ dev: boolean }} */ { dev }) {
+  const how = isOnlyIncomplete() ? ["install", "--no-save"] : ["ci"];
   const withDev = dev || hasDevPackages();
-  await runNpm(["ci", "--no-audit", "--no-fund", withDev ? "--include=dev" : "--omit=dev"]);
+  await runNpm([...how, "--no-audit", "--no-fund", withDev ? "--include=dev" : "--omit=dev"]);
+}
+
+/** Something is installed, and nothing in another version than wanted. */
+function isOnlyIncomplete() {
+  if (!existsSync(INSTALLED)) return false;
+  const wanted = readPackages(join(ROOT, "package-lock.json"));
+  return Object.entries(readPackages(INSTALLED)).every(([path, { version }]) => wanted[path]?.version === version);
 }
 
 function hasDevPackages() {

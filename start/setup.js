@@ -6,6 +6,7 @@
  *   node start/setup.js --dev    what tests and checks need as well: development packages, Deno, Postgres
  */
 import { findChrome, installChrome } from "./find-chrome.js";
+import { oneAtATime } from "./one-at-a-time.js";
 import { installPackages, packagesMissing } from "./packages.js";
 import { installPrograms, TEST_PROGRAMS } from "./programs.js";
 import { ensureDeno, ensureNode } from "./runtimes.js";
@@ -14,8 +15,7 @@ const dev = process.argv.includes("--dev");
 const mayInstallPrograms = process.env.CI === "true";
 
 try {
-  const missing = packagesMissing({ dev });
-  if (missing !== null) await step(`Installing packages (${missing})`, () => installPackages({ dev }));
+  if (packagesMissing({ dev }) !== null) await oneAtATime(() => packages(), say);
   await ensureNode(step);
   if (dev) await ensureDeno(step);
   // Remote Chromes need none here; tests always do.
@@ -25,6 +25,12 @@ try {
 } catch (error) {
   say(`Set-up failed. ${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
+}
+
+/** What another set-up has installed meanwhile is there. */
+async function packages() {
+  const missing = packagesMissing({ dev });
+  if (missing !== null) await step(`Installing packages (${missing})`, () => installPackages({ dev }));
 }
 
 /** Runs one step under its name, and says how long it took. @type {import("./runtimes.js").Step} */

@@ -30,6 +30,7 @@ async function main(): Promise<number> {
 function greeting({ url, nodeUrl, dataDir, keys, ownKey }: System): string {
   const here = relative("", keys.apiKeyFile);
   const file = here.startsWith("..") ? keys.apiKeyFile : here;
+  const quoted = /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
   const playbook = '{"id":"title","start_url":"https://example.com","steps":[{"action":"extract","selector":"h1"}]}';
   return [
     "",
@@ -38,7 +39,7 @@ function greeting({ url, nodeUrl, dataDir, keys, ownKey }: System): string {
     ...(ownKey && !keys.shown ? [`  API key, shown this once and kept in ${file}: ${keys.apiKey}`] : []),
     "",
     "Try it:",
-    ownKey ? `  KEY=$(cat ${file})` : "  KEY=<a key of EDGE_API_KEYS with the scope runs>",
+    ownKey ? `  KEY=$(cat ${quoted})` : "  KEY=<a key of EDGE_API_KEYS with the scope runs>",
     `  curl -X POST ${url}/runs -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\`,
     `    -d '{"playbook":${playbook}}'`,
     `  curl -N -H "Authorization: Bearer $KEY" ${url}/runs/<run_id>/stream`,

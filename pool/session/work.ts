@@ -20,6 +20,7 @@ import type { RunRow } from "../store/runs.ts";
 import { type Act, createAct } from "./act.ts";
 import type { Progress } from "./outcome.ts";
 import type { SessionDeps } from "./session-deps.ts";
+import { createTextBudget } from "./text-budget.ts";
 
 /** What the session lends its work, and hears from it. */
 export type Stage = {
@@ -180,6 +181,7 @@ type Parts = { stage: Stage; deps: SessionDeps; act: Act; tabs: Tabs; recorder: 
 async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder }: Parts): Promise<void> {
   const { signal, mask, progress, emit } = stage;
   let group: { end(error?: string | null): void } | null = null;
+  const keep = createTextBudget((message) => stage.warn("texts", toErrorDetail(new AppError("PAYLOAD_TOO_LARGE", message))));
   const outcome = await runPlaybook(bound, {
     act: (action, { step, description, values, typed }) => {
       const typing = typed && { credential: () => composeTyped(typed, (name) => credentialOf(stage.credentials, name)) };
@@ -193,8 +195,10 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
     },
     onResult: (result) => {
       group?.end(result.raw_error && mask(result.raw_error)); // a verification that failed stands in no action
-      progress.step_results.push(maskResult(result, mask));
-      if (result.success && result.extracted_text) progress.extracted_texts.push(mask(result.extracted_text));
+      const masked = maskResult(result, mask);
+      const kept = { ...masked, extracted_text: masked.extracted_text && keep(masked.extracted_text) };
+      progress.step_results.push(kept);
+      if (kept.success && kept.extracted_text) progress.extracted_texts.push(kept.extracted_text);
     },
     pause,
     signal,

@@ -28,7 +28,19 @@ describe("setup", () => {
     await project.setup("--dev");
     await project.setup();
     await project.setup("--dev");
-    expect(await project.npmCalls()).toEqual(["ci --no-audit --no-fund --omit=dev", "ci --no-audit --no-fund --include=dev"]);
+    expect(await project.npmCalls()).toEqual([
+      "ci --no-audit --no-fund --omit=dev",
+      "install --no-save --no-audit --no-fund --include=dev", // `npm ci` would take the packages away from what runs on them
+    ]);
+  });
+
+  it("installs once when two start side by side, and passes over a lock whose holder has died", async () => {
+    await using project = await makeProject();
+    await project.write(".setup.lock", "4194304"); // no process has this id
+    const both = await Promise.all([project.setup(), project.setup()]);
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    expect(await project.npmCalls()).toEqual(["ci --no-audit --no-fund --omit=dev"]);
+    expect(await project.setup()).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
   it("installs again when the lock file changed, and keeps development packages where they were", async () => {
