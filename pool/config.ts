@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucketUrl } from "../shared/bucket.ts";
 import { AppError, toIssues, validationFailed } from "../shared/errors.ts";
 import type { ClockLimits } from "../shared/run-status.ts";
 import { LOG_LEVELS } from "./telemetry/log.ts";
@@ -36,6 +37,9 @@ const EnvironmentSchema = z
       .regex(/^postgres(ql)?:\/\//, "Expected postgres://…")
       .optional(),
     VOLUME_URL: z.string().optional(),
+    AWS_ACCESS_KEY_ID: z.string().optional(),
+    AWS_SECRET_ACCESS_KEY: z.string().optional(),
+    AWS_SESSION_TOKEN: z.string().optional(),
     SECRETS_KEY: z.string().optional(),
     CHROME_PATH: z.string().optional(),
     CHROME_WS_ENDPOINTS: list,
@@ -51,13 +55,19 @@ const EnvironmentSchema = z
     if (env.DATABASE_URL !== undefined && env.SECRETS_KEY === undefined) {
       issue("SECRETS_KEY", "Required with DATABASE_URL: nodes of one store must read each other's sealed credentials");
     }
-    if (env.VOLUME_URL !== undefined && !env.VOLUME_URL.startsWith("file:")) {
-      issue("VOLUME_URL", "Only file: is supported so far; leave it out for a directory under DATA_DIR");
+    if (env.VOLUME_URL?.startsWith("s3:")) {
+      if (parseBucketUrl(env.VOLUME_URL) === null) issue("VOLUME_URL", "Expected s3://bucket/prefix?endpoint=https://…&region=…");
+      if (bucketCredentials(env) === null) issue("AWS_ACCESS_KEY_ID", "Required with a bucket, and AWS_SECRET_ACCESS_KEY too");
+    } else if (env.VOLUME_URL !== undefined && !env.VOLUME_URL.startsWith("file:")) {
+      issue("VOLUME_URL", "Expected file:///path or s3://bucket/prefix; leave it out for a directory under DATA_DIR");
     }
   });
 
 /** Seconds each clock allows; `total` comes from the run. */
 export const CLOCK_LIMITS_S: ClockLimits = { queue: 600, start: 30, idle: 120 };
+
+/** A directory, or a bucket. */
+export type VolumeConfig = { dir: string } | { place: BucketPlace; credentials: BucketCredentials };
 
 export type PoolConfig = {
   host: string;
@@ -70,7 +80,7 @@ export type PoolConfig = {
   drainGraceMs: number;
   privateNetworks: string[];
   dataDir: string;
-  volumeDir: string;
+  volume: VolumeConfig;
   playbooksDir: string;
   retentionDays: number;
   databaseUrl: string | null;
@@ -101,7 +111,7 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     drainGraceMs: env.POOL_DRAIN_GRACE_S * 1000,
     privateNetworks: env.POOL_PRIVATE_NETWORKS,
     dataDir,
-    volumeDir: env.VOLUME_URL ? fileUrlPath(env.VOLUME_URL) : join(dataDir, "volume"),
+    volume: volumeConfig(env, dataDir),
     playbooksDir: join(dataDir, "playbooks"),
     retentionDays: env.RETENTION_DAYS,
     databaseUrl: env.DATABASE_URL ?? null,
@@ -127,6 +137,12 @@ const NOT_USED_YET: Record<string, string> = {
 /** A warning for each variable that is set and does nothing yet. */
 export const notUsedYet = (environment: Record<string, string | undefined>): string[] =>
   Object.entries(NOT_USED_YET).flatMap(([name, why]) => (environment[name] ? [`${name} is set, but ${why}`] : []));
+
+function volumeConfig(env: z.infer<typeof EnvironmentSchema>, dataDir: string): VolumeConfig {
+  if (env.VOLUME_URL === undefined) return { dir: join(dataDir, "volume") };
+  const [place, credentials] = [parseBucketUrl(env.VOLUME_URL), bucketCredentials(env)];
+  return place && credentials ? { place, credentials } : { dir: fileUrlPath(env.VOLUME_URL) };
+}
 
 function fileUrlPath(text: string): string {
   if (!URL.canParse(text)) return resolve(text.slice("file:".length));

@@ -40,7 +40,7 @@ import { openSeal } from "./store/seal.ts";
 import { startUpkeep } from "./store/upkeep.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
-import { openDirectoryVolume } from "./volume/directory.ts";
+import { openVolume } from "./volume/open.ts";
 
 export interface PoolNode extends AsyncDisposable {
   readonly url: string;
@@ -58,8 +58,7 @@ export async function openNode(config: PoolConfig, log: Log = createLog(config.l
   const nodeLog = log.with({ node_id });
   const workDir = join(config.dataDir, "work");
   await mkdir(config.playbooksDir, { recursive: true, mode: 0o700 });
-  const volume = await openDirectoryVolume(config.volumeDir);
-  await volume.sweep(store.kind === "embedded" ? { olderThanMs: -1 } : {}); // a volume of our own has no other's work under way
+  const volume = await openVolume(config.volume, { isShared: store.kind !== "embedded", log: nodeLog });
   const seal = await openSeal({ secretsKey: config.secretsKey, dataDir: config.dataDir });
   const library = await openLibrary(config.playbooksDir, nodeLog);
   const networks = parsePrivateNetworks(config.privateNetworks);
@@ -176,6 +175,7 @@ export async function openNode(config: PoolConfig, log: Log = createLog(config.l
     info,
     notReady: async () => [
       ...((await store.healthy()) ? [] : ["The store does not answer"]),
+      ...((await volume.healthy()) ? [] : ["The volume does not answer; what runs leave behind waits on this node until it does"]),
       ...(worker.state === "ready" ? [] : [`The node is ${worker.state}`]),
       ...(browsers.ready().length === 0 ? [] : ["No Chrome can be had; the node's log says why"]), // open to anybody: no paths, no addresses
     ],

@@ -61,7 +61,7 @@ async function storeRemains({ store, volume }: Deps, runId: string, dir: string)
   const run = await readRun(store, runId);
   if (run && there) {
     const plan: CommitPlan = { dir, files, state, restage: true };
-    await commitArtifacts(volume, runId, await stageArtifacts(plan, run, await readAllEvents(store, runId)));
+    await commitArtifacts(volume, runId, row.api_key_name, await stageArtifacts(plan, run, await readAllEvents(store, runId)));
   }
   await updateAftermath(store, runId, { recording_state: state, settled: true });
 }
@@ -107,11 +107,11 @@ export function deliverFromOutbox({ store, volume, writer }: Deps & { writer: Ev
       return;
     }
     const plan = payload as CommitPlan;
-    const run = await readRun(store, run_id);
-    if (run === null) return rm(plan.dir, { recursive: true, force: true }); // deleted meanwhile
+    const [row, run] = [await readRow(store, run_id), await readRun(store, run_id)];
+    if (row === null || run === null) return rm(plan.dir, { recursive: true, force: true }); // deleted meanwhile
     const left = await whatIsLeft(plan);
     const whole = left?.restage ? await stageArtifacts(left, run, await readAllEvents(store, run_id)) : left;
-    const manifest = whole ? await commitArtifacts(volume, run_id, whole) : await volume.manifest(run_id);
+    const manifest = whole ? await commitArtifacts(volume, run_id, row.api_key_name, whole) : await volume.manifest(run_id);
     await updateAftermath(store, run_id, { recording_state: manifest?.state ?? (plan.state === "off" ? "off" : "lost"), settled: true });
     await rm(plan.dir, { recursive: true, force: true });
   };

@@ -26,6 +26,10 @@ export const ManifestSchema = z
   .meta({ id: "Manifest" });
 export type Manifest = z.infer<typeof ManifestSchema>;
 
+/** As it lies in the volume. `api_key_name`: whose run it is, for who reads the volume without the store; null: only who may see everybody's. */
+export const StoredManifestSchema = ManifestSchema.extend({ api_key_name: z.string().nullable().default(null) });
+export type StoredManifest = z.infer<typeof StoredManifestSchema>;
+
 /** A path below a run's folder, as the manifest names them: no empty, `.` or `..` segment, no backslash, no control character. */
 export const isArtifactPath = (path: string): boolean =>
   path.length <= 300 && path.split("/").every((segment) => /^[A-Za-z0-9@_-][A-Za-z0-9@._-]*$/.test(segment) && !segment.includes(".."));

@@ -47,6 +47,7 @@ const HOMES: Record<string, string[]> = {
   "@puppeteer/browsers": [], // a tool of set-up's, run as a command
   turndown: ["pool/actions"],
   yaml: ["pool/playbook"],
+  aws4fetch: ["shared"], // nodes write to the bucket and edges read from it: one client, Web standards only
   "prom-client": ["pool/telemetry", "edge"],
   hono: ["edge", "pool/api", "pool/*", "test/fixtures"],
   "@hono/node-server": ["edge", "pool/*", "pool/api", "test/fixtures"],

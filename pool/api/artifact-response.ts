@@ -1,8 +1,8 @@
 /** A stored artifact → an HTTP response: whole, a range of it, 304 or 416. */
 import { AppError } from "../../shared/errors.ts";
+import { ifRangeHolds, isNotModified, parseRange } from "../../shared/range.ts";
 import type { Volume } from "../volume/volume.ts";
 import { toBody } from "./body.ts";
-import { ifRangeHolds, isNotModified, parseRange } from "./range.ts";
 
 const TYPES: Record<string, string> = {
   zip: "application/zip",

@@ -50,6 +50,10 @@ export async function whatIsLeft(plan: CommitPlan): Promise<CommitPlan | null> {
   return files.length === 0 ? null : { ...plan, files, state: plan.state === "ready" ? "partial" : plan.state };
 }
 
-/** May be repeated: the first commit of a run stands. */
-export const commitArtifacts = (volume: Volume, runId: string, { dir, files, state }: CommitPlan): Promise<Manifest> =>
-  volume.commit(runId, dir, files, state);
+/** May be repeated: the first commit of a run stands. `owner`: the name of the key that posted the run. */
+export const commitArtifacts = (
+  volume: Volume,
+  runId: string,
+  owner: string | null,
+  { dir, files, state }: CommitPlan,
+): Promise<Manifest> => volume.commit(runId, dir, files, state, owner);

@@ -246,7 +246,7 @@ export class Session implements LiveRun {
         Object.assign(plan, { files: this.#recorded(), state: this.#recordingState });
         if (!this.#isPublished) throw new AppError("INTERNAL", "The run's artifacts wait for its status");
         Object.assign(plan, await stageArtifacts(plan, this.toRun(), await this.#events.all()));
-        await commitArtifacts(volume, this.runId, plan);
+        await commitArtifacts(volume, this.runId, this.#row.api_key_name, plan);
         await settle({ recording_state: plan.state });
         this.#clear();
       },

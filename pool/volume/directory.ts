@@ -4,15 +4,16 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { type ByteRange, MANIFEST_FILE } from "../../shared/bucket-runs.ts";
 import { AppError } from "../../shared/errors.ts";
 import { isRunId } from "../../shared/ids.ts";
-import { type Artifact, type Manifest, ManifestSchema, type RecordingState } from "../../shared/recording.ts";
+import { type Artifact, type Manifest, ManifestSchema, type RecordingState, type StoredManifest } from "../../shared/recording.ts";
+import { mapAtOnce } from "./at-once.ts";
 import { artifactPath, openWithin } from "./safe-path.ts";
-import type { ArtifactBody, ArtifactStat, ByteRange, StagedFile, Volume } from "./volume.ts";
+import type { ArtifactBody, ArtifactStat, StagedFile, Volume } from "./volume.ts";
 
-const MANIFEST_FILE = "manifest.json";
 const CHUNK_BYTES = 256 * 1024;
 /** Several nodes can share the directory: what is younger may be another's work under way. */
 const STALE_MS = 60 * 60 * 1000;
@@ -42,7 +43,13 @@ class DirectoryVolume implements Volume {
     for (const folder of [this.#runs, this.#staging]) await mkdir(folder, { recursive: true, mode: 0o700 });
   }
 
-  async commit(runId: string, stagedDir: string, files: readonly StagedFile[], state: RecordingState = "ready"): Promise<Manifest> {
+  async commit(
+    runId: string,
+    stagedDir: string,
+    files: readonly StagedFile[],
+    state: RecordingState = "ready",
+    owner: string | null = null,
+  ): Promise<Manifest> {
     const folder = this.#folder(runId);
     if (folder === null) throw new AppError("VALIDATION_FAILED", `Cannot commit artifacts of "${runId.slice(0, 80)}": not a run id`);
     const standing = await this.manifest(runId);
@@ -53,7 +60,7 @@ class DirectoryVolume implements Volume {
       const folders = await makeFolders(staged, files);
       const artifacts = await mapAtOnce(files, AT_ONCE, (file) => take(file, stagedDir, staged));
       const manifest = ManifestSchema.parse({ run_id: runId, state, artifacts });
-      await writeSynced(join(staged, MANIFEST_FILE), JSON.stringify(manifest));
+      await writeSynced(join(staged, MANIFEST_FILE), JSON.stringify({ ...manifest, api_key_name: owner } satisfies StoredManifest));
       await mapAtOnce(folders, AT_ONCE, syncFolder);
       await rename(staged, folder);
       await syncFolder(this.#runs);
@@ -116,6 +123,13 @@ class DirectoryVolume implements Volume {
     return true;
   }
 
+  async healthy(): Promise<boolean> {
+    return access(this.#runs, constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+  }
+
   async sweep({ olderThanMs = STALE_MS }: { olderThanMs?: number } = {}): Promise<number> {
     const before = Date.now() - olderThanMs;
     let swept = 0;
@@ -175,26 +189,6 @@ async function makeFolders(root: string, files: readonly StagedFile[]): Promise<
 }
 
 const notAName = (name: string) => new AppError("INTERNAL", `"${name.slice(0, 300)}" cannot be the name of an artifact`);
-
-/** Like `Promise.all(each.map(work))`, with at most `atOnce` under way, and none left running once it rejects. */
-async function mapAtOnce<T, R>(each: readonly T[], atOnce: number, work: (one: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  const failures: unknown[] = [];
-  const left = each.entries();
-  const worker = async () => {
-    for (const [index, one] of left) {
-      if (failures.length > 0) return;
-      try {
-        results[index] = await work(one);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  if (failures.length > 0) throw failures[0];
-  return results;
-}
 
 /** `rename` onto a folder that holds something. */
 const isTaken = (error: unknown): boolean => ["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "");

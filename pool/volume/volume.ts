@@ -1,8 +1,7 @@
-/** Where the artifacts of finished runs lie. A directory now; a bucket can stand behind the same interface. */
+/** Where the artifacts of finished runs lie: a directory, or a bucket. */
+import type { ByteRange } from "../../shared/bucket-runs.ts";
 import type { Artifact, Manifest, RecordingState } from "../../shared/recording.ts";
 
-/** First and last byte, both included. */
-export type ByteRange = { start: number; end: number };
 export type ArtifactStat = { size: number /** Strong, with its quotes. */; etag: string };
 export type ArtifactBody = ArtifactStat & { body: AsyncIterable<Uint8Array> };
 export type StagedFile = Pick<Artifact, "name" | "kind">;
@@ -12,9 +11,9 @@ export interface Volume {
   /**
    * Makes the named files of `stagedDir` the run's artifacts, all at once: a reader sees every one of them or none. They survive a power cut.
    * The first commit of a run stands; a later one changes nothing and answers with the manifest that stands, so that it can be repeated.
-   * `stagedDir` stays as it is; its files must not change any more.
+   * `stagedDir` stays as it is; its files must not change any more. `owner` is the name of the key whose run it is, or null.
    */
-  commit(runId: string, stagedDir: string, files: readonly StagedFile[], state?: RecordingState): Promise<Manifest>;
+  commit(runId: string, stagedDir: string, files: readonly StagedFile[], state?: RecordingState, owner?: string | null): Promise<Manifest>;
   manifest(runId: string): Promise<Manifest | null>;
   /** Size and tag of one artifact of the manifest. */
   stat(runId: string, path: string): Promise<ArtifactStat | null>;
@@ -22,6 +21,8 @@ export interface Volume {
   open(runId: string, path: string, range?: ByteRange): Promise<ArtifactBody | null>;
   /** All of a run at once. True if there was something. */
   remove(runId: string): Promise<boolean>;
-  /** Removes what broken commits and removals left behind. Call it at boot. Returns how many folders went. */
+  /** Would it answer now? Never throws. */
+  healthy(): Promise<boolean>;
+  /** Removes what broken commits and removals left behind. Call it at boot. Returns how many went. */
   sweep(options?: { olderThanMs?: number }): Promise<number>;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ifRangeHolds, isNotModified, parseRange } from "../../pool/api/range.ts";
+import { ifRangeHolds, isNotModified, parseRange } from "../../shared/range.ts";
 
 describe("parseRange", () => {
   it.each([

@@ -1,6 +1,5 @@
 /** Byte ranges and conditions of a stored artifact (RFC 9110, sections 13 and 14), as pure functions. */
-
-export type ByteRange = { start: number; end: number };
+import type { ByteRange } from "./bucket-runs.ts";
 
 /**
  * One range of a `Range` header, `end` inclusive. `null`: answer the whole (no range, another unit, several ranges, bad syntax: all of these a
