@@ -1,4 +1,5 @@
 /** Environment → EdgeConfig, read once. Everything that is wrong is said at once. */
+import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucketUrl } from "../shared/bucket.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 export const SCOPES = ["read", "runs", "pool"] as const;
@@ -21,6 +22,8 @@ export type EdgeConfig = {
   maxBodyBytes: number;
   /** Origins that browsers may call from; none: CORS is off. `*`: any. */
   corsOrigins: string[];
+  /** Where stored runs are read from when no node answers. */
+  bucket: { place: BucketPlace; credentials: BucketCredentials } | null;
   logLevel: LogLevel;
 };
 
@@ -58,14 +61,21 @@ export function parseConfig(env: Env): EdgeConfig {
       .map(
         (origin) => parseOrigin(origin) ?? problem("EDGE_CORS_ORIGINS: expected origins as https://example.org, comma-separated, or *", ""),
       ),
+    bucket: env.EDGE_BUCKET_URL ? parseBucket(env.EDGE_BUCKET_URL, env, (text) => problem(text, undefined)) : null,
     logLevel:
       LOG_LEVELS.find((level) => level === (env.LOG_LEVEL || "info")) ??
       problem(`LOG_LEVEL: expected one of ${LOG_LEVELS.join(", ")}`, "info"),
   };
   if (/[^\x21-\x7e]/.test(config.poolToken)) problem("POOL_TOKEN: expected visible ASCII without spaces", "");
-  if (env.EDGE_BUCKET_URL) problem("EDGE_BUCKET_URL: this version cannot read a bucket from the edge yet; unset it", "");
   if (problems.length > 0) throw new Error(`The edge cannot start:\n${[...new Set(problems)].map((text) => `  ${text}`).join("\n")}`);
   return config;
+}
+
+function parseBucket(url: string, env: Env, problem: (text: string) => void): EdgeConfig["bucket"] {
+  const [place, credentials] = [parseBucketUrl(url), bucketCredentials(env)];
+  if (!place) problem("EDGE_BUCKET_URL: expected s3://bucket/prefix?endpoint=https://…&region=…");
+  if (!credentials) problem("EDGE_BUCKET_URL: needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+  return place && credentials && { place, credentials };
 }
 
 function parseApiKeys(text: string, problem: (text: string) => void): ApiKey[] {

@@ -1,5 +1,8 @@
 /** Puts an edge together: configuration and what the runtime provides → an app, and the members it keeps an eye on. */
+import { createBucket } from "../shared/bucket.ts";
+import { createBucketRuns } from "../shared/bucket-runs.ts";
 import { createApp, type EdgeApp } from "./app.ts";
+import { createBucketSource } from "./bucket/stored-source.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { createLog, type Log } from "./log.ts";
@@ -46,7 +49,8 @@ export function openEdge(config: EdgeConfig, { connect, onPassed, peers = NO_PEE
   const log = createLog(config.logLevel);
   const metrics = createMetrics(peers);
   const { refreshMs, forgetMs, keepaliveMs } = limits;
-  const members = new Members({ seeds: config.poolNodes, token: config.poolToken, connect, log, refreshMs, forgetMs });
+  const bucket = config.bucket && createBucketSource(createBucketRuns(createBucket(config.bucket.place, config.bucket.credentials)));
+  const members = new Members({ seeds: config.poolNodes, token: config.poolToken, connect, log, bucket, refreshMs, forgetMs });
   const locate = createLocate(members, limits);
   const liveFirst = createLiveFirst(members, locate);
   const pool = createPoolClient(members);

@@ -34,6 +34,9 @@ export type StoredManifest = z.infer<typeof StoredManifestSchema>;
 export const isArtifactPath = (path: string): boolean =>
   path.length <= 300 && path.split("/").every((segment) => /^[A-Za-z0-9@_-][A-Za-z0-9@._-]*$/.test(segment) && !segment.includes(".."));
 
+/** The run and its events, as they were when it was over. */
+export const STATUS_FILE = "status.json";
+export const EVENTS_FILE = "events.jsonl";
 /** The folder below `runs/<run_id>/` and the file that `GET …/recording/trace` serves. */
 export const SCREENSHOTS_FOLDER = "screenshots";
 export const TRACE_FILE = "trace.zip";

@@ -1,15 +1,14 @@
 /** Asks one node after the other until one answers. */
 import { AppError } from "../../shared/errors.ts";
-import type { KnownNode } from "./members.ts";
 
 /**
  * The first answer. A node that fails is marked, so that the next request asks another first.
  * @param isFailure may another node do better? Other errors are an answer and are thrown at once
  * @throws the last failure when all failed: UPSTREAM_TIMEOUT if some node took the request and was silent, else POOL_UNREACHABLE
  */
-export async function firstAnswer<T>(
-  nodes: readonly KnownNode[],
-  ask: (node: KnownNode) => Promise<T>,
+export async function firstAnswer<T, N extends { answers: boolean }>(
+  nodes: readonly N[],
+  ask: (node: N) => Promise<T>,
   { isFailure, signal }: { isFailure: (error: unknown) => error is AppError; signal?: AbortSignal },
 ): Promise<T> {
   const failures: AppError[] = [];

@@ -3,7 +3,7 @@ import { AppError } from "../../shared/errors.ts";
 import type { Location } from "../../shared/node.ts";
 import { firstAnswer } from "./first-answer.ts";
 import type { Locate } from "./locate.ts";
-import type { KnownNode, Members } from "./members.ts";
+import type { KnownNode, Members, StoredTeller } from "./members.ts";
 import { type Asker, isNodeFailure } from "./node-client.ts";
 
 export type LiveFirst = <T>(
@@ -11,8 +11,8 @@ export type LiveFirst = <T>(
   sources: {
     /** Asks the owner. Whatever it throws, nothing was sent to the client yet. */
     live(owner: KnownNode): Promise<T>;
-    /** Asks any node. `instead`: the run lives, and its live source has just failed. */
-    stored(node: KnownNode, instead: boolean): Promise<T>;
+    /** Asks any node, or the bucket. `instead`: the run lives, and its live source has just failed. */
+    stored(source: StoredTeller, instead: boolean): Promise<T>;
   },
   options: { asker: Asker; signal?: AbortSignal },
 ) => Promise<T>;
@@ -47,7 +47,7 @@ export function createLiveFirst(members: Members, locate: Locate): LiveFirst {
 
     try {
       const instead = location.state === "live";
-      return await firstAnswer(members.everyone(), (node) => stored(node, instead), { isFailure: isNodeFailure, signal });
+      return await firstAnswer(members.storedTellers(), (source) => stored(source, instead), { isFailure: isNodeFailure, signal });
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== "NOT_FOUND") throw error;
       locate.drop(runId, asker);

@@ -29,7 +29,7 @@ export function createLocate(members: Members, { keepMs = 30_000, maxKept = 10_0
   const drop: Locate["drop"] = (runId, asker) => void cache.delete(keyOf(runId, asker));
 
   const ask: Locate["ask"] = async (runId, { asker, signal, known, waitS }) => {
-    const location = await firstAnswer(members.everyone(), (node) => node.client.location(runId, { asker, signal, known, waitS }), {
+    const location = await firstAnswer(members.storedTellers(), (node) => node.client.location(runId, { asker, signal, known, waitS }), {
       isFailure: isNodeFailure,
       signal,
     });

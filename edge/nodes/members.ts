@@ -6,7 +6,7 @@ import type { NodeInfo } from "../../shared/node.ts";
 import { parseNodeUrl } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { Connect } from "../wire/connection.ts";
-import { createNodeClient, type NodeClient } from "./node-client.ts";
+import { createNodeClient, type NodeClient, type StoredSource } from "./node-client.ts";
 
 export type KnownNode = {
   readonly client: NodeClient;
@@ -25,7 +25,19 @@ export type KnownNode = {
   sentSince: number;
 };
 
-export type MembersOptions = { seeds: readonly string[]; token: string; connect: Connect; log: Log; refreshMs?: number; forgetMs?: number };
+/** Who can tell of stored runs. */
+export type StoredTeller = { readonly client: StoredSource; answers: boolean };
+
+export type MembersOptions = {
+  seeds: readonly string[];
+  token: string;
+  connect: Connect;
+  log: Log;
+  /** Tells of stored runs too. */
+  bucket?: StoredSource | null;
+  refreshMs?: number;
+  forgetMs?: number;
+};
 
 const MAX_NODES = 1_000;
 /** Refreshes in a row that a node may miss before somebody is told: a restart is nothing to warn of, nor a node that first starts beside the edge. */
@@ -55,6 +67,16 @@ export class Members implements AsyncDisposable {
   /** Everyone known, those who answer first, in random order among themselves. */
   everyone(): KnownNode[] {
     return shuffled([...this.#nodes.values()]).sort((a, b) => Number(b.answers) - Number(a.answers));
+  }
+
+  /** Everyone, and the bucket between those who answer and those who did not when they were last asked. */
+  storedTellers(): StoredTeller[] {
+    const { bucket } = this.#options;
+    const nodes = this.everyone();
+    if (!bucket) return nodes;
+    const firstSilent = nodes.findIndex((node) => !node.answers);
+    const at = firstSilent < 0 ? nodes.length : firstSilent;
+    return [...nodes.slice(0, at), { client: bucket, answers: true }, ...nodes.slice(at)];
   }
 
   /** One that answers, or else any. Cheaper than `everyone`, for the many reads. */

@@ -49,6 +49,9 @@ export type NodeClient = {
   close(): void;
 };
 
+/** What tells of runs that are over: a node, or a bucket. */
+export type StoredSource = Pick<NodeClient, "open" | "json" | "location">;
+
 const LIMIT_MS = 5_000;
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 const decoder = new TextDecoder();

@@ -1,10 +1,10 @@
-/** Where a run's events come from: its owner, or any node's store. */
+/** Where a run's events come from: its owner, or any node's store, or the bucket. */
 import { AppError } from "../../shared/errors.ts";
 import type { Location } from "../../shared/node.ts";
 import { firstAnswer } from "../nodes/first-answer.ts";
 import type { Locate } from "../nodes/locate.ts";
 import type { Members } from "../nodes/members.ts";
-import { type Asker, isNodeFailure, type NodeClient, readNodeError } from "../nodes/node-client.ts";
+import { type Asker, isNodeFailure, readNodeError, type StoredSource } from "../nodes/node-client.ts";
 import type { WireAnswer } from "../wire/exchange.ts";
 
 export type EventsDeps = {
@@ -32,16 +32,16 @@ export async function openLiveEvents({ members }: EventsDeps, request: EventsReq
   return open(owner.client, "live", request);
 }
 
-/** The stored events behind `lastId`, from any node. null as above. */
+/** The stored events behind `lastId`, from any node or the bucket. null as above. */
 export function openStoredEvents({ members }: EventsDeps, request: EventsRequest): Promise<WireAnswer | null> {
-  return firstAnswer(members.everyone(), ({ client }) => open(client, "stored", request), {
+  return firstAnswer(members.storedTellers(), ({ client }) => open(client, "stored", request), {
     isFailure: isNodeFailure,
     signal: request.signal,
   });
 }
 
 async function open(
-  client: NodeClient,
+  client: StoredSource,
   from: "live" | "stored",
   { runId, asker, lastId, signal }: EventsRequest,
 ): Promise<WireAnswer | null> {

@@ -17,7 +17,7 @@ import { type Endpoint, endpoint, POOL_ERRORS } from "../endpoint.ts";
 import { askerOf, param } from "../endpoint-parts.ts";
 import type { LiveFirst } from "../nodes/live-first.ts";
 import type { Locate } from "../nodes/locate.ts";
-import type { JsonAnswer, NodeClient } from "../nodes/node-client.ts";
+import type { JsonAnswer, StoredSource } from "../nodes/node-client.ts";
 import type { PoolClient } from "../nodes/pool-client.ts";
 
 export type RunsDeps = { pool: PoolClient; liveFirst: LiveFirst; locate: Locate };
@@ -73,7 +73,7 @@ export function runEndpoints({ pool, liveFirst, locate }: RunsDeps): Endpoint[] 
         const runId = parseRunId(param(c, "run_id"));
         const asker = askerOf(call);
         const isSurely = (text: string) => text.startsWith(`{"run_id":"${runId}",`) && text.endsWith("}");
-        const read = (from: "live" | "stored") => async (node: { client: NodeClient }) => {
+        const read = (from: "live" | "stored") => async (node: { client: StoredSource }) => {
           const limitMs = from === "live" ? LIVE_LIMIT_MS : undefined;
           const answer = await node.client.json("GET", `/${from}/runs/${runId}`, { asker, limitMs, isSurely });
           return answer.value === undefined ? answer : aboutRun(runId, answer);

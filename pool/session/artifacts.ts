@@ -2,12 +2,9 @@
 import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NumberedEvent } from "../../shared/event.ts";
-import type { Manifest, RecordingState } from "../../shared/recording.ts";
+import { EVENTS_FILE, type Manifest, type RecordingState, STATUS_FILE } from "../../shared/recording.ts";
 import type { Run } from "../../shared/run.ts";
 import type { StagedFile, Volume } from "../volume/volume.ts";
-
-const STATUS_FILE = "status.json";
-const EVENTS_FILE = "events.jsonl";
 
 /** A run's folder on its way into the volume. `restage`: status and events are still to be written beside the recording. */
 export type CommitPlan = { dir: string; files: StagedFile[]; state: RecordingState; restage: boolean };

@@ -17,6 +17,7 @@ describe("parseConfig", () => {
       liveIdleMs: 30_000,
       maxBodyBytes: 1024 * 1024,
       corsOrigins: [],
+      bucket: null,
       logLevel: "info",
     });
   });
@@ -36,7 +37,7 @@ describe("parseConfig", () => {
       EDGE_MAX_BODY: "1 apple",
       EDGE_CORS_ORIGINS: "https://a.example/path",
       LOG_LEVEL: "loud",
-      EDGE_BUCKET_URL: "s3://bucket",
+      EDGE_BUCKET_URL: "s3://hush@bucket",
     };
     const message = messageOf(() => parseConfig(env));
     for (const name of Object.keys(env)) expect(message).toContain(name);
