@@ -79,11 +79,16 @@ export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    const message =
-      text.trim() === "" ? "Expected JSON, got nothing" : `Expected JSON: ${cause instanceof Error ? cause.message : ""}`.slice(0, 200);
+    const message = text.trim() === "" ? "Expected JSON, got nothing" : `Expected JSON${placeOf(cause)}`;
     throw validationFailed("The request body", [{ path: "", message }]);
   }
   return check(schema, value, "The request body");
+}
+
+/** Of the engine's words only where it stopped: they repeat the text, and so perhaps a credential. */
+function placeOf(cause: unknown): string {
+  const place = /(?:at position|line) \d+(?: \(line \d+ column \d+\)| column \d+)?/.exec(cause instanceof Error ? cause.message : "");
+  return place ? `; it breaks off ${place[0]}` : "";
 }
 
 /** A parameter given twice is refused: which one counts would be a guess. @throws VALIDATION_FAILED */

@@ -2,18 +2,19 @@
 import { AppError } from "../shared/errors.ts";
 import { notUsedYet, readConfig } from "./config.ts";
 import { openNode } from "./node.ts";
-import { createLog } from "./telemetry/log.ts";
+import { openNodeLog } from "./node-log.ts";
 
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h: to start it again as it is will not help
 
 try {
   const config = readConfig(process.env);
-  const log = createLog(config.logLevel);
+  const nodeLog = openNodeLog(config);
+  const { log } = nodeLog;
   const ending = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
   });
   for (const warning of notUsedYet(process.env)) log.warn(warning);
-  await using node = await openNode(config, log);
+  await using node = await openNode(config, nodeLog);
   const signal = await ending;
   log.info("Draining", { signal, grace_ms: config.drainGraceMs });
   const again = new Promise<void>((resolve) => {

@@ -15,6 +15,7 @@ import type { PoolConfig } from "./config.ts";
 import { openEgress } from "./guardrails/egress.ts";
 import { createPolicy } from "./guardrails/policy.ts";
 import { parsePrivateNetworks } from "./guardrails/private-networks.ts";
+import { type NodeLog, openNodeLog } from "./node-log.ts";
 import { openLibrary } from "./playbook/load.ts";
 import { openQueue } from "./queue/boss.ts";
 import { watchPeers } from "./queue/lost.ts";
@@ -38,7 +39,6 @@ import { joinNodes } from "./store/nodes.ts";
 import { countQueued } from "./store/runs.ts";
 import { openSeal } from "./store/seal.ts";
 import { startUpkeep } from "./store/upkeep.ts";
-import { createLog, type Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { openVolume } from "./volume/open.ts";
 
@@ -51,7 +51,7 @@ export interface PoolNode extends AsyncDisposable {
 }
 
 /** Opens a node that takes runs at once. Disposed without a drain it ends its runs as `terminated`. */
-export async function openNode(config: PoolConfig, log: Log = createLog(config.logLevel)): Promise<PoolNode> {
+export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeLog = openNodeLog(config)): Promise<PoolNode> {
   await using opened = new AsyncDisposableStack();
   const store = opened.use(await openStore({ dataDir: config.dataDir, databaseUrl: config.databaseUrl, log }));
   const { node_id, boot_id } = await openIdentity(config.dataDir);
@@ -100,6 +100,7 @@ export async function openNode(config: PoolConfig, log: Log = createLog(config.l
     store,
     writer,
     seal,
+    secretsInHand,
     volume,
     outbox,
     browsers,

@@ -1,5 +1,6 @@
 /** A run: what a client posts, what it gets back, and the whole record. */
 import { z } from "zod";
+import { CredentialOriginsSchema, CredentialsSchema, unknownBindings } from "./credentials.ts";
 import { ErrorDetailSchema } from "./errors.ts";
 import { ActionRecordSchema } from "./event.ts";
 import { GuardrailsInputSchema, GuardrailsSchema } from "./guardrails.ts";
@@ -11,16 +12,6 @@ const flatStrings = (limit: number, maxValue: number) =>
   z
     .record(z.string().min(1).max(100), z.string().max(maxValue))
     .refine((map) => Object.keys(map).length <= limit, `At most ${limit} entries`);
-
-const CredentialsSchema = z
-  .record(
-    z
-      .string()
-      .regex(/^[a-z_][a-z0-9_]*$/i, "Expected letters, digits and underscores")
-      .max(100),
-    z.string().min(1).max(10_000),
-  )
-  .refine((map) => Object.keys(map).length <= 20, "At most 20 credentials");
 
 /** Web addresses only. Where they lead is the guardrails' matter, at the time of going there. */
 export const WebUrlSchema = z
@@ -50,6 +41,7 @@ export const CreateRunSchema = z
       .describe("An id, an inline playbook as an object, or YAML as a string with a line break"),
     params: z.record(z.string().max(100), z.union([z.string().max(100_000), z.number(), z.boolean()])).optional(),
     credentials: CredentialsSchema.optional(),
+    credential_origins: CredentialOriginsSchema.optional(),
     start_url: WebUrlSchema.optional(),
     timeout_seconds: z.int().min(1).max(3600).default(600),
     max_steps: z.int().min(1).max(200).default(50),
@@ -64,6 +56,11 @@ export const CreateRunSchema = z
     labels: flatStrings(20, 200).default({}),
   })
   .refine((body) => body.directive !== undefined || body.playbook !== undefined, "Needs a directive, a playbook or both")
+  .superRefine((body, context) => {
+    for (const name of unknownBindings(body)) {
+      context.addIssue({ code: "custom", path: ["credential_origins", name], message: `No credential "${name}" was given` });
+    }
+  })
   .meta({ id: "CreateRun" });
 export type CreateRun = z.infer<typeof CreateRunSchema>;
 

@@ -10,7 +10,7 @@ const MAX_LINES = { code: 300, tests: 500 };
 
 /** Pool's levels, from lifecycle (`*`: the files directly in pool/) down to page actions. A room sees the levels below its own, never its neighbours. */
 const LEVELS = [["*"], ["api", "queue"], ["session"], ["playbook", "agent", "guardrails", "recording"], ["actions"]];
-/** Rooms beside the levels, and who sees them. `telemetry` and `llm` are leaves, open to all of pool. */
+/** Rooms beside the levels, and who sees them. `telemetry`, `llm` and `secrets` are leaves, open to all of pool. */
 const SIDE_ROOMS = ["browsers", "store", "volume", "config"];
 const BESIDE: Record<string, string[]> = { "*": SIDE_ROOMS, api: SIDE_ROOMS, queue: ["store", "config"], session: SIDE_ROOMS };
 const OUTSIDE: Record<string, string[]> = { browsers: ["start/find-chrome"] };
@@ -23,11 +23,12 @@ const ARROWS: Record<string, string[] | "anything"> = {
     [...LEVELS.flat(), ...SIDE_ROOMS].map((room) => {
       const level = LEVELS.findIndex((each) => each.includes(room));
       const below = level < 0 ? [] : LEVELS.slice(level + 1).flat();
-      const inPool = [...below, ...(BESIDE[room] ?? []), "telemetry", "llm"].map((each) => `pool/${each}`);
+      const inPool = [...below, ...(BESIDE[room] ?? []), "telemetry", "llm", "secrets"].map((each) => `pool/${each}`);
       return [`pool/${room}`, ["shared", ...inPool, ...(OUTSIDE[room] ?? [])]];
     }),
   ),
   "pool/telemetry": ["shared"],
+  "pool/secrets": ["shared"], // what looks for secrets in a text is asked wherever one leaves
   "pool/llm": ["shared", "pool/telemetry"],
   "start/find-chrome": [], // the pool looks for Chrome in the same places as set-up, which runs before there are packages
   start: ["shared", "start/find-chrome", "test/fixtures"], // the demo runs against the dashboard that the tests use too

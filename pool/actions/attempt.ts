@@ -1,6 +1,7 @@
 /** One try at one action: what it works with, and what it has learned so far. */
 import type { ElementHandle } from "puppeteer-core";
 import type { Action, SimpleActionName } from "../../shared/action.ts";
+import type { SecretValue } from "../../shared/secret-value.ts";
 import type { Box } from "./in-page/aim.ts";
 import type { Tabs } from "./tabs.ts";
 
@@ -13,8 +14,10 @@ export type ActionObserver = {
 
 export type PerformContext = {
   signal: AbortSignal;
-  /** The value behind a name. @throws when there is none */
-  credential?: (name: string) => string;
+  /** The credential of a name, with where it may be typed. @throws when there is none */
+  credential?: (name: string) => SecretValue;
+  /** Hears a text that was typed into a password field, before it is: from then on it is a secret. */
+  learn?: (text: string) => void;
   /** What `evaluate` sees as `params`. */
   values?: Record<string, string | number | boolean>;
   observe?: ActionObserver;

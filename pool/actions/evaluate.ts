@@ -63,7 +63,8 @@ const isSyntaxError = (details: Protocol.Runtime.ExceptionDetails | undefined): 
 
 function describe({ exception, text }: Protocol.Runtime.ExceptionDetails): string {
   const words = exception?.description ?? (exception && "value" in exception ? `it threw ${JSON.stringify(exception.value)}` : text);
-  return (words.split("\n")[0] ?? "").slice(0, 500);
+  const [line = ""] = words.split("\n");
+  return line.length > 500 ? `${line.slice(0, 500)}…` : line; // what is cut says so: the beginning of a secret may be left
 }
 
 function gone(cause: unknown): never {

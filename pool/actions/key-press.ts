@@ -1,6 +1,8 @@
 /** Typing: into a field, whose content it replaces, or where the focus is; then a key. */
 import type { KeyInput } from "puppeteer-core";
+import type { Selector } from "../../shared/action.ts";
 import { pause, untilAborted } from "../../shared/deadline.ts";
+import type { SecretValue } from "../../shared/secret-value.ts";
 import { ActionError } from "./action-error.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
 import type { FillPlan } from "./in-page/edit.ts";
@@ -9,9 +11,12 @@ import { type Found, locate } from "./locate.ts";
 import { FrameGone, type PageLink } from "./page-link.ts";
 import { shown } from "./selector-syntax.ts";
 import { handled, markInput } from "./settle.ts";
+import { gone, sent, typeSecret, typeSecretHere } from "./type-secret.ts";
 
 /** Up to here each character is a key of its own, which one-time-code fields and shortcuts need. */
 const TYPED_BY_KEY = 100;
+
+type Text = string | SecretValue;
 
 export async function keyPress(attempt: Attempt, { selector, params }: ActionOf<"key_press">): Promise<null> {
   const keys = params.key === undefined ? null : parseKeys(params.key);
@@ -25,29 +30,34 @@ export async function keyPress(attempt: Attempt, { selector, params }: ActionOf<
   return null;
 }
 
-function credential({ context }: Attempt, name: string): string {
+function credential({ context }: Attempt, name: string): SecretValue {
   if (!context.credential) throw new ActionError(`Cannot type the credential "${name}": this run has none`);
   return context.credential(name);
 }
 
 /** Replaces the field's content. A field that is replaced while we type is filled once more: the outcome is the same. */
-async function fill(attempt: Attempt, selector: NonNullable<ActionOf<"key_press">["selector"]>, text: string): Promise<void> {
+async function fill(attempt: Attempt, selector: Selector, text: Text): Promise<void> {
   for (;;) {
-    const found = await locate(attempt, selector, { verb: "type into", want: "visible", task: "fill", arg: { text } });
+    const arg = typeof text === "string" ? { text } : { text: null }; // a secret goes to the one frame that takes it, see `typeSecret`
+    const found = await locate(attempt, selector, { verb: "type into", want: "visible", task: "fill", arg });
     if (await typeInto(attempt, found, text)) return;
     attempt.obstacle = `${shown(found.selector)}: the field was replaced`;
     await pause(20, attempt.signal);
   }
 }
 
-async function typeInto(attempt: Attempt, { link, frame, done, at }: Found, text: string): Promise<boolean> {
+async function typeInto(attempt: Attempt, found: Found, text: Text): Promise<boolean> {
+  const { link, frame, done, at } = found;
   const { signal } = attempt;
-  const { step, box } = done as FillPlan;
+  const { step, box, hidden } = done as FillPlan;
   await attempt.context.observe?.input(frame.parent ? {} : { point: { x: box.x + box.width / 2, y: box.y + box.height / 2 }, box });
   signal.throwIfAborted();
+  if (typeof text === "string" && hidden) attempt.context.learn?.(text);
   markInput(link, { typed: true, at });
+  if (typeof text !== "string" && (text.origins !== null || step === "put")) return await typeSecret(attempt, found, text);
   sent(attempt);
-  if (step === "type") await untilAborted(link.session.send("Input.insertText", { text }).catch(gone), signal);
+  const typed = typeof text === "string" ? text : text.reveal();
+  if (step === "type") await untilAborted(link.session.send("Input.insertText", { text: typed }).catch(gone), signal);
   if (step === "clear") await untilAborted(link.page.keyboard.press("Delete").catch(gone), signal);
   if (step === "done") return true;
   return await link.call(frame, "typed", undefined, signal).catch((error: unknown) => {
@@ -56,13 +66,14 @@ async function typeInto(attempt: Attempt, { link, frame, done, at }: Found, text
   });
 }
 
-async function focus(attempt: Attempt, selector: NonNullable<ActionOf<"key_press">["selector"]>): Promise<void> {
+async function focus(attempt: Attempt, selector: Selector): Promise<void> {
   await locate(attempt, selector, { verb: "press a key in", want: "visible", task: "focus" });
 }
 
-async function typeHere(attempt: Attempt, link: PageLink, text: string): Promise<void> {
+async function typeHere(attempt: Attempt, link: PageLink, text: Text): Promise<void> {
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
+  if (typeof text !== "string") return await typeSecretHere(attempt, link, text);
   markInput(link, { typed: true });
   sent(attempt);
   const { keyboard } = link.page;
@@ -86,11 +97,3 @@ async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { mod
   })();
   await untilAborted(pressing.catch(gone), attempt.signal);
 }
-
-/** From here on it may have reached the page, whatever happens to us. */
-function sent(attempt: Attempt): void {
-  attempt.dispatched = true;
-  attempt.obstacle = null;
-}
-
-const gone = (): void => {}; // the page went away under the key, as it does when one closes a tab

@@ -1,7 +1,9 @@
 /** One step and the values it may use → actions ready to be performed, or everything that is wrong with them. */
+
 import { ACTION_PARAMS, type Action, type ActionName, type Selector, type SimpleActionName } from "../../shared/action.ts";
 import { AppError, flatIssues } from "../../shared/errors.ts";
 import { type Step, StepSchema, type Verify, VerifySchema } from "../../shared/playbook.ts";
+import { SecretValue } from "../../shared/secret-value.ts";
 import { parseSelector } from "../actions/selector-syntax.ts";
 import { type Injection, inject } from "./inject.ts";
 import { mapStep, type Part, type Path, type PlaceKind, partsOf, withParsedItems } from "./places.ts";
@@ -150,9 +152,9 @@ const typedRef = (typed: TypedText): string =>
     .join("+")
     .slice(0, 100);
 
-/** What is really typed; `credential` gives a credential's value, or throws. */
-export const composeTyped = (typed: TypedText, credential: (name: string) => string): string =>
-  typed.map((piece) => (typeof piece === "string" ? piece : credential(piece.credential))).join("");
+/** What is really typed; `credential` gives the credential of a name, or throws. */
+export const composeTyped = (typed: TypedText, credential: (name: string) => SecretValue): SecretValue =>
+  SecretValue.join(typed.map((piece) => (typeof piece === "string" ? piece : credential(piece.credential))));
 
 function injectAll(filled: Filled, injections: readonly Injection[], note: Report): Filled | null {
   if (injections.length === 0) return filled;

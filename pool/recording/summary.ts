@@ -19,7 +19,8 @@ export function summarise(action: Action, mask: Clean = (text) => text): string 
       return `${verb} ${on}`;
     }
     case "key_press": {
-      const { text, key, credential_ref } = action.params;
+      const { text, credential_ref } = action.params;
+      const key = action.params.key && mask(action.params.key);
       const typed = credential_ref !== undefined ? `type credential ${cut(credential_ref, 30)}` : text !== undefined ? "type" : null;
       if (typed === null) return `press ${key}${on ? ` in ${on}` : ""}`;
       const where = on ? ` into ${on}` : credential_ref === undefined ? " text" : "";

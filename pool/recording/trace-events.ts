@@ -206,6 +206,14 @@ const NAMING = new Set([
 /** Parts whose shape is not ours. */
 const FREE = new Set(["params", "result", "value"]);
 
+type ConsoleArg = { preview: string };
+
+/** What a page logs in several arguments may be one secret. */
+function cleanArgs(args: readonly ConsoleArg[], pieces: NonNullable<Clean["pieces"]>): ConsoleArg[] {
+  const previews = pieces(args.map(({ preview }) => preview));
+  return args.map((arg, i) => ({ ...arg, preview: previews[i] as string }));
+}
+
 /** The event as one line, every text in it passed through `clean`. Throws what makes it unreadable for a viewer. */
 export function toLine(event: TraceEvent, clean: Clean): string {
   return `${JSON.stringify(TraceEventSchema.parse(cleanFields(event, clean)))}\n`;
@@ -218,6 +226,7 @@ function cleanFields(value: unknown, clean: Clean): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, each]) => {
       if (NAMING.has(key)) return [key, each];
+      if (key === "args" && clean.pieces) return [key, cleanArgs(each as ConsoleArg[], clean.pieces)];
       return [key, FREE.has(key) ? cleanDeep(each, clean) : cleanFields(each, clean)];
     }),
   );

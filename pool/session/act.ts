@@ -4,10 +4,13 @@ import { pause } from "../../shared/deadline.ts";
 import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Verdict } from "../../shared/guardrails.ts";
+import type { SecretValue } from "../../shared/secret-value.ts";
+import { credentialRefusal } from "../actions/credential-origins.ts";
 import type { PerformContext, Performed } from "../actions/perform.ts";
 import type { Tabs } from "../actions/tabs.ts";
 import type { RunGuardrails } from "../guardrails/guardrails.ts";
 import type { ActionLog } from "../recording/action-log.ts";
+import type { Clean } from "../recording/clean.ts";
 import type { Recorder } from "../recording/recorder.ts";
 import { summarise } from "../recording/summary.ts";
 
@@ -21,7 +24,7 @@ export type ActInfo = {
   tool: string;
   title: string;
   values: Record<string, string | number | boolean>;
-  credential?: (name: string) => string;
+  credential?: (name: string) => SecretValue;
 };
 export type Act = (action: Action, info: ActInfo) => Promise<Performed>;
 
@@ -33,8 +36,13 @@ type ActDeps = {
   log: ActionLog;
   emit: (event: RunEvent) => void;
   onRecord: (record: ActionRecord) => void;
-  credential: (name: string) => string;
-  mask: (text: string) => string;
+  credential: (name: string) => SecretValue;
+  /** A text that was typed into a password field. */
+  learn: (text: string) => void;
+  /** Every text passes it on its way out. */
+  redact: Clean;
+  /** Hears of refusals that come only with the action. */
+  onVerdict: (verdict: Verdict) => void;
   /** Are pictures taken? They wait a moment for what the action has started. */
   pictures: boolean;
   signal: AbortSignal;
@@ -46,13 +54,13 @@ type ActDeps = {
 
 /** Actions go one after the other; each has a number, refused ones too. */
 export function createAct(deps: ActDeps): Act {
-  const { tabs, guardrails, recorder, mask, signal } = deps;
+  const { tabs, guardrails, recorder, redact, learn, signal } = deps;
   let seq = 0;
   const cut = (text: string) => (text.length > RESULT_CHARS ? `${text.slice(0, RESULT_CHARS)}… (${text.length} characters)` : text);
   const tell = (verdict: Verdict, action_seq: number) => {
     if (verdict.kind === "allow") return;
     const { rule, kind, host } = verdict;
-    deps.emit({ type: "guardrail", at: now(), rule, kind, reason: mask(verdict.reason), action_seq, host: host ?? null });
+    deps.emit({ type: "guardrail", at: now(), rule, kind, reason: redact(verdict.reason), action_seq, host: host ?? null });
   };
 
   return async (action, { step, tool, title, values, credential = deps.credential }) => {
@@ -67,10 +75,15 @@ export function createAct(deps: ActDeps): Act {
       const verdict = await guardrails.ask(action, { url: tabs.url() });
       tell(verdict, mySeq);
       if (verdict.kind === "block" || verdict.kind === "stop") throw refused(verdict);
-      done = await deps.perform(tabs, action, { signal, credential, values, observe: recording.observer });
+      done = await deps.perform(tabs, action, { signal, credential, learn, values, observe: recording.observer });
     } catch (error) {
       await deps.loss(); // a crash breaks the action first, and is the run's end in the next moment
       failure = signal.aborted ? signal.reason : error;
+      const verdict = credentialRefusal(failure);
+      if (verdict) {
+        deps.onVerdict(verdict);
+        tell(verdict, mySeq);
+      }
     }
     deps.follow();
     const after = guardrails.after({ action, url: tabs.url(), error: failure });
@@ -82,18 +95,18 @@ export function createAct(deps: ActDeps): Act {
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
     if (deps.pictures && failure === null) await Promise.race([tabs.settled(signal), pause(PICTURE_WAIT_MS)]).catch(() => {}); // the run's end
     const screenshot = signal.aborted ? null : await recording.screenshot(tabs.active(), action.action, signal);
-    const error = failure === null ? null : mask(toErrorDetail(failure).message);
+    const error = failure === null ? null : redact(toErrorDetail(failure).message);
     const record: ActionRecord = {
       at,
       seq: mySeq,
       step,
       tool,
       action: action.action,
-      summary: summarise(action, mask),
-      url: mask(tabs.url()),
+      summary: summarise(action, redact),
+      url: redact(tabs.url()),
       duration_ms,
       success: failure === null,
-      result_text: done?.text == null ? null : cut(mask(done.text)),
+      result_text: done?.text == null ? null : cut(redact(done.text)),
       error,
       screenshot,
     };

@@ -60,6 +60,7 @@ export function dryRun({ library, operator }: AdmissionDeps, body: CreateRun): D
   const merged = tryMerge(layers);
   const all = [
     ...checks,
+    ...bindings(body),
     { name: "guardrails", passed: merged.error === null, message: merged.error ?? "The merged guardrails hold together" },
   ];
   return {
@@ -84,10 +85,20 @@ function recoverable(playbook: Playbook | null): string[] {
   return count === 0 ? [] : [`No model is configured: ${count} steps with on_failure llm_recover are tried twice and not recovered`];
 }
 
+/** Where each credential may be typed, as a check of a dry run; none where the request binds none. */
+function bindings({ credential_origins = {} }: CreateRun): DryRun["checks"] {
+  const bound = Object.entries(credential_origins).map(([name, origins]) => `${name} on ${origins.join(", ")}`);
+  return bound.length === 0 ? [] : [{ name: "credential_origins", passed: true, message: `Typed only: ${bound.join("; ")}` }];
+}
+
+const unbound = ({ credentials = {}, credential_origins }: CreateRun): string[] =>
+  credential_origins === undefined ? [] : Object.keys(credentials).filter((name) => !Object.hasOwn(credential_origins, name));
+
 function remarks(body: CreateRun): string[] {
-  const empty = Object.entries(body.credentials ?? {}).filter(([, value]) => value.trim() === "");
+  const empty = Object.entries(body.credentials ?? {}).filter(([, secret]) => secret.isBlank);
   return [
     ...empty.map(([name]) => `Credential "${name}" is blank`),
+    ...unbound(body).map((name) => `Credential "${name}" may be typed on any page: credential_origins does not name it`),
     ...(body.output_schema ? ["output_schema needs a model, and none is configured: data will be null"] : []),
     ...(body.output_schema && !("type" in body.output_schema) ? ["output_schema has no type"] : []),
     ...(["model", "thinking"] as const)

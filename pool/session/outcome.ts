@@ -2,7 +2,7 @@
 import { AppError, type ErrorCode, type ErrorDetail, toErrorDetail } from "../../shared/errors.ts";
 import type { StepResult } from "../../shared/run.ts";
 import { NO_USAGE, type TerminalStatus, type Usage } from "../../shared/run-status.ts";
-import { cleanDeep } from "../recording/clean.ts";
+import type { Redactor } from "../secrets/redactor.ts";
 
 /** What became of the work: kept whatever happened later. */
 export type Progress = { result: string | null; data: unknown; extracted_texts: string[]; step_results: StepResult[]; usage: Usage };
@@ -12,13 +12,18 @@ export type Outcome = { status: TerminalStatus; error: ErrorDetail | null };
 
 const STATUS_OF: Partial<Record<ErrorCode, TerminalStatus>> = { TIMEOUT: "timeout", RUN_TERMINATED: "terminated" };
 
-/** No error: completed. A clock: timeout. Stop or shutdown: terminated. All else: failed. `mask`: pages echo what was typed into them. */
-export function toOutcome(error: unknown, mask: (text: string) => string): Outcome {
+/** No error: completed. A clock: timeout. Stop or shutdown: terminated. All else: failed. Redacted: pages echo what was typed into them. */
+export function toOutcome(error: unknown, redactor: Redactor): Outcome {
   if (error === null) return { status: "completed", error: null };
-  const { code, message, details } = toErrorDetail(error);
-  const shown = details && (cleanDeep(details, mask) as Record<string, unknown>);
-  return { status: STATUS_OF[code] ?? "failed", error: { code, message: mask(message), details: shown } };
+  return { status: STATUS_OF[toErrorDetail(error).code] ?? "failed", error: redactedDetail(toErrorDetail(error), redactor) };
 }
+
+/** The code is ours; the rest may repeat a page's words. */
+export const redactedDetail = ({ code, message, details }: ErrorDetail, redactor: Redactor): ErrorDetail => ({
+  code,
+  message: redactor.text(message),
+  details: details && (redactor.deep(details) as Record<string, unknown>),
+});
 
 export const stopRequested = (): AppError =>
   new AppError("RUN_TERMINATED", "The run was stopped by request", { details: { reason: "stop_requested" } });

@@ -5,6 +5,7 @@ import type { Browsers } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import type { Policy } from "../guardrails/policy.ts";
 import type { Recovered, StepFailure } from "../playbook/run-step.ts";
+import type { SecretsInHand } from "../secrets/in-hand.ts";
 import type { EventWriter } from "../store/events.ts";
 import type { RunRow } from "../store/runs.ts";
 import type { Seal } from "../store/seal.ts";
@@ -17,6 +18,8 @@ export type SessionDeps = {
   store: Store;
   writer: EventWriter;
   seal: Seal;
+  /** What the node's log must not show. */
+  secretsInHand: SecretsInHand;
   volume: Volume;
   outbox: Outbox;
   browsers: Browsers<EgressListener>;

@@ -10,6 +10,7 @@ import type { Warning } from "../../shared/run-status.ts";
 import type { ActionLog } from "../recording/action-log.ts";
 import type { Recorder } from "../recording/recorder.ts";
 import { openRunFolder } from "../recording/run-folder.ts";
+import { Redactor } from "../secrets/redactor.ts";
 import type { Fence } from "../store/events.ts";
 import { type Aftermath, type Claim, type RunRow, updateAftermath } from "../store/runs.ts";
 import { toRun } from "../store/to-run.ts";
@@ -18,10 +19,10 @@ import { createClocks, type RunClocks } from "./clocks.ts";
 import type { EventLog } from "./event-log.ts";
 import { finalize, type Phase } from "./finalizer.ts";
 import type { LiveRun } from "./live-runs.ts";
-import { createMask } from "./mask.ts";
-import { noProgress, type Outcome, type Progress, stackOf, stopRequested, toOutcome } from "./outcome.ts";
+import { noProgress, type Outcome, type Progress, redactedDetail, stackOf, stopRequested, toOutcome } from "./outcome.ts";
 import { RunEvents } from "./run-events.ts";
 import type { SessionDeps } from "./session-deps.ts";
+import { unsealCredentials } from "./unseal-credentials.ts";
 import { type Stage, work } from "./work.ts";
 
 /** How long the work may take to write down what it was at when it was told to end. */
@@ -59,7 +60,7 @@ export class Session implements LiveRun {
   #disowned = false;
   /** Its terminal status is in the store, not in the outbox. */
   #isPublished = true;
-  #mask: (text: string) => string = (text) => text;
+  readonly #redactor = new Redactor();
 
   constructor({ fence, run }: Claim, deps: SessionDeps) {
     this.runId = fence.run_id;
@@ -116,29 +117,27 @@ export class Session implements LiveRun {
     const failure = signal.aborted ? signal.reason : ended;
     this.#ending.abort(new AppError("RUN_TERMINATED", "The run is over")); // whatever still waits for the page, lets go now
     this.#clocks.stop();
-    const outcome = toOutcome(failure, this.#mask);
+    const outcome = toOutcome(failure, this.#redactor);
     if (outcome.error) this.#deps.log.info("Run did not complete", { error: outcome.error });
-    if (outcome.error?.code === "INTERNAL") this.#deps.log.error("A run ended by a fault of ours", { fault: this.#mask(stackOf(failure)) });
+    if (outcome.error?.code === "INTERNAL")
+      this.#deps.log.error("A run ended by a fault of ours", { fault: this.#redactor.text(stackOf(failure)) });
     void this.#finalize(outcome);
     await this.left;
   }
 
   async #work(signal: AbortSignal): Promise<void> {
     await openRunFolder(this.#deps.workDir, this.runId);
-    const credentials = this.#row.sealed_credentials ? this.#deps.seal.unseal(this.runId, this.#row.sealed_credentials) : {};
-    this.#mask = createMask(Object.values(credentials));
+    this.#deps.secretsInHand.hold(this.#redactor, this.settled);
     const stage: Stage = {
       row: this.#row,
       dir: this.dir,
-      credentials,
-      mask: this.#mask,
+      credentials: unsealCredentials(this.#row, this.#deps.seal, this.#redactor),
+      redactor: this.#redactor,
       signal,
       disposables: this.#stage,
       progress: this.#progress,
       lost: (reason) => this.stop(reason),
-      recording: (recording) => {
-        this.#recording = recording;
-      },
+      recording: (recording) => (this.#recording = recording),
       running: () => this.#running(),
       emit: (event) => this.#emit(event),
       onRecord: (record) => this.#actions.push(record),
@@ -160,7 +159,8 @@ export class Session implements LiveRun {
     this.#events.emit(event);
   }
 
-  #warn(warning: Warning, cause?: unknown): void {
+  #warn(given: Warning, cause?: unknown): void {
+    const warning = { ...given, error: redactedDetail(given.error, this.#redactor) };
     this.#warnings.push(warning);
     this.#deps.log.warn("Something went wrong beside the run", {
       phase: warning.phase,
@@ -173,7 +173,7 @@ export class Session implements LiveRun {
     this.#row.status = outcome.status;
     this.#row.finished_at = new Date();
     const { result, data, usage, extracted_texts, step_results } = this.#progress;
-    this.#row.outcome = { result: outcome.error ? null : result, data, error: outcome.error, usage };
+    this.#row.outcome = { result: outcome.error ? null : result, data: this.#redactor.deep(data), error: outcome.error, usage };
     this.#row.lists = { actions: this.#actions, step_results, extracted_texts };
     this.#row.clocks = this.#clocks.read();
     if (this.#recordingState === "recording") this.#recordingState = "finalizing";

@@ -3,6 +3,7 @@ import { pause } from "../../shared/deadline.ts";
 import { AppError, type ErrorDetail, toErrorDetail } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { StepResult } from "../../shared/run.ts";
+import { type Credentials, SecretValue } from "../../shared/secret-value.ts";
 import { perform } from "../actions/perform.ts";
 import { takeScreenshot } from "../actions/screenshot.ts";
 import { openTabs, type Tabs } from "../actions/tabs.ts";
@@ -16,6 +17,8 @@ import { isFinal } from "../playbook/run-step.ts";
 import { runPlaybook } from "../playbook/runner.ts";
 import { type ActionLog, openActionLog } from "../recording/action-log.ts";
 import { openRecorder, type Recorder } from "../recording/recorder.ts";
+import { credentialOf } from "../secrets/credentials.ts";
+import type { Redactor } from "../secrets/redactor.ts";
 import type { RunRow } from "../store/runs.ts";
 import { type Act, createAct } from "./act.ts";
 import type { Progress } from "./outcome.ts";
@@ -26,8 +29,8 @@ import { createTextBudget } from "./text-budget.ts";
 export type Stage = {
   row: RunRow;
   dir: string;
-  credentials: Record<string, string>;
-  mask: (text: string) => string;
+  credentials: Credentials;
+  redactor: Redactor;
   signal: AbortSignal;
   /** Closed by the finalizer: what is put in last is closed first. */
   disposables: AsyncDisposableStack;
@@ -53,7 +56,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 const now = () => new Date().toISOString();
 
 export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
-  const { row, signal, mask, progress } = stage;
+  const { row, signal, redactor, progress } = stage;
   const bound = bindRun(row, stage.credentials);
   const opening = openRecording(stage);
   const lease = await keep(stage, leaseBrowser(stage, deps));
@@ -64,7 +67,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     if (!refusal.first) return;
     const { rule, reason, host } = refusal;
     deps.onVerdict({ kind: "block", rule, reason, host });
-    stage.emit({ type: "guardrail", at: now(), rule, kind: "block", reason: mask(reason), action_seq: null, host });
+    stage.emit({ type: "guardrail", at: now(), rule, kind: "block", reason: redactor.text(reason), action_seq: null, host });
   });
   const { recorder, log } = await opening(lease.version);
   const tabs = await keep(stage, openRunTabs(stage, lease, recorder));
@@ -83,7 +86,9 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
       deps.onAction(record.action, record.success);
     },
     credential: (name) => credentialOf(stage.credentials, name),
-    mask,
+    learn: (text) => redactor.learn(new SecretValue("typed", text)),
+    redact: redactor.text,
+    onVerdict: deps.onVerdict,
     pictures: row.request.recording.enabled && row.request.recording.screenshots,
     signal,
     follow: () => lease.follow(tabs.active()),
@@ -121,7 +126,7 @@ async function keep<R extends AsyncDisposable>({ disposables, signal }: Stage, o
 }
 
 /** The row was bound once when it was accepted; its credentials' values are needed only from now on. */
-function bindRun(row: RunRow, credentials: Record<string, string>): BoundPlaybook {
+function bindRun(row: RunRow, credentials: Credentials): BoundPlaybook {
   if (!row.playbook) throw new AppError("INTERNAL", "The run has no playbook"); // none is admitted
   return bindPlaybook(row.playbook, {
     params: row.params,
@@ -132,9 +137,9 @@ function bindRun(row: RunRow, credentials: Record<string, string>): BoundPlayboo
 
 /** The action log's folder is made while the browser is on its way. */
 function openRecording(stage: Stage): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
-  const { row, dir, mask } = stage;
+  const { row, dir, redactor } = stage;
   const warn = (error: unknown) => stage.warn("recording", toErrorDetail(error));
-  const opening = openActionLog({ dir, runId: row.run_id, mask, warn });
+  const opening = openActionLog({ dir, runId: row.run_id, mask: redactor.text, warn });
   opening.catch(() => {}); // heard where it is awaited
   return async (chromeVersion) => {
     const log = await opening;
@@ -148,8 +153,8 @@ function openRecording(stage: Stage): (chromeVersion: string) => Promise<{ recor
       chromeVersion,
       options,
       warn,
-      takePicture: takeScreenshot,
-      mask,
+      takePicture: (page, options) => takeScreenshot(page, { ...options, secrets: redactor }),
+      mask: redactor.text,
     });
     const recorder = await keep(stage, opened);
     stage.recording({ recorder, log });
@@ -179,7 +184,8 @@ async function openStart(act: Act, url: string | null): Promise<void> {
 type Parts = { stage: Stage; deps: SessionDeps; act: Act; tabs: Tabs; recorder: Recorder };
 
 async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder }: Parts): Promise<void> {
-  const { signal, mask, progress, emit } = stage;
+  const { signal, redactor, progress, emit } = stage;
+  const mask = redactor.text;
   let group: { end(error?: string | null): void } | null = null;
   const keep = createTextBudget((message) => stage.warn("texts", toErrorDetail(new AppError("PAYLOAD_TOO_LARGE", message))));
   const outcome = await runPlaybook(bound, {
@@ -215,8 +221,3 @@ const maskResult = (result: StepResult, mask: (text: string) => string): StepRes
   raw_error: result.raw_error && mask(result.raw_error),
   extracted_text: result.extracted_text && mask(result.extracted_text),
 });
-
-function credentialOf(credentials: Record<string, string>, name: string): string {
-  if (Object.hasOwn(credentials, name)) return credentials[name] as string;
-  throw new AppError("VALIDATION_FAILED", `No credential "${name}" was given`);
-}

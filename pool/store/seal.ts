@@ -3,8 +3,8 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../shared/errors.ts";
+import { type Credentials, SecretValue } from "../../shared/secret-value.ts";
 
-export type Credentials = Record<string, string>;
 export type Seal = {
   seal(runId: string, credentials: Credentials): Uint8Array;
   /** @throws SETUP_FAILED when the key is another one, or the bytes are not what was sealed for this run. */
@@ -40,7 +40,7 @@ export function createSeal(secret: string): Seal {
     seal(runId, credentials) {
       const iv = randomBytes(IV_BYTES);
       const cipher = createCipheriv("aes-256-gcm", sealingKey, iv).setAAD(Buffer.from(runId));
-      const text = Buffer.concat([cipher.update(JSON.stringify(credentials), "utf8"), cipher.final()]);
+      const text = Buffer.concat([cipher.update(canonicalJson(credentials), "utf8"), cipher.final()]);
       return Buffer.concat([Uint8Array.of(VERSION), iv, cipher.getAuthTag(), text]);
     },
     unseal(runId, sealed) {
@@ -50,7 +50,8 @@ export function createSeal(secret: string): Seal {
         const decipher = createDecipheriv("aes-256-gcm", sealingKey, sealed.subarray(1, 1 + IV_BYTES), { authTagLength: TAG_BYTES })
           .setAAD(Buffer.from(runId))
           .setAuthTag(sealed.subarray(1 + IV_BYTES, body));
-        return JSON.parse(Buffer.concat([decipher.update(sealed.subarray(body)), decipher.final()]).toString("utf8"));
+        const text = Buffer.concat([decipher.update(sealed.subarray(body)), decipher.final()]).toString("utf8");
+        return hidden(JSON.parse(text) as Record<string, string>);
       } catch (cause) {
         throw new AppError("SETUP_FAILED", "Cannot open the run's credentials: they were sealed with another SECRETS_KEY", { cause });
       }
@@ -59,14 +60,19 @@ export function createSeal(secret: string): Seal {
   };
 }
 
-/** JSON with the keys of each object in order, and no space. What JSON leaves out is left out. */
+/** JSON with the keys of each object in order, and no space. What JSON leaves out is left out; secrets are in it, so it is only for sealing and digests. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, each: unknown) =>
-    typeof each === "object" && each !== null && !Array.isArray(each)
+  return JSON.stringify(value, function (this: Record<string, unknown>, key, each: unknown) {
+    const secret = this[key];
+    if (secret instanceof SecretValue) return secret.reveal(); // `each` is its mark already
+    return typeof each === "object" && each !== null && !Array.isArray(each)
       ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
-  );
+      : each;
+  });
 }
+
+const hidden = (values: Record<string, string>): Credentials =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, new SecretValue(name, value)] as const));
 
 /** Called by the one process that holds DATA_DIR. */
 async function keepKey(path: string): Promise<string> {

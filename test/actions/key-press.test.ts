@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseKeys } from "../../pool/actions/keys.ts";
 import { AppError } from "../../shared/errors.ts";
+import { SecretValue } from "../../shared/secret-value.ts";
 import { type Harness, openHarness } from "./harness.ts";
 
 const RECORD = `<script>
@@ -129,7 +130,7 @@ describe("key_press", () => {
     await using bench = await harness.open("<input id=a type=password>");
     const credential = (name: string) => {
       if (name !== "password") throw new AppError("VALIDATION_FAILED", `There is no credential "${name}"`);
-      return "hunter2";
+      return new SecretValue(name, "hunter2");
     };
     await bench.act("key_press", { selector: "#a", credential_ref: "password" }, { credential });
     expect(await bench.read("a.value")).toBe("hunter2");

@@ -4,6 +4,7 @@ import { type BindInput, bindPlaybook, bindStep } from "../../pool/playbook/bind
 import { composeTyped } from "../../pool/playbook/bind-step.ts";
 import { parsePlaybook } from "../../pool/playbook/load.ts";
 import { AppError, type Issue } from "../../shared/errors.ts";
+import { SecretValue } from "../../shared/secret-value.ts";
 
 type Source = { parameters?: object[]; start_url?: string; steps: object[] };
 const bind = (source: Source, input: Partial<BindInput> = {}) =>
@@ -364,7 +365,9 @@ describe("credentials", () => {
     expect(action?.action.params).toEqual({ credential_ref: "user+password" });
     expect(action?.typed).toEqual([{ credential: "user" }, "@", "{credentials.password}", ":", { credential: "password" }]);
     const values: Record<string, string> = { user: "ann", password: "{domain}" };
-    expect(composeTyped(action?.typed ?? [], (name) => values[name] as string)).toBe("ann@{credentials.password}:{domain}");
+    const typed = composeTyped(action?.typed ?? [], (name) => new SecretValue(name, values[name] as string));
+    expect(typed.reveal()).toBe("ann@{credentials.password}:{domain}");
+    expect(`${typed}`).toBe("[secret:user password]");
   });
 
   it("work in a sequence, each action by itself", () => {

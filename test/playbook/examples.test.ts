@@ -11,6 +11,7 @@ import { parsePlaybook } from "../../pool/playbook/load.ts";
 import { runPlaybook } from "../../pool/playbook/runner.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
 import { pause } from "../../shared/deadline.ts";
+import { SecretValue } from "../../shared/secret-value.ts";
 import { DEMO_USER, openDashboard } from "../fixtures/dashboard/dashboard.ts";
 import { openChrome } from "../support/chrome.ts";
 
@@ -42,7 +43,7 @@ async function run(source: string, params: Params = {}, credentials: Credentials
   const bound = bindPlaybook(parsePlaybook(source), { params, credentialNames: Object.keys(credentials) });
   const { signal } = new AbortController();
   await using tabs = await openTabs(page, { signal, viewport: { width: 1280, height: 720 } });
-  const credential = (name: string) => credentials[name] as string;
+  const credential = (name: string) => new SecretValue(name, credentials[name] as string);
   if (bound.start_url)
     await perform(tabs, { action: "goto", selector: null, params: { url: bound.start_url }, timeout_ms: null }, { signal });
   return await runPlaybook(bound, {

@@ -4,15 +4,21 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalJson, createSeal, openSeal } from "../../pool/store/seal.ts";
+import { type Credentials, SecretValue } from "../../shared/secret-value.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
+const secretsOf = (values: Record<string, string>): Credentials =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, new SecretValue(name, value)] as const));
+const revealed = (credentials: Credentials) =>
+  Object.fromEntries(Object.entries(credentials).map(([name, secret]) => [name, secret.reveal()] as const));
 
 describe("the seal", () => {
   const seal = createSeal(KEY);
-  const credentials = { password: "hunter2-and-more", user: "ada" };
+  const plain = { password: "hunter2-and-more", user: "ada" };
+  const credentials = secretsOf(plain);
 
   it("opens what it sealed, for the same run", () => {
-    expect(seal.unseal("run-1", seal.seal("run-1", credentials))).toEqual(credentials);
+    expect(revealed(seal.unseal("run-1", seal.seal("run-1", credentials)))).toEqual(plain);
   });
 
   it("shows nothing of a credential, and never the same bytes twice", () => {
@@ -42,7 +48,7 @@ describe("the seal", () => {
     expect(seal.digest({ credentials: { user: "ada", password: "hunter2-and-more" }, params: { b: [1, 2], a: 1 } })).toEqual(
       seal.digest(body),
     );
-    expect(seal.digest({ ...body, credentials: { ...credentials, password: "hunter3" } })).not.toEqual(seal.digest(body));
+    expect(seal.digest({ ...body, credentials: secretsOf({ ...plain, password: "hunter3" }) })).not.toEqual(seal.digest(body));
     expect(seal.digest({ ...body, params: { a: 1, b: [2, 1] } })).not.toEqual(seal.digest(body));
     expect(createSeal(`${KEY}x`).digest(body)).not.toEqual(seal.digest(body)); // keyed: nobody can try passwords against it
   });
@@ -60,11 +66,11 @@ describe("the key of the seal", () => {
   it("is made once, for its owner's eyes alone, and kept", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "us-seal-"));
     try {
-      const sealed = (await openSeal({ secretsKey: null, dataDir })).seal("run-1", { user: "ada" });
-      expect((await openSeal({ secretsKey: null, dataDir })).unseal("run-1", sealed)).toEqual({ user: "ada" });
+      const sealed = (await openSeal({ secretsKey: null, dataDir })).seal("run-1", secretsOf({ user: "ada" }));
+      expect(revealed((await openSeal({ secretsKey: null, dataDir })).unseal("run-1", sealed))).toEqual({ user: "ada" });
       expect((await stat(join(dataDir, "secrets.key"))).mode & 0o777).toBe(0o600);
       const key = (await readFile(join(dataDir, "secrets.key"), "utf8")).trim();
-      expect((await openSeal({ secretsKey: key, dataDir: "/nowhere" })).unseal("run-1", sealed)).toEqual({ user: "ada" });
+      expect(revealed((await openSeal({ secretsKey: key, dataDir: "/nowhere" })).unseal("run-1", sealed))).toEqual({ user: "ada" });
     } finally {
       await rm(dataDir, { recursive: true });
     }

@@ -95,11 +95,14 @@ export function createDom(native: Native) {
       .map((name) => [name, attribute(element, name)] as const)
       .filter(([, value]) => value)
       .slice(0, 3)
-      .map(([name, value]) => ` ${name}="${normal(value as string).slice(0, 60)}"`);
+      .map(([name, value]) => ` ${name}="${short(normal(value as string), 60)}"`);
     const isSilent = /^(input|textarea|select|html|body)$/.test(tag) || isEditable(element);
     const text = isSilent ? "" : normal(native.textContent(element).slice(0, 200));
-    return `<${tag}${marks.join("")}>${text.length > 40 ? `${text.slice(0, 40)}…` : text}`;
+    return `<${tag}${marks.join("")}>${short(text, 40)}`;
   }
+
+  /** Cut, with a mark: what looks for secrets in it must know. */
+  const short = (text: string, chars: number): string => (text.length > chars ? `${text.slice(0, chars)}…` : text);
 
   const nextFrame = (): Promise<void> =>
     new Promise((resolve) => {

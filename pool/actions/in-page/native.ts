@@ -9,6 +9,11 @@ export function createNative() {
     const get = Object.getOwnPropertyDescriptor(prototype, name)?.get as () => unknown;
     return (of) => Reflect.apply(get, of, []);
   };
+  // biome-ignore lint/suspicious/noExplicitAny: a setter of any prototype
+  const setter = (prototype: object, name: string): ((of: any, value: any) => void) => {
+    const set = Object.getOwnPropertyDescriptor(prototype, name)?.set as (value: unknown) => void;
+    return (of, value) => Reflect.apply(set, of, [value]);
+  };
   // biome-ignore lint/suspicious/noExplicitAny: a method of any prototype
   const method = (prototype: any, name: string): ((of: any, ...args: any[]) => any) => {
     const call = prototype[name] as (...args: unknown[]) => unknown;
@@ -17,7 +22,7 @@ export function createNative() {
   type Root = Document | ShadowRoot;
   /** One function for documents, shadow roots and elements, which have it from different prototypes. */
   const ofAny = <F extends (of: never, ...args: never[]) => unknown>(
-    make: typeof getter | typeof method,
+    make: typeof getter | typeof setter | typeof method,
     name: string,
     fragment: object,
   ): F => {
@@ -59,6 +64,11 @@ export function createNative() {
     activeIn: ofAny<(root: Root) => Element | null>(getter, "activeElement", ShadowRoot.prototype),
     documentElement: getter(Document.prototype, "documentElement") as (document: Document) => Element | null,
     bodyOf: getter(Document.prototype, "body") as (document: Document) => HTMLElement | null,
+    hasFocus: method(Document.prototype, "hasFocus") as (document: Document) => boolean,
+    execCommand: method(Document.prototype, "execCommand") as (document: Document, name: string, ui: boolean, text: string) => boolean,
+    sheetsOf: ofAny<(root: Root) => CSSStyleSheet[]>(getter, "adoptedStyleSheets", ShadowRoot.prototype),
+    setSheets: ofAny<(root: Root, sheets: CSSStyleSheet[]) => void>(setter, "adoptedStyleSheets", ShadowRoot.prototype),
+    animate: method(Element.prototype, "animate") as (element: Element, frames: Keyframe[], timing: KeyframeAnimationOptions) => Animation,
     readyState: getter(Document.prototype, "readyState") as (document: Document) => DocumentReadyState,
     scrollerOf: getter(Document.prototype, "scrollingElement") as (document: Document) => Element | null,
     implementationOf: getter(Document.prototype, "implementation") as (document: Document) => DOMImplementation,

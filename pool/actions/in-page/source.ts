@@ -1,5 +1,6 @@
 /** The engine that is put into the page: the parts of this folder, joined, as one expression. */
 import { createAim } from "./aim.ts";
+import { createCover } from "./cover.ts";
 import { createDom } from "./dom.ts";
 import { createEdit } from "./edit.ts";
 import { createFind } from "./find.ts";
@@ -22,6 +23,7 @@ function join(
     aim: typeof createAim;
     edit: typeof createEdit;
     read: typeof createRead;
+    cover: typeof createCover;
   },
 ) {
   const roles = parts.roles(dom);
@@ -29,6 +31,7 @@ function join(
   const aim = parts.aim(dom, roles);
   const edit = parts.edit(dom, roles);
   const read = parts.read(dom);
+  const cover = parts.cover(dom, edit);
   const look = parts.look(dom, find, {
     aim: aim.aim,
     fill: edit.fill,
@@ -43,6 +46,13 @@ function join(
     confirm: (arg: Parameters<typeof aim.confirm>[1]) => aim.confirm(state.held, arg),
     verdict: aim.verdict,
     typed: () => edit.typed(state.held),
+    put: (arg: Parameters<typeof edit.put>[1]) => edit.put(state.held, arg),
+    place: edit.place,
+    hasFocus: edit.hasFocus,
+    markFocused: edit.markFocused,
+    texts: cover.texts,
+    cover: cover.cover,
+    uncover: cover.uncover,
     scroll: (arg: { dx: number; dy: number }) => read.scroll(null, arg),
     /** Once what is queued has run and, where `frames` says so, the page was drawn. */
     async rest({ frames }: { frames: number }) {
@@ -68,6 +78,7 @@ const PARTS = {
   aim: createAim,
   edit: createEdit,
   read: createRead,
+  cover: createCover,
 };
 const parts = Object.entries(PARTS).map(([name, part]) => `${name}: ${part}`);
 export const ENGINE_SOURCE = `(${join})((${createDom})((${createNative})()), { ${parts.join(",\n")} })`;

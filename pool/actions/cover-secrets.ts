@@ -1,0 +1,54 @@
+/** Hides secrets in every frame of a page while a picture is taken. */
+import { withDeadline } from "../../shared/deadline.ts";
+import type { Redactor } from "../secrets/redactor.ts";
+import { ActionError } from "./action-error.ts";
+import type { CoverRange, PageTexts } from "./in-page/cover.ts";
+import { FrameGone, type FrameRef, type PageLink } from "./page-link.ts";
+
+/** For each of three questions to a frame. */
+const ANSWER_MS = 1_000;
+
+/**
+ * Covered until it is disposed. The page's texts are searched here: no secret is sent to a page for that.
+ * @throws ActionError where a frame of a run with secrets cannot be covered: then there is no picture, rather than one that shows them
+ */
+export async function coverSecrets(link: PageLink, secrets: Redactor, signal: AbortSignal): Promise<AsyncDisposable> {
+  const frames = link.activity.hasChildFrames ? await link.frames(signal) : [link.main];
+  const covered = await Promise.all(frames.map((frame) => coverFrame(link, frame, secrets, signal)));
+  return {
+    async [Symbol.asyncDispose]() {
+      await Promise.all(
+        frames.map((frame, i) => covered[i] && link.call(frame, "uncover", undefined, AbortSignal.timeout(ANSWER_MS)).catch(() => {})), // it has gone, and its cover with it
+      );
+    },
+  };
+}
+
+/** Is there anything to uncover? */
+async function coverFrame(link: PageLink, frame: FrameRef, secrets: Redactor, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await withDeadline(
+      ANSWER_MS,
+      async (limited) => {
+        const shown = await link.call(frame, "texts", { all: !secrets.isEmpty }, limited);
+        const what = findSecrets(shown, secrets);
+        if (shown.hidden === 0 && what.ranges.length === 0 && what.fields.length === 0) return false;
+        if (await link.call(frame, "cover", what, limited)) return true;
+        await link.call(frame, "uncover", undefined, limited);
+        throw new ActionError("Cannot take a screenshot: the page does not let a secret in it be covered");
+      },
+      { signal },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof ActionError) throw error;
+    if (error instanceof FrameGone && frame.parent) return false;
+    if (secrets.isEmpty) return false;
+    throw new ActionError("Cannot take a screenshot: the page does not answer, so the secrets in it cannot be covered", { cause: error });
+  }
+}
+
+function findSecrets({ texts, fields }: PageTexts, secrets: Redactor): { ranges: CoverRange[]; fields: number[] } {
+  const ranges = secrets.pieceSpans(texts).flatMap((spans, index) => spans.map(({ start, end }): CoverRange => [index, start, end]));
+  return { ranges, fields: fields.flatMap((value, index) => (secrets.text(value) === value ? [] : [index])) };
+}

@@ -1,0 +1,114 @@
+/**
+ * Covers secrets while a picture is taken: fields become black boxes by an animation, ranges of text by a highlight. Neither is a change of
+ * the document: nothing moves, no observer of the page hears of it. Runs in the page.
+ */
+import type { Dom } from "./dom.ts";
+import type { Edit } from "./edit.ts";
+
+/** Index of a text, and the part of it. */
+export type CoverRange = [index: number, start: number, end: number];
+/** `hidden`: how many fields are to be covered whatever they hold. */
+export type PageTexts = { texts: string[]; fields: string[]; hidden: number };
+
+export function createCover(dom: Dom, edit: Edit) {
+  const NAME = "understudy-cover";
+  const SILENT = /^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE|TITLE|HEAD)$/;
+  const FIELDS = "input, textarea, select";
+  const MAX_TEXTS = 50_000;
+  let nodes: Text[] = [];
+  let fields: Element[] = [];
+  let undo: (() => void)[] = [];
+
+  const hiddenFields = () => {
+    const found = dom.trees().flatMap((tree) => [...dom.queryAll(tree, "input")].filter(edit.isHidden));
+    return [...new Set([...found, ...edit.secretFields])].filter(dom.isConnected);
+  };
+
+  /** What can be read in the page, in its order: texts one by one, and what fields show. Without `all` only the number of fields to cover. */
+  function texts({ all }: { all: boolean }): PageTexts {
+    nodes = [];
+    fields = [];
+    for (const tree of all ? dom.trees() : []) {
+      const walker = dom.walker(document, tree, NodeFilter.SHOW_TEXT);
+      while (walker.nextNode() && nodes.length < MAX_TEXTS) {
+        const parent = dom.parentNode(walker.currentNode);
+        if (!(dom.isElement(parent) && SILENT.test(dom.tagName(parent)))) nodes.push(walker.currentNode as Text);
+      }
+      fields.push(...dom.queryAll(tree, FIELDS));
+    }
+    return { texts: nodes.map((node) => node.nodeValue ?? ""), fields: fields.map(shownIn), hidden: hiddenFields().length };
+  }
+
+  function shownIn(field: Element): string {
+    if (dom.tagName(field) === "SELECT") return [...(field as HTMLSelectElement).selectedOptions].map(({ label }) => label).join(" ");
+    const { value, placeholder } = field as HTMLInputElement;
+    return value || placeholder || "";
+  }
+
+  /** Covers these, and every field that hides what it holds. False: the page does not let them be covered. */
+  function cover({ ranges, fields: given }: { ranges: CoverRange[]; fields: number[] }): boolean {
+    uncover();
+    const these = new Set([...hiddenFields(), ...given.flatMap((index) => fields[index] ?? [])]);
+    const covered = [...these].map(blacken).every((each) => each);
+    return coverTexts(ranges) && covered;
+  }
+
+  function blacken(element: Element): boolean {
+    const black = { backgroundColor: "rgb(0, 0, 0)", filter: "brightness(0)" };
+    const gone = { opacity: "0", clipPath: "inset(100%)" };
+    const isBlack = ({ backgroundColor, filter }: CSSStyleDeclaration) =>
+      backgroundColor === black.backgroundColor && filter === black.filter;
+    return hold(element, black, isBlack) || hold(element, gone, (style) => style.opacity === "0" || style.clipPath === gone.clipPath);
+  }
+
+  /** An important rule of the page's is stronger than an animation: it is seen whether it took. */
+  function hold(element: Element, look: Keyframe, took: (style: CSSStyleDeclaration) => boolean): boolean {
+    const animation = dom.animate(element, [look, look], { duration: 1e9, fill: "both" });
+    animation.pause();
+    undo.push(() => animation.cancel());
+    return took(dom.styleOf(element));
+  }
+
+  function coverTexts(ranges: CoverRange[]): boolean {
+    if (ranges.length === 0) return true;
+    const made = ranges.flatMap(([index, start, end]) => {
+      const node = nodes[index];
+      if (!node || !dom.isConnected(node)) return [];
+      const range = dom.range(document);
+      range.setStart(node, Math.min(start, node.length));
+      range.setEnd(node, Math.min(end, node.length));
+      return [range];
+    });
+    CSS.highlights.set(NAME, new Highlight(...made));
+    undo.push(() => void CSS.highlights.delete(NAME));
+    const sheet = new CSSStyleSheet();
+    const clear = "transparent !important";
+    sheet.replaceSync(
+      `::highlight(${NAME}) { color: ${clear}; -webkit-text-fill-color: ${clear}; -webkit-text-stroke-color: ${clear}; fill: ${clear};
+        text-shadow: none !important; text-decoration: none !important; background-color: black !important }`,
+    );
+    for (const root of new Set(made.map(({ startContainer }) => dom.rootOf(startContainer) as Document | ShadowRoot))) {
+      dom.setSheets(root, [...dom.sheetsOf(root), sheet]);
+      undo.push(() =>
+        dom.setSheets(
+          root,
+          [...dom.sheetsOf(root)].filter((each) => each !== sheet),
+        ),
+      );
+    }
+    const parents = new Set(made.map(({ startContainer }) => dom.parentNode(startContainer)).filter(dom.isElement));
+    return [...parents].map(flatten).every((each) => each);
+  }
+
+  /** A shadow and a thick outline of letters are painted outside of the box that a highlight covers. */
+  const flatten = (element: Element): boolean =>
+    hold(element, { textShadow: "none", webkitTextStrokeWidth: "0px" } as Keyframe, ({ textShadow }) => textShadow === "none") ||
+    blacken(element);
+
+  function uncover(): void {
+    for (const each of undo.reverse()) each();
+    undo = [];
+  }
+
+  return { texts, cover, uncover };
+}

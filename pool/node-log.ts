@@ -1,0 +1,30 @@
+/** The node's log, which shows no secret: neither the node's own, nor one of the runs that it has in hand. */
+import { SecretValue } from "../shared/secret-value.ts";
+import type { PoolConfig } from "./config.ts";
+import { SecretsInHand } from "./secrets/in-hand.ts";
+import { Redactor } from "./secrets/redactor.ts";
+import { createLog, type Log } from "./telemetry/log.ts";
+
+export type NodeLog = { log: Log; secretsInHand: SecretsInHand };
+
+export function openNodeLog(config: PoolConfig, write = (line: string): void => void process.stderr.write(line)): NodeLog {
+  const secretsInHand = new SecretsInHand();
+  secretsInHand.hold(new Redactor(ownSecrets(config)));
+  return { secretsInHand, log: createLog(config.logLevel, {}, (line) => write(secretsInHand.redact(line))) };
+}
+
+function ownSecrets({ token, secretsKey, databaseUrl, chromeEndpoints }: PoolConfig): SecretValue[] {
+  const passwords = [databaseUrl, ...chromeEndpoints].flatMap((url) => {
+    const { password } = url !== null && URL.canParse(url) ? new URL(url) : { password: "" };
+    return password === "" ? [] : [password, decoded(password)];
+  });
+  return [token, secretsKey, process.env.LLM_API_KEY, ...passwords].flatMap((value) => (value ? [new SecretValue("node", value)] : []));
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a lone % is part of it
+  }
+}

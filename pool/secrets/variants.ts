@@ -1,0 +1,115 @@
+/** The forms in which a page, a protocol or a log writes a text down. */
+
+/** Below this a form is no longer looked for inside other text: it would be found everywhere. */
+export const MIN_CHARS = 4;
+/** Shortest piece of base64 or of a line that counts: shorter ones are found in innocent text. */
+const MIN_PART = 6;
+const MIN_LINE = 12;
+/** Of a longer form its beginning is looked for, and then as far as it goes on. */
+const MAX_COMPOSED = 2_000;
+
+/** All forms of one secret, the plain one first, each once. */
+export function variantsOf(secret: string): string[] {
+  const plain = new Set([secret, secret.normalize("NFC"), secret.normalize("NFD"), secret.normalize("NFKC"), ...lines(secret)]);
+  const cased = isAscii(secret) ? [secret.toUpperCase()] : [secret.toUpperCase(), secret.toLowerCase()]; // pages show text in capitals
+  const own = new Set([...plain, ...cased, [...secret].reverse().join("")]);
+  const escaped = new Set([...plain].flatMap((text) => ESCAPES.map((write) => write(text))));
+  const few = [...new Set(OUTER.map((write) => write(secret)))];
+  const twice = secret.length > MAX_COMPOSED ? [] : few.flatMap((text) => OUTER.map((write) => write(text)));
+  const encoded = [...new Set([...plain, json(secret), uri(secret)])].flatMap(binary);
+  return [...new Set([...own, ...escaped, ...twice, ...encoded])].filter((text) => text.length >= MIN_CHARS);
+}
+
+const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text);
+const chars = (text: string, write: (code: number) => string): string => text.replace(/[\s\S]/g, (unit) => write(unit.charCodeAt(0)));
+const points = (text: string, write: (point: number) => string): string =>
+  [...text].map((each) => write(each.codePointAt(0) as number)).join("");
+const hex = (code: number, width: number): string => code.toString(16).padStart(width, "0");
+
+const json = (text: string): string => JSON.stringify(text).slice(1, -1);
+const jsonAscii = (text: string): string => chars(json(text), (code) => (code < 0x7f ? String.fromCharCode(code) : `\\u${hex(code, 4)}`));
+/** As servers write JSON into a page: what HTML could take for its own is escaped. */
+const jsonInHtml = (text: string): string =>
+  json(text).replace(/[<>&'/]/g, (char) => (char === "/" ? "\\/" : `\\u${hex(char.charCodeAt(0), 4)}`));
+const jsonSlash = (text: string): string => json(text).replaceAll("/", "\\/");
+const allUnicode = (text: string): string => chars(text, (code) => `\\u${hex(code, 4)}`);
+const allHex = (text: string): string => chars(text, (code) => (code < 256 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`));
+
+const uri = (text: string): string => encodeURIComponent(text.toWellFormed());
+const uriStrict = (text: string): string => uri(text).replace(/[!'()*~]/g, (char) => `%${hex(char.charCodeAt(0), 2)}`);
+const uriWhole = (text: string): string => encodeURI(text.toWellFormed());
+const form = (text: string): string => new URLSearchParams([["", text]]).toString().slice(1);
+const uriAll = (text: string): string => [...Buffer.from(text)].map((byte) => `%${hex(byte, 2)}`).join("");
+/** A page without a charset sends its forms in latin-1, and what that lacks as an entity. */
+const latin1 = (text: string): string =>
+  points(text, (point) =>
+    point < 0x80 ? uriStrict(String.fromCharCode(point)) : point < 0x100 ? `%${hex(point, 2)}` : `%26%23${point}%3b`,
+  );
+const latin1Form = (text: string): string => latin1(text).replaceAll("%20", "+");
+
+const HTML: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const html =
+  (these: RegExp, own: Record<string, string> = {}) =>
+  (text: string) =>
+    text.replace(these, (char) => own[char] ?? HTML[char] ?? char);
+const ESCAPES: ((text: string) => string)[] = [
+  json,
+  jsonAscii,
+  jsonInHtml,
+  jsonSlash,
+  allUnicode,
+  allHex,
+  uri,
+  uriStrict,
+  uriWhole,
+  uriAll,
+  form,
+  latin1,
+  latin1Form,
+  html(/[&<>]/g),
+  html(/[&"]/g), // an attribute's value, as the browser writes it
+  html(/[&<>"]/g),
+  html(/[&<>"']/g),
+  html(/[&<>"']/g, { "'": "&#x27;" }),
+  html(/[&<>"']/g, { "'": "&apos;" }),
+  html(/[&<>"']/g, { '"': "&#34;" }),
+  (text) => points(text, (point) => (point < 0x80 ? (html(/[&<>"']/g)(String.fromCharCode(point)) as string) : `&#${point};`)),
+  (text) => points(text, (point) => `&#${point};`),
+  (text) => points(text, (point) => `&#x${point.toString(16)};`),
+  (text) => chars(text, (code) => `,${code}`).slice(1), // an array of character codes
+  (text) => [...Buffer.from(text)].join(","),
+  (text) => Buffer.from(text).toString("latin1"), // UTF-8 that was read as latin-1
+];
+/** A form inside a form: a URL in a URL, JSON in JSON, HTML in JSON. */
+const OUTER = [json, jsonInHtml, uri, form, html(/[&<>"']/g), html(/[&"]/g)];
+
+/** Hex, and base64 at each of three alignments. */
+function binary(text: string): string[] {
+  const bytes = [
+    Buffer.from(text),
+    ...(isAscii(text) ? [] : [Buffer.from(text, "utf16le"), ...(/^[\0-\xff]*$/.test(text) ? [Buffer.from(text, "latin1")] : [])]),
+  ];
+  return bytes.flatMap((each) => {
+    const whole = each.toString("base64");
+    const parts = [whole, ...[0, 1, 2].map((offset) => inner(each, offset))].filter((part) => part.length >= MIN_PART);
+    return [each.toString("hex"), ...parts.flatMap(asBase64)];
+  });
+}
+
+const asBase64 = (text: string): string[] => {
+  const url = text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return [text, url, uri(text), text.replaceAll("/", "\\/")];
+};
+
+/** The part of the base64 text that is the same wherever the bytes stand among others. */
+function inner(bytes: Buffer, offset: number): string {
+  const padded = Buffer.concat([Buffer.alloc(offset), bytes]);
+  const text = padded.toString("base64");
+  return text.slice(offset === 0 ? 0 : offset + 1, text.length - ([0, 3, 2][padded.length % 3] as number));
+}
+
+/** Each line of a key by itself: a page may show one. */
+const lines = (secret: string): string[] =>
+  secret.includes("\n")
+    ? secret.split(/\r?\n/).flatMap((line) => (line.trim().length >= MIN_LINE && !line.startsWith("-----") ? [line.trim()] : []))
+    : [];
