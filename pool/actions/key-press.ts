@@ -11,10 +11,7 @@ import { type Found, locate } from "./locate.ts";
 import { FrameGone, type PageLink } from "./page-link.ts";
 import { shown } from "./selector-syntax.ts";
 import { handled, markInput } from "./settle.ts";
-import { gone, sent, typeSecret, typeSecretHere } from "./type-secret.ts";
-
-/** Up to here each character is a key of its own, which one-time-code fields and shortcuts need. */
-const TYPED_BY_KEY = 100;
+import { gone, sent, TYPED_BY_KEY, typeSecret, typeSecretHere } from "./type-secret.ts";
 
 type Text = string | SecretValue;
 

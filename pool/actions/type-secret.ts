@@ -12,6 +12,9 @@ import { FrameGone, type FrameRef, type PageLink } from "./page-link.ts";
 import { shown } from "./selector-syntax.ts";
 import { markInput } from "./settle.ts";
 
+/** Up to here each character is a key of its own, which one-time-code fields and shortcuts need. */
+export const TYPED_BY_KEY = 100;
+
 /**
  * Replaces the content of the field that was found; false: it is not there any more, look again.
  * @throws GUARDRAIL_BLOCKED on an origin to which the credential is not bound
@@ -30,15 +33,18 @@ export async function typeSecret(attempt: Attempt, { link, frame, selector }: Fo
   }
 }
 
-/** Types where the focus is, key by key, as one-time codes need it; each key only where the credential may be typed. */
+/** Types where the focus is, key by key as one-time codes need it; of a bound credential each key only where it may be typed. */
 export async function typeSecretHere(attempt: Attempt, link: PageLink, secret: SecretValue): Promise<void> {
   const { signal } = attempt;
+  const text = secret.reveal();
+  const isLong = text.length > TYPED_BY_KEY;
   markInput(link, { typed: true });
-  for (const key of secret.reveal()) {
+  for (const part of secret.origins === null || isLong ? [text] : text) {
     for (const frame of await focused(link, secret, signal)) assertMayBeTyped(secret, await link.call(frame, "place", undefined, signal));
     signal.throwIfAborted();
     sent(attempt);
-    await untilAborted(link.page.keyboard.type(key).catch(gone), signal);
+    const typing = isLong ? link.session.send("Input.insertText", { text: part }) : link.page.keyboard.type(part);
+    await untilAborted(typing.catch(gone), signal);
   }
   for (const frame of await focused(link, secret, signal)) await link.call(frame, "markFocused", undefined, signal).catch(gone);
 }

@@ -10,6 +10,8 @@ export const REDACTED = "[redacted]";
 const SKELETON_CHARS = 8;
 /** From here on a form is found in any case; a shorter word may be an ordinary one. */
 const ANY_CASE_CHARS = 8;
+/** Texts up to here share one room to be worked on. */
+const ROOM_CHARS = 1 << 14;
 const CUT = "…";
 /** How far before a cut the beginning of a secret is looked for. */
 const CUT_CHARS = 256;
@@ -32,7 +34,7 @@ export class Redactor {
   readonly #secrets: SecretValue[] = [];
   readonly #known = new Set<string>();
   #compiled: Compiled | null = null;
-  #room = roomFor(1 << 12);
+  readonly #room = roomFor(ROOM_CHARS);
 
   constructor(secrets: readonly SecretValue[] = []) {
     for (const secret of secrets) this.learn(secret);
@@ -70,7 +72,7 @@ export class Redactor {
   /** A copy with every string, key and number of it redacted. Pieces of an array that are one secret together are seen as such. */
   deep(value: unknown): unknown {
     if (typeof value === "string") return this.text(value);
-    if (typeof value === "number") return this.text(String(value)) === String(value) ? value : this.text(String(value));
+    if (typeof value === "number") return this.spans(String(value)).length === 0 ? value : this.text(String(value));
     if (value instanceof SecretValue) return value.toString();
     if (Array.isArray(value)) {
       const isText = value.length > 1 && value.every((each) => typeof each === "string");
@@ -112,12 +114,12 @@ export class Redactor {
     const { exact, split, short, starts } = this.#patterns();
     const spans: Span[] = [];
     const { length } = text;
-    if (this.#room.text.length < length) this.#room = roomFor(length * 2);
-    const units = fold(text, this.#room.text);
+    const room = length <= ROOM_CHARS ? this.#room : roomFor(length);
+    const units = fold(text, room.text);
     exact(units, length, (start, end, pattern) => {
       if (!pattern.exact || text.startsWith(pattern.text, start)) spans.push({ start, end, id: pattern.id });
     });
-    const skeleton = skeletonOf(units, length, this.#room);
+    const skeleton = skeletonOf(units, length, room);
     split(skeleton.units, skeleton.length, (start, end, { id }) => {
       spans.push({ start: skeleton.at[start] as number, end: (skeleton.at[end - 1] as number) + 1, id });
     });

@@ -19,6 +19,7 @@ import { type ActionLog, openActionLog } from "../recording/action-log.ts";
 import { openRecorder, type Recorder } from "../recording/recorder.ts";
 import { credentialOf } from "../secrets/credentials.ts";
 import type { Redactor } from "../secrets/redactor.ts";
+import { MIN_CHARS } from "../secrets/variants.ts";
 import type { RunRow } from "../store/runs.ts";
 import { type Act, createAct } from "./act.ts";
 import type { Progress } from "./outcome.ts";
@@ -86,7 +87,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
       deps.onAction(record.action, record.success);
     },
     credential: (name) => credentialOf(stage.credentials, name),
-    learn: (text) => redactor.learn(new SecretValue("typed", text)),
+    learn: (text) => text.length >= MIN_CHARS && redactor.learn(new SecretValue("typed", text)), // a shorter one is found in innocent values
     redact: redactor.text,
     onVerdict: deps.onVerdict,
     pictures: row.request.recording.enabled && row.request.recording.screenshots,

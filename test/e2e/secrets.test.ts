@@ -4,8 +4,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FORMS } from "../secrets/forms.ts";
+import { postgresMissing, startPostgres } from "../support/postgres.ts";
 import { openTestSystem, type TestSystem } from "../support/system.ts";
 import { readZip } from "../support/zip.ts";
 import { mirror } from "./mirror-page.ts";
@@ -83,8 +85,10 @@ const fill = () => [
   type("#second", TYPED),
 ];
 
-async function run(body: object) {
-  const { writer } = system.as;
+/** Without the phrase that stands in the playbook itself, which is stored as it was posted. */
+const credentialsOnly = () => fill().slice(0, -1);
+
+async function run(body: object, { writer } = system.as) {
   const { run_id } = await writer.create(body);
   const processes = await writer.until(run_id, ({ event }) => event.type === "action").then(chromeProcesses);
   const { run, events } = await writer.finished(run_id);
@@ -213,4 +217,48 @@ describe("planted secrets", () => {
     expect(found("edge", Buffer.from(system.edge.output()))).toEqual([]);
     expect(system.node.output().length).toBeGreaterThan(1_000);
   });
+
+  it.skipIf(postgresMissing !== null)("stand in no row of a Postgres, while they are in use and afterwards", async () => {
+    await using postgres = await startPostgres();
+    const url = await postgres.createDatabase();
+    await using other = await openTestSystem({
+      env: { POOL_PRIVATE_NETWORKS: "127.0.0.1/32", DATABASE_URL: url, SECRETS_KEY: "canary-key-0123456789abcdef0123456789" },
+    });
+    const { writer } = other.as;
+    const waiting = await writer.create(
+      bodyOf("waits", [...credentialsOnly(), { action: "wait_for", selector: "#never", timeout_ms: 60_000 }]),
+    );
+    await writer.until(waiting.run_id, ({ event }) => event.type === "action" && event.seq === 6);
+    expect(await foundInTables(url)).toEqual([]);
+    await writer.stop(waiting.run_id);
+    const { run: done, hits } = await run(
+      bodyOf("mirror", [...credentialsOnly(), { action: "click", selector: "#echo" }, { action: "extract", selector: "main" }]),
+      other.as,
+    );
+    expect([done.status, hits]).toEqual(["completed", []]);
+    expect(await foundInTables(url)).toEqual([]);
+    expect(found("node", Buffer.from(other.node.output()))).toEqual([]);
+  });
 });
+
+/** Every row of every table, as text; bytes are hex there. */
+async function foundInTables(url: string): Promise<string[]> {
+  const client = new Client(url);
+  await client.connect();
+  try {
+    const tables = await client.query<{ name: string }>(
+      "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+    );
+    const hits: string[] = [];
+    let rows = 0;
+    for (const { name } of tables.rows) {
+      const texts = await client.query<{ text: string }>(`SELECT t::text AS text FROM ${name} t`);
+      rows += texts.rows.length;
+      hits.push(...found(name, Buffer.from(texts.rows.map(({ text }) => text).join("\n"))));
+    }
+    expect(rows).toBeGreaterThan(10);
+    return hits;
+  } finally {
+    await client.end();
+  }
+}

@@ -67,7 +67,8 @@ describe("Redactor", () => {
     expect(text("42")).toBe("[secret:s0]");
     expect(text("order 42 of 420")).toBe("order 42 of 420");
     expect(text("https://a.example/?pin=42&n=421")).toBe("https://a.example/?pin=[secret:s0]&n=421");
-    expect(deep({ pin: 42, n: 421, text: '{"pin":"42"}' })).toEqual({ pin: "[secret:s0]", n: 421, text: '{"pin":"[secret:s0]"}' });
+    expect(deep({ pin: "42", n: 42, text: '{"pin":"42"}' })).toEqual({ pin: "[secret:s0]", n: 42, text: '{"pin":"[secret:s0]"}' });
+    expect(redactorOf("80417733").deep({ pin: 80417733, n: 8041 })).toEqual({ pin: "[secret:s0]", n: 8041 });
   });
 
   it("leaves other text as it is", () => {
