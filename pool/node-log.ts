@@ -18,7 +18,10 @@ function ownSecrets({ token, secretsKey, databaseUrl, chromeEndpoints }: PoolCon
     const { password } = url !== null && URL.canParse(url) ? new URL(url) : { password: "" };
     return password === "" ? [] : [password, decoded(password)];
   });
-  return [token, secretsKey, process.env.LLM_API_KEY, ...passwords].flatMap((value) => (value ? [new SecretValue("node", value)] : []));
+  const { LLM_API_KEY, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env;
+  return [token, secretsKey, LLM_API_KEY, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, ...passwords].flatMap((value) =>
+    value ? [new SecretValue("node", value)] : [],
+  );
 }
 
 function decoded(text: string): string {
