@@ -47,6 +47,15 @@ const latin1 = (text: string): string =>
   );
 const latin1Form = (text: string): string => latin1(text).replaceAll("%20", "+");
 
+/** In selectors and style sheets: what is no letter, digit, hyphen or underscore has a backslash, or stands there by its number. */
+const css =
+  (byNumber: RegExp, stays = /[\w-]|[^\p{ASCII}]/u) =>
+  (text: string): string =>
+    points(text, (point) => {
+      const char = String.fromCodePoint(point);
+      return byNumber.test(char) ? `\\${point.toString(16)} ` : stays.test(char) ? char : `\\${char}`;
+    });
+
 const HTML: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 const html =
   (these: RegExp, own: Record<string, string> = {}) =>
@@ -78,6 +87,11 @@ const ESCAPES: ((text: string) => string)[] = [
   (text) => points(text, (point) => `&#x${point.toString(16)};`),
   (text) => chars(text, (code) => `,${code}`).slice(1), // an array of character codes
   (text) => [...Buffer.from(text)].join(","),
+  css(/[\s()[\]]|\p{Cc}/u), // as our own selectors have a name
+  (text) => css(/[\s()[\]]|\p{Cc}/u)(text).replace(/^-?\d/, (start) => start.replace(/\d/, (digit) => `\\3${digit} `)),
+  css(/\p{Cc}/u), // as CSS.escape has it
+  css(/\p{Cc}/u, /[^"'\\]/), // inside quotes
+  (text) => css(/\p{Cc}/u, /[\p{L}\p{N}_ -]/u)(text.replace(/\s+/g, " ")), // bare words of role and aria
   (text) => Buffer.from(text).toString("latin1"), // UTF-8 that was read as latin-1
 ];
 /** A form inside a form: a URL in a URL, JSON in JSON, HTML in JSON. */

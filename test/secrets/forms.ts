@@ -1,4 +1,6 @@
 /** How pages and protocols write a secret down: of its own making, so that the product's list is not tested with itself. */
+import { escapeIdentifier, escapeString, escapeWords } from "../../pool/playbook/selector-escape.ts";
+
 const entity = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 export const FORMS: Record<string, (secret: string) => string> = {
@@ -26,5 +28,8 @@ export const FORMS: Record<string, (secret: string) => string> = {
   NFD: (secret) => secret.normalize("NFD"),
   NFC: (secret) => secret.normalize("NFC"),
   "a JavaScript string": (secret) => secret.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),
+  "a name in a selector": escapeIdentifier,
+  "a string in a selector": escapeString,
+  "bare words in a selector": escapeWords,
   "character codes": (secret) => JSON.stringify(secret.split("").map((unit) => unit.charCodeAt(0))).slice(1, -1),
 };
