@@ -197,7 +197,7 @@ describe.each(runtimes)("the edge on $runtime", ({ start }) => {
   });
 
   it("cancels the live source at once when the client leaves", async () => {
-    const run = store.addRun({ owner, liveTrace: new Uint8Array(50_000_000) });
+    const run = store.addRun({ owner, liveTrace: new Uint8Array(150_000_000) });
     const leave = new AbortController();
     const before = owner.sentBytes;
     const closed = nextClosed(owner, "live.trace");
@@ -205,7 +205,7 @@ describe.each(runtimes)("the edge on $runtime", ({ start }) => {
     await response.body?.getReader().read();
     leave.abort();
     expect(await closed).toEqual({ complete: false });
-    expect(owner.sentBytes - before).toBeLessThan(30_000_000);
+    expect(owner.sentBytes - before).toBeLessThan(75_000_000);
   });
 
   it("cancels the live source when the client leaves before its first byte", async () => {
@@ -222,14 +222,14 @@ describe.each(runtimes)("the edge on $runtime", ({ start }) => {
   });
 
   it("reads no further ahead of a client that does not read than buffers are large", async () => {
-    const run = store.addRun({ owner, liveTrace: new Uint8Array(100_000_000) });
+    const run = store.addRun({ owner, liveTrace: new Uint8Array(200_000_000) });
     const before = owner.sentBytes;
     const url = new URL(edge.url);
     const socket = connect(Number(url.port), url.hostname);
     socket.write(`GET /runs/${run.run_id}/recording/trace HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer ${KEYS.tester}\r\n\r\n`);
     await once(socket, "readable"); // its head has come; from here on nothing is read
     const settled = await whenSettled(() => owner.sentBytes);
-    expect(settled - before).toBeLessThan(40_000_000); // socket buffers of the kernel, three times
+    expect(settled - before).toBeLessThan(100_000_000); // socket buffers of the kernel, three times
     socket.destroy();
   });
 
@@ -390,7 +390,7 @@ describe.each(runtimes)("the edge on $runtime", ({ start }) => {
       expect(listed.runs.some((each) => each.run_id === run_id)).toBe(true);
       expect((await edge.get(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(409);
       expect(await (await edge.get(`/runs/${run_id}/stop`, { method: "POST" })).json()).toEqual({ run_id, status: "terminated" });
-      expect((await edge.get(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(200);
+      expect((await edge.get(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(204);
       expect((await edge.get(`/runs/${run_id}`)).status).toBe(404);
     });
   });

@@ -93,9 +93,11 @@ export class Members implements AsyncDisposable {
 
   /** The node with this id; by the URL in hand when it is not known yet. null: neither is of use. */
   find(nodeId: string, url: string | null): KnownNode | null {
-    for (const node of this.#nodes.values()) if (node.info?.node_id === nodeId) return node;
     const parsed = url === null ? null : parseNodeUrl(url);
-    return parsed === null ? null : this.#add(parsed, false);
+    const known = [...this.#nodes.values()].filter(({ info }) => info?.node_id === nodeId);
+    const best = known.find((node) => node.client.url === parsed) ?? known.find((node) => node.answers);
+    if (best) return best;
+    return (parsed === null ? null : this.#add(parsed, false)) ?? known[0] ?? null; // it may have moved, as it does with its address
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

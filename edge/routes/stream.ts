@@ -75,17 +75,16 @@ async function beginBehind(events: EventsDeps, request: EventsRequest, location:
 }
 
 async function isAtEnd(events: EventsDeps, request: EventsRequest): Promise<boolean> {
+  let stored: WireAnswer | null = null;
   try {
-    const stored = await openStoredEvents(events, request);
+    stored = await openStoredEvents(events, request);
     if (stored === null) return true;
-    for await (const { data } of parseFrames(chunksOf(withIdleLimit(stored.read, events.idleMs)))) {
-      if (data === null) continue;
-      stored.cancel();
-      return false;
-    }
+    for await (const { data } of parseFrames(chunksOf(withIdleLimit(stored.read, events.idleMs)))) if (data !== null) return false;
     return true;
   } catch {
     request.signal.throwIfAborted();
     return false; // the relay asks again, and knows what to do when nobody answers
+  } finally {
+    stored?.cancel();
   }
 }

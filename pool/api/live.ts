@@ -6,6 +6,7 @@ import { AppError } from "../../shared/errors.ts";
 import { type Manifest, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
 import { parseLastEventId } from "../../shared/sse.ts";
 import type { LiveRun } from "../session/live-runs.ts";
+import { FileBody } from "../volume/file-body.ts";
 import { openWithin } from "../volume/safe-path.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { ARTIFACT_HEADERS, contentType, disposition } from "./artifact-response.ts";
@@ -27,7 +28,7 @@ export function liveRoutes({ live }: Pick<ApiDeps, "live">): Hono {
     if (!opened) throw new AppError("NOT_FOUND", "The run has no such artifact so far");
     const isHead = c.req.method === "HEAD";
     if (isHead) await opened.close();
-    const body = isHead ? null : toBody(opened.createReadStream()); // the stream closes the file with itself
+    const body = isHead ? null : toBody(new FileBody(opened, 0, Number.POSITIVE_INFINITY)); // which closes the file
     return new Response(body, {
       headers: { "Content-Type": contentType(path), "Content-Disposition": disposition(path), ...ARTIFACT_HEADERS },
     });

@@ -6,6 +6,7 @@ import { IDEMPOTENCY_HEADER, LocationQuerySchema } from "../../shared/node.ts";
 import { CreateRunSchema, ListRunsSchema, runCreated, type Stopped } from "../../shared/run.ts";
 import { isTerminal, type RunStatus } from "../../shared/run-status.ts";
 import { admit, dryRun } from "../session/admission.ts";
+import { recallIfKnown } from "../store/idempotency.ts";
 import { awaitLocation, readLocation } from "../store/location.ts";
 import { listRuns } from "../store/run-list.ts";
 import { assertDeletable, deleteRun, readStatus } from "../store/runs.ts";
@@ -33,11 +34,19 @@ export function runRoutes(deps: ApiDeps): Hono {
       if (key !== undefined && (key.length === 0 || key.length > MAX_KEY_CHARS)) {
         throw validationFailed("The request", [{ path: IDEMPOTENCY_HEADER, message: `Expected 1 to ${MAX_KEY_CHARS} characters` }]);
       }
-      const run = admit(deps.admission, body, callerOf(c));
-      if (deps.draining())
-        throw new AppError("POOL_SATURATED", "This node drains and takes no runs", { retryAfterS: 5, details: { reason: "draining" } });
-      const created = await deps.createRun(run, key === undefined ? null : { key, digest: seal.digest(body) });
-      return c.json(runCreated(created.run_id, created.status), 202);
+      const idempotency = key === undefined ? null : { key, digest: seal.digest(body) };
+      try {
+        const run = admit(deps.admission, body, callerOf(c));
+        if (deps.draining())
+          throw new AppError("POOL_SATURATED", "This node drains and takes no runs", { retryAfterS: 5, details: { reason: "draining" } });
+        const created = await deps.createRun(run, idempotency);
+        return c.json(runCreated(created.run_id, created.status), 202);
+      } catch (error) {
+        // What was accepted once stays accepted, though its playbook has changed since, or this node drains.
+        const known = idempotency && (await recallIfKnown(store, callerOf(c), idempotency).catch(() => null));
+        if (known) return c.json(runCreated(known.run_id, known.status), 202);
+        throw error;
+      }
     })
     .get("/", async (c) => c.json(await listRuns(store, queryOf(c, ListRunsSchema), callerOf(c))))
     .delete("/:run_id", async (c) => {

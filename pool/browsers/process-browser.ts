@@ -1,5 +1,7 @@
 /** A Chrome process with its egress listener: opened together, ended together. */
 import { join } from "node:path";
+import { withDeadline } from "../../shared/deadline.ts";
+import { AppError } from "../../shared/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
 import { type ChromeProcess, launchChrome } from "./chrome-process.ts";
@@ -78,6 +80,9 @@ class ProcessBrowser<E extends Egress> implements HeldBrowser<E> {
 
 export type { ProcessBrowser };
 
+/** Chrome has just answered; from one that hangs now nothing more will come. */
+const PULSE_LIMIT_MS = 10_000;
+
 /** @throws SETUP_FAILED, or the signal's reason; nothing is left then, the entry is off the roster. */
 export async function openProcessBrowser<E extends Egress>(
   options: ProcessBrowserOptions<E>,
@@ -93,7 +98,10 @@ export async function openProcessBrowser<E extends Egress>(
     const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
     const chrome = await launchChrome({ executable, isolation, folderPath, proxyUrl: egress.proxyUrl, viewport }, signal);
     opened.unshift(chrome);
-    const pulse = await openPulse(chrome.browser, chrome.page);
+    const pulse = await withDeadline(PULSE_LIMIT_MS, () => openPulse(chrome.browser, chrome.page), {
+      signal,
+      reason: () => new AppError("SETUP_FAILED", "Chrome started and then did not answer"),
+    });
     entry.pid = chrome.pid;
     entry.version = chrome.version;
     return new ProcessBrowser(chrome, { entry, egress, pulse, viewport, roster, log });

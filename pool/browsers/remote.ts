@@ -197,7 +197,10 @@ class RemoteBrowser<E extends Egress> implements HeldBrowser<E> {
       const close = () => Promise.all([this.pulse.browser.detach(), this.#endpoint.closeContext(this.#context)]);
       await withDeadline(CLOSE_LIMIT_MS, close).catch(async (error: unknown) => {
         log.warn("could not close the context of a remote Chrome", { error });
-        await this.#endpoint.giveUp("a context could not be closed");
+        // Other runs are on that connection: only a Chrome that answers nothing at all is given up.
+        await withDeadline(CLOSE_LIMIT_MS, () => this.browser.version()).catch(() =>
+          this.#endpoint.giveUp("a context could not be closed"),
+        );
       });
     }
     await closeAll([this.egress], log);

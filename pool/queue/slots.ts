@@ -19,8 +19,8 @@ export interface Slots extends Disposable {
   next(signal: AbortSignal): Promise<SlotLease>;
 }
 
-/** A slot that nobody said who holds it: filling one takes a transaction. */
-const FILLING_LIMIT_MS = 60_000;
+/** A slot that nobody said who holds it: filling one takes a transaction, of statements that each have a limit of their own. */
+const FILLING_LIMIT_MS = 180_000;
 
 export function createSlots(options: { total: number; log: Log }): Slots {
   const leases = new Set<Lease>();

@@ -151,11 +151,12 @@ export class Worker implements AsyncDisposable {
     const { fence } = claim;
     const expired = new AbortController();
     try {
-      using _slot = lease;
+      // Filling it took so long that it was taken back: the run waits for another, since it is claimed.
+      using slot = lease.released ? await this.#options.slots.next(this.#closing.signal) : lease;
       const gone = new Promise<never>((_, reject) => {
         const overdue = () => new AppError("INTERNAL", "The run did not leave its slot in time");
         expired.signal.addEventListener("abort", () => reject(expired.signal.reason), { once: true });
-        lease.hold({ run_id: fence.run_id, onExpired: () => expired.abort(overdue()) }, slotLimitMs(claim.run));
+        slot.hold({ run_id: fence.run_id, onExpired: () => expired.abort(overdue()) }, slotLimitMs(claim.run));
       });
       gone.catch(() => {}); // nobody waits for it when the run ends first
       writer.adopt({ fence, status: claim.run.status, last_event_id: claim.run.last_event_id });

@@ -41,6 +41,15 @@ export async function recall(sql: Sql, apiKeyName: string | null, { key, digest 
   return { run_id: row.run_id, status: row.status };
 }
 
+/** As `recall`, for a request that cannot be taken in any more: null when the key is new, or has expired. @throws CONFLICT */
+export async function recallIfKnown(sql: Sql, apiKeyName: string | null, idempotency: Idempotency): Promise<Remembered | null> {
+  const known = await sql.query("SELECT 1 FROM understudy.idempotency WHERE api_key_name = $1 AND key = $2 AND expires_at > now()", [
+    apiKeyName ?? "",
+    idempotency.key,
+  ]);
+  return known.length === 0 ? null : recall(sql, apiKeyName, idempotency);
+}
+
 export async function forgetExpiredKeys(sql: Sql): Promise<void> {
   await sql.query("DELETE FROM understudy.idempotency WHERE expires_at <= now()", []);
 }

@@ -1,11 +1,13 @@
 /** The pool's members: each node tells every 2 s that it lives, and learns whether it is still itself. */
-import { pause } from "../../shared/deadline.ts";
+import { pause, withDeadline } from "../../shared/deadline.ts";
 import type { Member, NodeInfo } from "../../shared/node.ts";
 import type { Log } from "../telemetry/log.ts";
 import { toJson } from "./json.ts";
 import type { Sql, Store } from "./sql.ts";
 
 export const BEAT_MS = 2_000;
+/** How long a beat may take over its interval: several must fit into the time after which a node is lost. */
+const BEAT_SLACK_MS = 1_000;
 /** A member that was not heard of for so long is shown as `lost`. */
 export const LOST_AFTER_MS = 15_000;
 /** Dead members stay in the list for a while. */
@@ -55,7 +57,10 @@ export async function joinNodes({ store, info, onFenced, log, beatMs = BEAT_MS }
   const beating = (async () => {
     while (!closing.signal.aborted && !fenced) {
       await pause(beatMs, closing.signal).catch(() => {}); // closing: the loop ends
-      await beat().catch((error: unknown) => log.warn("Cannot tell the pool that this node lives", { error }));
+      // One that hangs on a connection that was cut without a word must not cost the node its life: the next goes over another.
+      await withDeadline(beatMs + BEAT_SLACK_MS, beat).catch((error: unknown) =>
+        log.warn("Cannot tell the pool that this node lives", { error }),
+      );
     }
   })();
 

@@ -73,7 +73,7 @@ async function transaction<T>(pool: Pool, work: (tx: Sql) => Promise<T>): Promis
   });
   let broken: Error | undefined;
   try {
-    await run(client, "BEGIN", undefined);
+    await run(client, "BEGIN", []);
     const result = await work({ query: (text, values) => run(client, text, values) });
     const end = await client.query({ text: "COMMIT", query_timeout: STATEMENT_LIMIT_MS } as { text: string }).catch((error: unknown) => {
       throw toOutage(error);
@@ -83,7 +83,7 @@ async function transaction<T>(pool: Pool, work: (tx: Sql) => Promise<T>): Promis
     return result;
   } catch (error) {
     if (error instanceof StoreOutage) broken = error;
-    else await client.query("ROLLBACK").catch((cause: Error) => (broken = cause)); // closing the connection rolls back too
+    else await run(client, "ROLLBACK", []).catch((cause: Error) => (broken = cause)); // closing the connection rolls back too
     throw error;
   } finally {
     client.release(broken);

@@ -4,17 +4,17 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ByteRange, MANIFEST_FILE } from "../../shared/bucket-runs.ts";
 import { AppError } from "../../shared/errors.ts";
 import { isRunId } from "../../shared/ids.ts";
 import { type Artifact, type Manifest, ManifestSchema, type RecordingState, type StoredManifest } from "../../shared/recording.ts";
 import { mapAtOnce } from "./at-once.ts";
+import { FileBody } from "./file-body.ts";
 import { artifactPath, openWithin } from "./safe-path.ts";
 import type { ArtifactBody, ArtifactStat, StagedFile, Volume } from "./volume.ts";
 
-const CHUNK_BYTES = 256 * 1024;
 /** Several nodes can share the directory: what is younger may be another's work under way. */
 const STALE_MS = 60 * 60 * 1000;
 /** Files that are hashed and synced side by side: file systems sync many at the price of one. */
@@ -203,54 +203,4 @@ async function writeSynced(path: string, text: string): Promise<void> {
 async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   await folder.sync();
-}
-
-/**
- * The bytes of an open file, read as they are pulled. Closes the file at the end, on an error, and when its reader leaves:
- * also one that never pulled, which a generator would not notice.
- */
-class FileBody implements AsyncIterableIterator<Uint8Array> {
-  readonly #file: FileHandle;
-  readonly #end: number;
-  readonly #keepOpen: boolean;
-  #position: number;
-  #done = false;
-
-  constructor(file: FileHandle, start: number, end: number, options: { keepOpen?: boolean } = {}) {
-    this.#file = file;
-    this.#position = start;
-    this.#end = end;
-    this.#keepOpen = options.keepOpen ?? false;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    if (this.#done) return { done: true, value: undefined };
-    try {
-      const length = Math.min(CHUNK_BYTES, this.#end - this.#position + 1);
-      if (length <= 0) return await this.return();
-      const buffer = Buffer.allocUnsafeSlow(length);
-      const { bytesRead } = await this.#file.read(buffer, 0, length, this.#position);
-      if (bytesRead === 0) {
-        if (this.#end === Number.POSITIVE_INFINITY) return await this.return();
-        throw new Error(`The artifact ended at byte ${this.#position}, not at ${this.#end + 1}`);
-      }
-      this.#position += bytesRead;
-      return { done: false, value: buffer.subarray(0, bytesRead) };
-    } catch (error) {
-      await this.return();
-      throw error;
-    }
-  }
-
-  async return(): Promise<IteratorResult<Uint8Array, undefined>> {
-    if (!this.#done) {
-      this.#done = true;
-      if (!this.#keepOpen) await this.#file.close();
-    }
-    return { done: true, value: undefined };
-  }
 }

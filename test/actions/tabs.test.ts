@@ -126,7 +126,7 @@ describe("tabs", () => {
     const start = performance.now();
     bench.stop.abort(reason);
     for (const outcome of await Promise.all(waits)) if (outcome !== undefined) expect(outcome).toBe(reason);
-    expect(performance.now() - start).toBeLessThan(200);
+    expect(performance.now() - start).toBeLessThan(10_000); // each would wait for 20 s
     await expect(bench.act("click", { selector: "#p" })).rejects.toBe(reason);
   });
 });

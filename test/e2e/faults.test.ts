@@ -24,7 +24,7 @@ const chromes = () => processesWith(system.chromeFolder);
 type Browsers = { browsers: { browser_id: string; run_id: string | null; pid: number | null; state: string }[] };
 
 /** Looks again until it holds. */
-async function eventually<T>(look: () => Promise<T>, holds: (value: T) => boolean, limitMs = 10_000): Promise<T> {
+async function eventually<T>(look: () => Promise<T>, holds: (value: T) => boolean, limitMs = 30_000): Promise<T> {
   const until = performance.now() + limitMs;
   for (;;) {
     const value = await look();

@@ -1,5 +1,5 @@
 /** A run, end to end, as a client sees it: posted to the edge, run in real Chrome on a node, followed, downloaded. */
-import { readFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { RunSchema } from "../../shared/run.ts";
@@ -303,6 +303,27 @@ describe("a run", () => {
     const anew = await writer.create(login(), headers);
     expect(anew.run_id).not.toBe(run_id); // a deleted run is not answered with
     await writer.finished(anew.run_id);
+  });
+
+  it("stays accepted for its idempotency key when its playbook is gone and the node takes no more", async () => {
+    const { writer, admin } = system.as;
+    const file = join(system.dataDir, "playbooks", "short-lived.yaml");
+    await writeFile(
+      file,
+      `id: short-lived\nguardrails: {allow_private_networks: true}\nsteps:\n  - {action: goto, params: {url: "${system.dashboard.url}/login"}}\n`,
+    );
+    const headers = { "Idempotency-Key": "once-accepted" };
+    const first = await writer.create({ playbook: "short-lived" }, headers);
+    await writer.finished(first.run_id);
+    await rm(file);
+    const [node] = (await admin.json<{ nodes: { node_id: string }[] }>("/pool/nodes")).nodes;
+    await admin.json(`/pool/nodes/${node?.node_id}/drain`, { method: "POST" });
+    expect((await writer.create({ playbook: "short-lived" }, headers)).run_id).toBe(first.run_id);
+    expect(
+      (await writer.call("/runs", { method: "POST", body: '{"playbook":"short-lived"}', headers: { "Idempotency-Key": "another" } }))
+        .status,
+    ).not.toBe(202);
+    await admin.json(`/pool/nodes/${node?.node_id}/resume`, { method: "POST" });
   });
 
   it("is deleted with all its artifacts, once it is over", async () => {

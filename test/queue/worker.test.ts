@@ -69,7 +69,7 @@ eachStore("the worker", (opened) => {
     await eventually(() => statuses(opened())).toEqual({ completed: 200 });
     expect(started.toSorted()).toEqual(created.map(({ run_id }) => run_id).toSorted());
     expect(most).toBe(2);
-    expect(gapsMs.toSorted((a, b) => a - b)[gapsMs.length >> 1]).toBeLessThan(200); // a few milliseconds when the machine is quiet; the look at the queue comes every minute here
+    expect(gapsMs.toSorted((a, b) => a - b)[gapsMs.length >> 1]).toBeLessThan(5_000); // a few milliseconds when the machine is quiet; the look at the queue comes every minute here
     for (const { run_id } of created.slice(0, 20)) {
       const events = await readEvents(opened().store, run_id, 0, 100);
       expect(events.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6]);

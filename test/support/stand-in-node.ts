@@ -202,7 +202,7 @@ export class StandInNode
       if (mine.state !== "stored") return error(response, 409, "CONFLICT");
       this.store.runs.delete(mine.run_id);
       this.store.emit("change");
-      return json(response, { run_id: mine.run_id });
+      return void response.writeHead(204).end();
     }
     const live = route.startsWith("live.");
     if (live && (mine.state !== "live" || mine.owner !== this)) return error(response, 404, "NOT_FOUND");

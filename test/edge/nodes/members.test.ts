@@ -91,6 +91,20 @@ describe("the members", () => {
     ]);
   });
 
+  it("know a node that has moved to another address by that, and leave the old one", async () => {
+    const store = new StandInStore();
+    await using old = await StandInNode.start({ store, info: { node_id: "moved" } });
+    await using members = membersOf([old.url], { refreshMs: 60_000 });
+    await members.ready();
+    await using moved = await StandInNode.start({ store, info: { node_id: "moved" } });
+    expect(members.find("moved", moved.url)?.client.url).toBe(old.url); // as it still answers there
+    await old.refuse();
+    const gone = members.everyone().find(({ client }) => client.url === old.url);
+    if (gone) gone.answers = false;
+    expect(members.find("moved", moved.url)?.client.url).toBe(moved.url);
+    expect(members.find("moved", null)?.client.url).toBe(old.url);
+  });
+
   it("count a node that answers with something else as one that does not answer", async () => {
     await using node = await StandInNode.start();
     node.faults.set("node", status(200, '{"node_id":1}'));

@@ -31,7 +31,7 @@ const step = (index: number): RunEvent => ({
   error: null,
 });
 const complete: RunEvent = { type: "complete", at, status: "completed" };
-const quick: EdgeLimits = { idleMs: 100, backoffMs: { least: 1, most: 5 }, giveUpMs: 400, queuedWaitS: 0.2, refreshMs: 60_000 };
+const quick: EdgeLimits = { idleMs: 100, backoffMs: { least: 1, most: 5 }, giveUpMs: 2_000, queuedWaitS: 0.2, refreshMs: 60_000 };
 
 async function pool(limits: EdgeLimits = quick) {
   const stack = new AsyncDisposableStack();
@@ -47,6 +47,7 @@ async function pool(limits: EdgeLimits = quick) {
 async function follow(response: Response): Promise<{ ids: number[]; broken: boolean; comments: number }> {
   const ids: number[] = [];
   let comments = 0;
+  if (response.status === 204) return { ids, broken: false, comments };
   try {
     for await (const { id, data } of parseFrames(response.body as unknown as AsyncIterable<Uint8Array>)) {
       if (data === null) comments++;
@@ -84,8 +85,7 @@ describe("the relay of events", () => {
         const response = await edge.get(`/runs/${run.run_id}/stream`, { headers: { "last-event-id": String(last) } });
         const expected = Array.from({ length: 8 - last }, (_, i) => last + 1 + i);
         const { ids, broken } = await follow(response);
-        expect(ids).toEqual(broken ? expected.slice(0, ids.length) : expected);
-        expect(broken && live.length + stored.length + elsewhere.length === 0).toBe(false);
+        expect({ ids, broken }).toEqual({ ids: expected, broken: false }); // every list of faults comes to its end before the relay gives up
       }),
       { numRuns: 60 },
     );
