@@ -18,6 +18,7 @@ import { parsePrivateNetworks } from "./guardrails/private-networks.ts";
 import { type NodeLog, openNodeLog } from "./node-log.ts";
 import { openLibrary } from "./playbook/load.ts";
 import { openQueue } from "./queue/boss.ts";
+import { slotsOfKeys } from "./queue/key-limits.ts";
 import { watchPeers } from "./queue/lost.ts";
 import { watchQueueClock } from "./queue/queue-clock.ts";
 import { watchQueued } from "./queue/queued.ts";
@@ -77,7 +78,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     }),
   );
 
-  const queue = opened.use(await openQueue({ store, log: nodeLog }));
+  const queue = opened.use(await openQueue({ store, log: nodeLog, groupLimits: slotsOfKeys(config.keyLimits) }));
   const writer = new EventWriter({ store, settle: async (tx, fence) => void (await queue.settle(tx, fence)), log: nodeLog });
   const outbox = opened.use(
     await Outbox.open(join(config.dataDir, "outbox"), deliverFromOutbox({ store, volume, writer, log: nodeLog }), nodeLog),
@@ -111,7 +112,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     onVerdict: (verdict) => metrics.verdict(verdict),
     onAction: (action, success) => metrics.actionDone(action, success),
     onEnd: (status, row) => {
-      metrics.runEnded(status);
+      metrics.runEnded(status, row.outcome?.error?.code);
       if (row.started_at) metrics.runStarted((row.started_at.getTime() - row.created_at.getTime()) / 1000);
     },
   };
@@ -120,6 +121,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       store,
       queue,
       queueMax: config.queueMax,
+      keyLimits: config.keyLimits,
       clockLimits: config.clocks,
       owner,
       slots,
@@ -134,8 +136,8 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     }),
   );
   opened.use(await watchStops({ store, owner, onStop: (runId) => live.get(runId)?.stop(stopRequested()), log: nodeLog }));
-  opened.use(watchQueueClock({ store, queue, log: nodeLog }));
-  opened.use(watchPeers({ store, queue, owner, log: nodeLog }));
+  opened.use(watchQueueClock({ store, queue, onEnded: () => metrics.runEnded("timeout", "TIMEOUT"), log: nodeLog }));
+  opened.use(watchPeers({ store, queue, owner, onLost: () => metrics.runEnded("failed", "NODE_LOST"), log: nodeLog }));
   opened.use(startUpkeep({ store, log: nodeLog }));
   opened.use(startRetention({ store, volume, retentionDays: config.retentionDays, log: nodeLog }));
   const changes = opened.use(await watchRuns(store));
@@ -166,7 +168,11 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     store,
     changes,
     createRun: (run, idempotency) => worker.create(run, idempotency),
-    requestStop: async (runId, apiKeyName) => (await stopRun({ store, queue }, runId, apiKeyName)).status,
+    requestStop: async (runId, apiKeyName) => {
+      const { status, endedNow } = await stopRun({ store, queue }, runId, apiKeyName);
+      if (endedNow) metrics.runEnded("terminated", "RUN_TERMINATED");
+      return status;
+    },
     volume,
     seal,
     browsers,

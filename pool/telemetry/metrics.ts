@@ -1,5 +1,6 @@
 /** What a node counts, for Prometheus. A registry of its own, so that two nodes in one process do not add up. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ErrorCode } from "../../shared/errors.ts";
 import type { VerdictKindSchema } from "../../shared/guardrails.ts";
 import type { TerminalStatus } from "../../shared/run-status.ts";
 
@@ -7,8 +8,8 @@ import type { TerminalStatus } from "../../shared/run-status.ts";
 export type Levels = { slots: { total: number; busy: number }; queued: number | null; browsers: { warm: number; busy: number } };
 
 export type Metrics = {
-  /** A run has reached its terminal status. */
-  runEnded(status: TerminalStatus): void;
+  /** A run has reached its terminal status; with the code of its error, if it has one. */
+  runEnded(status: TerminalStatus, code?: ErrorCode | null): void;
   /** From the run's acceptance to `running`. */
   runStarted(seconds: number): void;
   actionDone(action: string, success: boolean): void;
@@ -28,8 +29,16 @@ export function createMetrics(nodeId: string, levels: () => Promise<Levels>): Me
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
-  const runs = new Counter({ name: "understudy_runs_total", help: "Runs ended, by status", labelNames: ["status"], registers });
-  for (const status of ["completed", "failed", "timeout", "terminated"] satisfies TerminalStatus[]) runs.inc({ status }, 0);
+  const runs = new Counter({
+    name: "understudy_runs_total",
+    help: "Runs ended, by status and the code of their error",
+    labelNames: ["status", "code"],
+    registers,
+  });
+  runs.inc({ status: "completed", code: "" }, 0); // what has never happened shall be a zero, not a gap
+  runs.inc({ status: "failed", code: "STEP_FAILED" }, 0);
+  runs.inc({ status: "timeout", code: "TIMEOUT" }, 0);
+  runs.inc({ status: "terminated", code: "RUN_TERMINATED" }, 0);
   const start = new Histogram({
     name: "understudy_run_start_seconds",
     help: "From a run's acceptance to its status running",
@@ -54,7 +63,7 @@ export function createMetrics(nodeId: string, levels: () => Promise<Levels>): Me
   const browsers = new Gauge({ name: "understudy_browsers", help: "Chrome processes, by state", labelNames: ["state"], registers });
 
   return {
-    runEnded: (status) => runs.inc({ status }),
+    runEnded: (status, code) => runs.inc({ status, code: code ?? "" }),
     runStarted: (seconds) => start.observe(seconds),
     actionDone: (action, success) => actions.inc({ action, outcome: success ? "success" : "failure" }),
     verdict: ({ rule, kind }) => verdicts.inc({ rule, kind }),

@@ -22,9 +22,9 @@ describe("a node's metrics", () => {
     const metrics = open();
     metrics.runEnded("completed");
     metrics.runEnded("completed");
-    metrics.runEnded("failed");
+    metrics.runEnded("failed", "STEP_FAILED");
     expect(await sample(metrics, "understudy_runs_total", { status: "completed" })).toBe("2");
-    expect(await sample(metrics, "understudy_runs_total", { status: "failed" })).toBe("1");
+    expect(await sample(metrics, "understudy_runs_total", { status: "failed", code: "STEP_FAILED" })).toBe("1");
     expect(await sample(metrics, "understudy_runs_total", { status: "timeout" })).toBe("0");
   });
 
