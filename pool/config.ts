@@ -42,6 +42,7 @@ const EnvironmentSchema = z
         return z.NEVER;
       }),
     POOL_DRAIN_GRACE_S: integer(0, 86_400, 60),
+    POOL_DISK_MIN_FREE_MB: integer(0, 1_000_000_000, 512),
     POOL_PRIVATE_NETWORKS: list,
     DATA_DIR: z.string().min(1).default("./data"),
     RETENTION_DAYS: integer(1, 36_500, 30),
@@ -92,6 +93,7 @@ export type PoolConfig = {
   queueMax: number;
   keyLimits: LimitsOfKeys;
   drainGraceMs: number;
+  diskMinFreeBytes: number;
   privateNetworks: string[];
   dataDir: string;
   volume: VolumeConfig;
@@ -123,6 +125,7 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     warm: env.POOL_WARM,
     queueMax: env.POOL_QUEUE_MAX,
     keyLimits: env.POOL_KEY_LIMITS,
+    diskMinFreeBytes: env.POOL_DISK_MIN_FREE_MB * 1_000_000,
     drainGraceMs: env.POOL_DRAIN_GRACE_S * 1000,
     privateNetworks: env.POOL_PRIVATE_NETWORKS,
     dataDir,

@@ -12,6 +12,7 @@ import { recoverWithoutModel } from "./agent/recover.ts";
 import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
 import type { PoolConfig } from "./config.ts";
+import { diskTroubles, readDiskFree } from "./disk.ts";
 import { openEgress } from "./guardrails/egress.ts";
 import { createPolicy } from "./guardrails/policy.ts";
 import { parsePrivateNetworks } from "./guardrails/private-networks.ts";
@@ -37,7 +38,7 @@ import { openStore } from "./store/connect.ts";
 import { EventWriter } from "./store/events.ts";
 import { openIdentity } from "./store/identity.ts";
 import { joinNodes } from "./store/nodes.ts";
-import { countQueued } from "./store/runs.ts";
+import { readQueue } from "./store/runs.ts";
 import { openSeal } from "./store/seal.ts";
 import { startUpkeep } from "./store/upkeep.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
@@ -90,11 +91,14 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   await recoverEarlierRuns({ waiting, store, queue, owner, volume, workDir, log: nodeLog });
   outbox.start();
 
+  const diskFolders = { data: config.dataDir, ...("dir" in config.volume && { volume: config.volume.dir }) };
   const slots = opened.use(createSlots({ total: config.slots, log: nodeLog }));
   const metrics = createMetrics(node_id, async () => ({
     slots: { total: slots.total, busy: slots.busy },
-    queued: await countQueued(store).catch(() => null),
+    queue: await readQueue(store, new Date()).catch(() => null),
     browsers: browsers.counts(),
+    browserMemory: await browsers.memory(),
+    diskFree: await readDiskFree(diskFolders),
   }));
   const live = new LiveRuns();
   const sessions: SessionDeps = {
@@ -183,6 +187,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     notReady: async () => [
       ...((await store.healthy()) ? [] : ["The store does not answer"]),
       ...((await volume.healthy()) ? [] : ["The volume does not answer; what runs leave behind waits on this node until it does"]),
+      ...diskTroubles(await readDiskFree(diskFolders), config.diskMinFreeBytes),
       ...(worker.state === "ready" ? [] : [`The node is ${worker.state}`]),
       ...(browsers.ready().length === 0 ? [] : ["No Chrome can be had; the node's log says why"]), // open to anybody: no paths, no addresses
     ],

@@ -95,6 +95,15 @@ export async function countQueued(sql: Sql, apiKeyName: string | null = null): P
   return row?.n ?? 0;
 }
 
+/** How many runs wait, and for how many seconds the oldest has; 0 when none does. */
+export async function readQueue(sql: Sql, now: Date): Promise<{ queued: number; oldestS: number }> {
+  const [row] = await sql.query<{ queued: number; oldest: Date | null }>(
+    "SELECT count(*)::int AS queued, min(created_at) AS oldest FROM understudy.runs WHERE status = 'queued'",
+    [],
+  );
+  return { queued: row?.queued ?? 0, oldestS: row?.oldest ? Math.max(0, (now.getTime() - row.oldest.getTime()) / 1000) : 0 };
+}
+
 /** The order of those that wait: by priority, then by age. As the index runs_queued has it. */
 export const QUEUE_ORDER = "-r.priority, r.created_at, r.run_id";
 

@@ -42,3 +42,14 @@ it("refuses a key that posts faster than it may, and tells it when to come back"
   expect((await other.create(body, headers)).run_id).toBe(run_id); // the same again is not one more
   await writer.finished((await writer.create({ ...body, priority: 9 })).run_id);
 });
+
+it("tells what its Chromes take of memory, and what is left on its disks", async () => {
+  const response = await fetch(`${system.node.url}/metrics`, { headers: { Authorization: `Bearer ${system.token}` } });
+  const text = await response.text();
+  const values = (name: string) => [...text.matchAll(new RegExp(`^${name}\\{.*\\} ([0-9.e+]+)$`, "gm"))].map(([, value]) => Number(value));
+  const bytes = values("understudy_browser_memory_bytes").reduce((sum, each) => sum + each, 0);
+  expect(bytes).toBeGreaterThan(20e6); // one warm Chrome at least
+  expect(bytes).toBeLessThan(20e9);
+  expect(values("understudy_disk_free_bytes").every((each) => each > 0)).toBe(true);
+  expect(values("understudy_disk_free_bytes")).toHaveLength(2);
+});
