@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucketUrl } from "../shared/bucket.ts";
 import { AppError, toIssues, validationFailed } from "../shared/errors.ts";
+import { type LimitsOfKeys, parseKeyLimits } from "../shared/key-limits.ts";
 import type { ClockLimits } from "../shared/run-status.ts";
 import { LOG_LEVELS } from "./telemetry/log.ts";
 
@@ -28,7 +29,20 @@ const EnvironmentSchema = z
     POOL_SLOTS: integer(1, 1000, availableParallelism()),
     POOL_WARM: integer(0, 100, 1),
     POOL_QUEUE_MAX: integer(0, 10_000_000, 1000),
+    POOL_KEY_LIMITS: z
+      .string()
+      .default("")
+      .transform((text, context) => {
+        const limits = text === "" ? new Map() : parseKeyLimits(text);
+        if (limits) return limits;
+        context.addIssue({
+          code: "custom",
+          message: "Expected name:running=2+queued=100+per_minute=60, comma-separated; * for all others",
+        });
+        return z.NEVER;
+      }),
     POOL_DRAIN_GRACE_S: integer(0, 86_400, 60),
+    POOL_DISK_MIN_FREE_MB: integer(0, 1_000_000_000, 512),
     POOL_PRIVATE_NETWORKS: list,
     DATA_DIR: z.string().min(1).default("./data"),
     RETENTION_DAYS: integer(1, 36_500, 30),
@@ -77,7 +91,9 @@ export type PoolConfig = {
   slots: number;
   warm: number;
   queueMax: number;
+  keyLimits: LimitsOfKeys;
   drainGraceMs: number;
+  diskMinFreeBytes: number;
   privateNetworks: string[];
   dataDir: string;
   volume: VolumeConfig;
@@ -108,6 +124,8 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     slots: env.POOL_SLOTS,
     warm: env.POOL_WARM,
     queueMax: env.POOL_QUEUE_MAX,
+    keyLimits: env.POOL_KEY_LIMITS,
+    diskMinFreeBytes: env.POOL_DISK_MIN_FREE_MB * 1_000_000,
     drainGraceMs: env.POOL_DRAIN_GRACE_S * 1000,
     privateNetworks: env.POOL_PRIVATE_NETWORKS,
     dataDir,

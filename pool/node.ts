@@ -12,12 +12,14 @@ import { recoverWithoutModel } from "./agent/recover.ts";
 import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
 import type { PoolConfig } from "./config.ts";
+import { diskTroubles, readDiskFree } from "./disk.ts";
 import { openEgress } from "./guardrails/egress.ts";
 import { createPolicy } from "./guardrails/policy.ts";
 import { parsePrivateNetworks } from "./guardrails/private-networks.ts";
 import { type NodeLog, openNodeLog } from "./node-log.ts";
 import { openLibrary } from "./playbook/load.ts";
 import { openQueue } from "./queue/boss.ts";
+import { slotsOfKeys } from "./queue/key-limits.ts";
 import { watchPeers } from "./queue/lost.ts";
 import { watchQueueClock } from "./queue/queue-clock.ts";
 import { watchQueued } from "./queue/queued.ts";
@@ -36,7 +38,7 @@ import { openStore } from "./store/connect.ts";
 import { EventWriter } from "./store/events.ts";
 import { openIdentity } from "./store/identity.ts";
 import { joinNodes } from "./store/nodes.ts";
-import { countQueued } from "./store/runs.ts";
+import { readQueue } from "./store/runs.ts";
 import { openSeal } from "./store/seal.ts";
 import { startUpkeep } from "./store/upkeep.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
@@ -77,7 +79,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     }),
   );
 
-  const queue = opened.use(await openQueue({ store, log: nodeLog }));
+  const queue = opened.use(await openQueue({ store, log: nodeLog, groupLimits: slotsOfKeys(config.keyLimits) }));
   const writer = new EventWriter({ store, settle: async (tx, fence) => void (await queue.settle(tx, fence)), log: nodeLog });
   const outbox = opened.use(
     await Outbox.open(join(config.dataDir, "outbox"), deliverFromOutbox({ store, volume, writer, log: nodeLog }), nodeLog),
@@ -89,11 +91,14 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   await recoverEarlierRuns({ waiting, store, queue, owner, volume, workDir, log: nodeLog });
   outbox.start();
 
+  const diskFolders = { data: config.dataDir, ...("dir" in config.volume && { volume: config.volume.dir }) };
   const slots = opened.use(createSlots({ total: config.slots, log: nodeLog }));
   const metrics = createMetrics(node_id, async () => ({
     slots: { total: slots.total, busy: slots.busy },
-    queued: await countQueued(store).catch(() => null),
+    queue: await readQueue(store, new Date()).catch(() => null),
     browsers: browsers.counts(),
+    browserMemory: await browsers.memory(),
+    diskFree: await readDiskFree(diskFolders),
   }));
   const live = new LiveRuns();
   const sessions: SessionDeps = {
@@ -111,7 +116,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     onVerdict: (verdict) => metrics.verdict(verdict),
     onAction: (action, success) => metrics.actionDone(action, success),
     onEnd: (status, row) => {
-      metrics.runEnded(status);
+      metrics.runEnded(status, row.outcome?.error?.code);
       if (row.started_at) metrics.runStarted((row.started_at.getTime() - row.created_at.getTime()) / 1000);
     },
   };
@@ -120,6 +125,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       store,
       queue,
       queueMax: config.queueMax,
+      keyLimits: config.keyLimits,
       clockLimits: config.clocks,
       owner,
       slots,
@@ -134,8 +140,8 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     }),
   );
   opened.use(await watchStops({ store, owner, onStop: (runId) => live.get(runId)?.stop(stopRequested()), log: nodeLog }));
-  opened.use(watchQueueClock({ store, queue, log: nodeLog }));
-  opened.use(watchPeers({ store, queue, owner, log: nodeLog }));
+  opened.use(watchQueueClock({ store, queue, onEnded: () => metrics.runEnded("timeout", "TIMEOUT"), log: nodeLog }));
+  opened.use(watchPeers({ store, queue, owner, onLost: () => metrics.runEnded("failed", "NODE_LOST"), log: nodeLog }));
   opened.use(startUpkeep({ store, log: nodeLog }));
   opened.use(startRetention({ store, volume, retentionDays: config.retentionDays, log: nodeLog }));
   const changes = opened.use(await watchRuns(store));
@@ -166,7 +172,11 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     store,
     changes,
     createRun: (run, idempotency) => worker.create(run, idempotency),
-    requestStop: async (runId, apiKeyName) => (await stopRun({ store, queue }, runId, apiKeyName)).status,
+    requestStop: async (runId, apiKeyName) => {
+      const { status, endedNow } = await stopRun({ store, queue }, runId, apiKeyName);
+      if (endedNow) metrics.runEnded("terminated", "RUN_TERMINATED");
+      return status;
+    },
     volume,
     seal,
     browsers,
@@ -177,6 +187,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     notReady: async () => [
       ...((await store.healthy()) ? [] : ["The store does not answer"]),
       ...((await volume.healthy()) ? [] : ["The volume does not answer; what runs leave behind waits on this node until it does"]),
+      ...diskTroubles(await readDiskFree(diskFolders), config.diskMinFreeBytes),
       ...(worker.state === "ready" ? [] : [`The node is ${worker.state}`]),
       ...(browsers.ready().length === 0 ? [] : ["No Chrome can be had; the node's log says why"]), // open to anybody: no paths, no addresses
     ],

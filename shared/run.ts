@@ -54,6 +54,7 @@ export const CreateRunSchema = z
       .strictObject({ width: z.int().min(320).max(3840), height: z.int().min(240).max(2160) })
       .default({ width: 1280, height: 720 }),
     labels: flatStrings(20, 200).default({}),
+    priority: z.int().min(0).max(9).default(5).describe("Of runs that wait, the highest starts first, the oldest among equals"),
   })
   .refine((body) => body.directive !== undefined || body.playbook !== undefined, "Needs a directive, a playbook or both")
   .superRefine((body, context) => {

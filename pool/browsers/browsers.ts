@@ -1,10 +1,12 @@
 /** The browsers of this node: opens them, leases one to each run, tells operators about them. */
+
 import { AppError } from "../../shared/errors.ts";
 import type { BrowserInfo } from "../../shared/node.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
 import type { BrowserSource, Egress } from "./held-browser.ts";
 import { createLease, type Lease } from "./lease.ts";
+import { groupMemory } from "./memory.ts";
 import { openProcesses } from "./processes.ts";
 import { RemoteChromes } from "./remote.ts";
 import { Roster } from "./roster.ts";
@@ -48,6 +50,8 @@ export interface Browsers<E extends Egress> extends AsyncDisposable {
   lease(runId: string, options: { signal: AbortSignal; viewport: Viewport }): Promise<Lease<E>>;
   list(): BrowserInfo[];
   counts(): { warm: number; busy: number };
+  /** Bytes that the Chromes of each state take, whole process trees; remote ones not. */
+  memory(): Promise<Record<BrowserInfo["state"], number>>;
   /** Replaces a spare at once, a busy one when its run is over. @throws NOT_FOUND */
   recycle(n: number): Promise<BrowserInfo>;
   /** Why a run could not get a browser now; empty: it could. */
@@ -123,6 +127,14 @@ class NodeBrowsers<E extends Egress> implements Browsers<E> {
 
   counts(): { warm: number; busy: number } {
     return { warm: this.#roster.count("warm"), busy: this.#roster.count("busy") };
+  }
+
+  async memory(): Promise<Record<BrowserInfo["state"], number>> {
+    const taken = { starting: 0, warm: 0, busy: 0, closing: 0 };
+    const own = this.list().flatMap(({ pid, state }) => (pid === null ? [] : [{ pid, state }]));
+    const byGroup = await groupMemory(new Set(own.map(({ pid }) => pid))); // each Chrome leads a group of its own
+    for (const { pid, state } of own) taken[state] += byGroup.get(pid) ?? 0;
+    return taken;
   }
 
   async recycle(n: number): Promise<BrowserInfo> {

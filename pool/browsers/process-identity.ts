@@ -48,6 +48,15 @@ export function groupMembers(group: number): ProcessIdentity[] {
   });
 }
 
+/** Living members of these process groups, in one look at all processes. */
+export function pidsOfGroups(groups: ReadonlySet<number>): { pid: number; group: number }[] {
+  if (groups.size === 0) return [];
+  return listPids().flatMap((pid) => {
+    const stat = readStat(pid);
+    return stat !== null && groups.has(stat.group) && runs(stat) ? [{ pid: Number(pid), group: stat.group }] : [];
+  });
+}
+
 /** Names the boot and the pid namespace in which our pids and ticks mean something. */
 export function machineIdentity(): string {
   try {

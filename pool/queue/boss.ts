@@ -9,10 +9,18 @@ const HOUR_S = 3600;
 
 export type Attempt = { run_id: string; attempt: number };
 
+/** `group`: the key that posted it. */
+export type NewJob = { run_id: string; expireInSeconds: number; priority: number; group: string | null };
+/** How many jobs of a group may be at work at a time; a group's tier is its own name. */
+export type GroupLimits = { default: number; tiers: Record<string, number> };
+
+/** Serializes claims where groups have limits: two at a time would both count one too few. */
+const GROUPS_LOCK = 7_064_004;
+
 /** Every call joins the caller's transaction. Inside one, a call without it would wait for that transaction's end, for ever. */
 export interface JobQueue extends AsyncDisposable {
-  send(tx: Sql, runId: string, expireInSeconds: number): Promise<void>;
-  /** Takes the head of the queue for the caller. */
+  send(tx: Sql, job: NewJob): Promise<void>;
+  /** Takes the head of the queue for the caller: the highest priority, the oldest of it, of a key that may have one more slot. */
   fetch(tx: Sql): Promise<Attempt | null>;
   /** Ends the job of this attempt. False when there is none: it was settled before, or is another attempt's by now. */
   settle(tx: Sql, attempt: Attempt): Promise<boolean>;
@@ -21,8 +29,8 @@ export interface JobQueue extends AsyncDisposable {
 }
 
 /** Creates what pg-boss needs in the store, and starts its upkeep. */
-export async function openQueue(options: { store: Store; log: Log }): Promise<JobQueue> {
-  const { store, log } = options;
+export async function openQueue(options: { store: Store; log: Log; groupLimits?: GroupLimits | null }): Promise<JobQueue> {
+  const { store, log, groupLimits } = options;
   const embedded = store.kind === "embedded";
   const boss = new PgBoss({
     db: adapt(store),
@@ -44,11 +52,13 @@ export async function openQueue(options: { store: Store; log: Log }): Promise<Jo
   await boss.getQueue(QUEUE);
 
   return {
-    async send(tx, runId, expireInSeconds) {
-      await boss.send(QUEUE, null, { id: runId, db: adapt(tx), expireInSeconds });
+    async send(tx, { run_id, expireInSeconds, priority, group }) {
+      const grouped = group === null ? {} : { group: { id: group, tier: group } };
+      await boss.send(QUEUE, null, { id: run_id, db: adapt(tx), expireInSeconds, priority, ...grouped });
     },
     async fetch(tx) {
-      const [job] = await boss.fetch(QUEUE, { db: adapt(tx) });
+      if (groupLimits) await tx.query(`SELECT pg_advisory_xact_lock(${GROUPS_LOCK})`, []);
+      const [job] = await boss.fetch(QUEUE, { db: adapt(tx), ...(groupLimits && { groupConcurrency: groupLimits }) });
       return job ? { run_id: job.id, attempt: job.retryCount + 1 } : null;
     },
     async settle(tx, { run_id, attempt }) {

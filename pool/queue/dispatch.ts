@@ -1,6 +1,7 @@
 /** Accepts a run: everything that makes it durable, in one transaction, before its 202. */
 import { pause } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
+import type { LimitsOfKeys } from "../../shared/key-limits.ts";
 import type { ClockLimits, RunStatus } from "../../shared/run-status.ts";
 import { type Idempotency, recall, rememberStatus, takeKey } from "../store/idempotency.ts";
 import { insertRun } from "../store/insert-run.ts";
@@ -8,11 +9,19 @@ import { countQueued, type NewRun } from "../store/runs.ts";
 import type { Sql, Store } from "../store/sql.ts";
 import type { JobQueue } from "./boss.ts";
 import { type Claim, type Claimant, claimHead, claimRun, fenceOf, HeadIsHeld } from "./claim.ts";
+import { assertMayWait, assertWithinRate } from "./key-limits.ts";
 
 /** Wakes nodes that wait for work. */
 export const WORK_CHANNEL = "understudy_work";
 
-export type DispatchDeps = { store: Store; queue: JobQueue; queueMax: number; clockLimits: ClockLimits };
+export type DispatchDeps = {
+  store: Store;
+  queue: JobQueue;
+  queueMax: number;
+  /** Absent: a key may take all there is. */
+  keyLimits?: LimitsOfKeys;
+  clockLimits: ClockLimits;
+};
 export type CreateOptions = {
   /** A node with a free slot: it gets the head of the queue, which is this run when no other waits. */
   claimFor: Claimant | null;
@@ -30,12 +39,13 @@ export type Created = {
 /** What a slot may take beyond the clocks: finalizing, and the delays of a busy machine. The job must not expire under its worker. */
 const EXPIRY_SLACK_S = 300;
 const RETRY_AFTER_S = 5;
+const NO_LIMITS: LimitsOfKeys = new Map();
 /** Serializes those that join the queue, so that its bound and its order are exact. A claim needs neither. */
 const QUEUE_LOCK = 7_064_002;
 
 /**
  * Accepts a run.
- * @throws POOL_SATURATED when the queue is full; CONFLICT when the idempotency key came with another body.
+ * @throws POOL_SATURATED when the queue is full; RATE_LIMITED when its key has its share; CONFLICT when the idempotency key came with another body.
  */
 export async function createRun(deps: DispatchDeps, run: NewRun, options: CreateOptions): Promise<Created> {
   try {
@@ -48,26 +58,26 @@ export async function createRun(deps: DispatchDeps, run: NewRun, options: Create
 }
 
 async function accept(tx: Sql, deps: DispatchDeps, run: NewRun, { claimFor, idempotency }: CreateOptions): Promise<Created> {
-  const { run_id, api_key_name } = run;
+  const { run_id, api_key_name, request } = run;
+  const keyLimits = deps.keyLimits ?? NO_LIMITS;
   const hoped = claimFor ? "starting" : "queued";
   if (idempotency && !(await takeKey(tx, api_key_name, idempotency, { run_id, status: hoped }))) {
     return { ...(await recall(tx, api_key_name, idempotency)), replayed: true, claim: null };
   }
+  const at = new Date();
+  await assertWithinRate(tx, keyLimits, api_key_name, at);
   if (claimFor === null) await joinQueue(tx, deps.queueMax);
-  await deps.queue.send(tx, run_id, run.request.timeout_seconds + deps.clockLimits.start + EXPIRY_SLACK_S);
+  const expireInSeconds = request.timeout_seconds + deps.clockLimits.start + EXPIRY_SLACK_S;
+  await deps.queue.send(tx, { run_id, expireInSeconds, priority: request.priority, group: api_key_name });
   const job = claimFor && (await deps.queue.fetch(tx));
+  if (claimFor && !job) await joinQueue(tx, deps.queueMax); // its key, and every other that waits, has all the slots that it may have
   const isOurs = job?.run_id === run_id; // the queue was empty: the run is born claimed
-  const row = await insertRun(
-    tx,
-    run,
-    deps.clockLimits,
-    new Date(),
-    isOurs && claimFor ? { owner: claimFor, claimId: claimFor.claim_id } : null,
-  );
+  const row = await insertRun(tx, run, deps.clockLimits, at, isOurs && claimFor ? { owner: claimFor, claimId: claimFor.claim_id } : null);
   if (isOurs && claimFor) return { run_id, status: row.status, replayed: false, claim: { run: row, fence: fenceOf(claimFor, row) } };
 
   const claim = job && claimFor && ((await claimRun(tx, deps.queue, claimFor, job)) ?? (await claimHead(tx, deps.queue, claimFor)));
   const status = claim?.run.run_id === run_id ? claim.run.status : row.status;
+  if (status === "queued") await assertMayWait(tx, keyLimits, api_key_name);
   if (status === "queued") await tx.query(`SELECT pg_notify('${WORK_CHANNEL}', $1)`, [run_id]);
   if (idempotency && status !== hoped) await rememberStatus(tx, api_key_name, idempotency.key, status);
   return { run_id, status, replayed: false, claim };

@@ -38,12 +38,15 @@ export async function endRunsOfEarlierBoots(deps: Deps & { waiting?: ReadonlySet
   return rows.map(({ run_id }) => run_id);
 }
 
+/** `onLost` is told of each run that this node has ended. */
+type WatchOptions = { onLost?: (runId: string) => void; everyMs?: number; lostAfterMs?: number };
+
 /**
  * Watches the owners of open runs. One whose heartbeat stood still for 15 s, as this node has itself seen over an unbroken connection, is gone:
  * its open runs end, and what its ended runs had not stored yet is lost (until it comes back with its DATA_DIR: pool/recovery.ts). From then on whatever it
  * still writes is refused. With the embedded store there is nobody to watch.
  */
-export function watchPeers({ store, queue, owner, log, ...times }: Deps & { everyMs?: number; lostAfterMs?: number }): AsyncDisposable {
+export function watchPeers({ store, queue, owner, onLost, log, ...times }: Deps & WatchOptions): AsyncDisposable {
   const { everyMs = BEAT_MS, lostAfterMs = LOST_AFTER_MS } = times;
   const closing = new AbortController();
   let watch: Watch = { seenAt: null, peers: new Map() };
@@ -68,8 +71,9 @@ export function watchPeers({ store, queue, owner, log, ...times }: Deps & { ever
     log.warn("A node is lost, and its runs with it", { node_id: peer.node_id, runs: rows.map(({ run_id }) => run_id) });
     const left = { recording_state: "lost", settled: true } as const;
     for (const row of rows) {
-      if (!isTerminal(row.status)) await endLostRun({ store, queue }, row, left);
-      else await updateAftermath(store, row.run_id, { settled: true, ...(row.recording_state !== "off" && { recording_state: "lost" }) });
+      if (!isTerminal(row.status)) {
+        if (await endLostRun({ store, queue }, row, left)) onLost?.(row.run_id);
+      } else await updateAftermath(store, row.run_id, { settled: true, ...(row.recording_state !== "off" && { recording_state: "lost" }) });
     }
   }
 
@@ -88,18 +92,19 @@ export function watchPeers({ store, queue, owner, log, ...times }: Deps & { ever
   };
 }
 
-/** Does nothing when the run has moved on meanwhile: ended by its node after all, or by another that watches. */
+/** Was it ended here? Does nothing when the run has moved on meanwhile: ended by its node after all, or by another that watches. */
 async function endLostRun(
   { store, queue }: Pick<Deps, "store" | "queue">,
   seen: RunRow,
   left: { recording_state: "lost" | "finalizing"; settled: boolean },
-): Promise<void> {
-  await store.transaction(async (tx) => {
+): Promise<boolean> {
+  return store.transaction(async (tx) => {
     const [row] = await tx.query<RunRow>(
       `SELECT ${ROW} FROM understudy.runs WHERE run_id = $1 AND boot_id = $2 AND attempt = $3
          AND status IN ('starting', 'running') FOR UPDATE`,
       [seen.run_id, seen.boot_id, seen.attempt],
     );
     if (row) await endRun(tx, queue, row, { to: "failed", error: nodeLost(seen.node_id ?? "?"), ...left });
+    return row !== undefined;
   });
 }

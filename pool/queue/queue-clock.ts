@@ -32,7 +32,7 @@ export async function endOverdueRuns({ store, queue }: Deps, now: Date = new Dat
 }
 
 /** Looks every second. */
-export function watchQueueClock(deps: Deps & { log: Log; everyMs?: number }): AsyncDisposable {
+export function watchQueueClock(deps: Deps & { log: Log; onEnded?: (runId: string) => void; everyMs?: number }): AsyncDisposable {
   const closing = new AbortController();
   const looking = (async () => {
     while (!closing.signal.aborted) {
@@ -40,6 +40,7 @@ export function watchQueueClock(deps: Deps & { log: Log; everyMs?: number }): As
       if (closing.signal.aborted) return;
       try {
         const ended = await endOverdueRuns(deps);
+        for (const runId of ended) deps.onEnded?.(runId);
         if (ended.length > 0) deps.log.warn("Runs waited longer than the queue allows", { runs: ended });
       } catch (error) {
         deps.log.warn("Cannot look for runs that waited too long; trying again", { error });

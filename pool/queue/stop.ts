@@ -14,26 +14,26 @@ import { endQueued, OPEN, ROW } from "./end-run.ts";
 export const STOP_CHANNEL = "understudy_stop";
 const FLOOR_MS = 2_000;
 
-/** The status after it: `starting` or `running` means that its owner knows, or will within seconds. @throws NOT_FOUND for an unknown run, or another key's. */
+/** The status after it, and whether it was this that ended the run: `starting` or `running` means that its owner knows, or will within seconds. @throws NOT_FOUND for an unknown run, or another key's. */
 export async function stopRun(
   deps: { store: Store; queue: JobQueue },
   runId: string,
   apiKeyName: string | null = null,
-): Promise<{ status: RunStatus }> {
+): Promise<{ status: RunStatus; endedNow: boolean }> {
   return deps.store.transaction(async (tx) => {
     const [row] = await tx.query<RunRow>(
       `SELECT ${ROW} FROM understudy.runs WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2) FOR UPDATE`,
       [runId, apiKeyName],
     );
     if (!row) throw new AppError("NOT_FOUND", "No run has this id");
-    if (isTerminal(row.status)) return { status: row.status };
+    if (isTerminal(row.status)) return { status: row.status, endedNow: false };
     if (row.status === "queued") {
       await endQueued(tx, deps.queue, row, "terminated", stopRequested());
-      return { status: "terminated" };
+      return { status: "terminated", endedNow: true };
     }
     await tx.query("UPDATE understudy.runs SET stop_requested_at = coalesce(stop_requested_at, $2) WHERE run_id = $1", [runId, new Date()]);
     await tx.query(`SELECT pg_notify('${STOP_CHANNEL}', $1)`, [runId]);
-    return { status: row.status };
+    return { status: row.status, endedNow: false };
   });
 }
 

@@ -3,7 +3,7 @@ import { validationFailed } from "../../shared/errors.ts";
 import { isRunId } from "../../shared/ids.ts";
 import type { ListRuns, RunPage } from "../../shared/run.ts";
 import { toText } from "./json.ts";
-import { type RunSummaryRow, SUMMARY_COLUMNS } from "./runs.ts";
+import { QUEUE_ORDER, type RunSummaryRow, SUMMARY_COLUMNS } from "./runs.ts";
 import type { Sql } from "./sql.ts";
 import { toSummary } from "./to-run.ts";
 
@@ -30,7 +30,7 @@ export async function listRuns(sql: Sql, query: ListRuns, apiKeyName: string | n
 
 async function queuePositions(sql: Sql): Promise<Map<string, number>> {
   const rows = await sql.query<{ run_id: string }>(
-    "SELECT run_id FROM understudy.runs WHERE status = 'queued' ORDER BY created_at, run_id",
+    `SELECT run_id FROM understudy.runs r WHERE status = 'queued' ORDER BY ${QUEUE_ORDER}`,
     [],
   );
   return new Map(rows.map(({ run_id }, i) => [run_id, i + 1]));

@@ -86,17 +86,32 @@ export async function readStatus(sql: Sql, runId: string, apiKeyName: string | n
   return row?.status ?? null;
 }
 
-/** How many runs wait for a slot. */
-export async function countQueued(sql: Sql): Promise<number> {
-  const [row] = await sql.query<{ n: number }>("SELECT count(*)::int AS n FROM understudy.runs WHERE status = 'queued'", []);
+/** How many runs wait for a slot; with `apiKeyName` of this key alone. */
+export async function countQueued(sql: Sql, apiKeyName: string | null = null): Promise<number> {
+  const [row] = await sql.query<{ n: number }>(
+    "SELECT count(*)::int AS n FROM understudy.runs WHERE status = 'queued' AND ($1::text IS NULL OR api_key_name = $1)",
+    [apiKeyName],
+  );
   return row?.n ?? 0;
 }
+
+/** How many runs wait, and for how many seconds the oldest has; 0 when none does. */
+export async function readQueue(sql: Sql, now: Date): Promise<{ queued: number; oldestS: number }> {
+  const [row] = await sql.query<{ queued: number; oldest: Date | null }>(
+    "SELECT count(*)::int AS queued, min(created_at) AS oldest FROM understudy.runs WHERE status = 'queued'",
+    [],
+  );
+  return { queued: row?.queued ?? 0, oldestS: row?.oldest ? Math.max(0, (now.getTime() - row.oldest.getTime()) / 1000) : 0 };
+}
+
+/** The order of those that wait: by priority, then by age. As the index runs_queued has it. */
+export const QUEUE_ORDER = "-r.priority, r.created_at, r.run_id";
 
 /** Place in the queue, from 1; null for a run that does not wait. */
 export async function queuePosition(sql: Sql, runId: string): Promise<number | null> {
   const [row] = await sql.query<{ position: number }>(
     `SELECT count(ahead.*)::int AS position FROM understudy.runs r
-     JOIN understudy.runs ahead ON ahead.status = 'queued' AND (ahead.created_at, ahead.run_id) <= (r.created_at, r.run_id)
+     JOIN understudy.runs ahead ON ahead.status = 'queued' AND (-ahead.priority, ahead.created_at, ahead.run_id) <= (${QUEUE_ORDER})
      WHERE r.run_id = $1 AND r.status = 'queued' GROUP BY r.run_id`,
     [runId],
   );

@@ -91,6 +91,12 @@ const VERSIONS: readonly string[] = [
   DROP INDEX understudy.runs_unsettled;
   CREATE INDEX runs_open ON understudy.runs (node_id) WHERE settled_at IS NULL OR finished_at IS NULL;
   `,
+  // What waits has an order by priority. Runs that waited before had none, which is the default.
+  `
+  ALTER TABLE understudy.runs ADD COLUMN priority smallint NOT NULL DEFAULT 5;
+  DROP INDEX understudy.runs_queued;
+  CREATE INDEX runs_queued ON understudy.runs ((-priority), created_at, run_id) WHERE status = 'queued';
+  `,
 ];
 
 /** Where pg-boss keeps its tables: the database may serve another program's pg-boss too. Made here, under our lock: its own making of it is open to a race. */

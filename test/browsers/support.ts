@@ -110,6 +110,7 @@ export async function openPool(options: Partial<BrowsersOptions<TestEgress>> = {
     lease: (runId, given) => browsers.lease(runId, given),
     list: () => browsers.list(),
     counts: () => browsers.counts(),
+    memory: () => browsers.memory(),
     recycle: (n) => browsers.recycle(n),
     ready: () => browsers.ready(),
     async [Symbol.asyncDispose]() {

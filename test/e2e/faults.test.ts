@@ -192,14 +192,22 @@ describe("a client that", () => {
     const { run_id, status } = await writer.create(login());
     expect(status).toBe("queued");
     expect((await writer.read(run_id)).queue_position).toBe(1);
+    const counted = await stopsCounted();
     expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
     const { run } = await writer.finished(run_id);
     expect(run).toMatchObject({ status: "terminated", node_id: null, started_at: null });
+    expect(await stopsCounted()).toBe(counted + 1);
     for (const each of busy) await writer.stop(each);
     const { browsers } = await admin.json<Browsers>("/pool/browsers");
     expect(browsers.some((each) => each.run_id === run_id)).toBe(false);
   });
 });
+
+/** What the node's metrics say of runs that were stopped. */
+async function stopsCounted(): Promise<number> {
+  const response = await fetch(`${system.node.url}/metrics`, { headers: { Authorization: `Bearer ${system.token}` } });
+  return Number(/^understudy_runs_total\{.*code="RUN_TERMINATED".*\} (\d+)$/m.exec(await response.text())?.[1]);
+}
 
 it("leaves nothing in its folders when it has ended", async () => {
   await system.node.end();

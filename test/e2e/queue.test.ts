@@ -7,7 +7,7 @@ import { openTestSystem, type TestSystem } from "../support/system.ts";
 
 let system: TestSystem;
 beforeAll(async () => {
-  system = await openTestSystem();
+  system = await openTestSystem({ env: { POOL_KEY_LIMITS: "other:per_minute=1" } });
 });
 afterAll(() => system?.[Symbol.asyncDispose]());
 
@@ -28,4 +28,28 @@ it("ends 20 runs that are posted at once on 2 slots: each once, its log its own"
   }
   const { runs } = await writer.json<{ runs: { run_id: string }[] }>("/runs?label=n=7");
   expect(runs.map(({ run_id }) => run_id)).toEqual([created[7]?.run_id]);
+});
+
+it("refuses a key that posts faster than it may, and tells it when to come back", async () => {
+  const { other, writer } = system.as;
+  const body = openLogin(system.dashboard.url);
+  const headers = { "Idempotency-Key": "once" };
+  const { run_id } = await other.create(body, headers);
+  const refused = await other.call("/runs", { method: "POST", body: JSON.stringify(body) });
+  const { error } = (await refused.json()) as { error: { code: string; details: unknown } };
+  expect([refused.status, error.code, error.details]).toEqual([429, "RATE_LIMITED", { reason: "key_rate", per_minute: 1 }]);
+  expect(Number(refused.headers.get("Retry-After"))).toBeGreaterThan(1);
+  expect((await other.create(body, headers)).run_id).toBe(run_id); // the same again is not one more
+  await writer.finished((await writer.create({ ...body, priority: 9 })).run_id);
+});
+
+it("tells what its Chromes take of memory, and what is left on its disks", async () => {
+  const response = await fetch(`${system.node.url}/metrics`, { headers: { Authorization: `Bearer ${system.token}` } });
+  const text = await response.text();
+  const values = (name: string) => [...text.matchAll(new RegExp(`^${name}\\{.*\\} ([0-9.e+]+)$`, "gm"))].map(([, value]) => Number(value));
+  const bytes = values("understudy_browser_memory_bytes").reduce((sum, each) => sum + each, 0);
+  expect(bytes).toBeGreaterThan(20e6); // one warm Chrome at least
+  expect(bytes).toBeLessThan(20e9);
+  expect(values("understudy_disk_free_bytes").every((each) => each > 0)).toBe(true);
+  expect(values("understudy_disk_free_bytes")).toHaveLength(2);
 });

@@ -20,7 +20,7 @@ eachStore("stopping a run", (opened) => {
   it("ends a queued one at once: terminated, with its events, out of the queue, and nothing to wait for", async () => {
     const { store, queue, deps } = opened();
     const runId = await queued(opened());
-    expect(await stopRun({ store, queue }, runId)).toEqual({ status: "terminated" });
+    expect(await stopRun({ store, queue }, runId)).toEqual({ status: "terminated", endedNow: true });
     expect(await readRun(store, runId)).toMatchObject({
       status: "terminated",
       error: { code: "RUN_TERMINATED" },
@@ -48,7 +48,7 @@ eachStore("stopping a run", (opened) => {
     };
     {
       await using _watching = await watchStops({ store, owner: OWNER, onStop, log: quiet, floorMs: 60_000 });
-      expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "starting" });
+      expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "starting", endedNow: false });
       await told;
     }
     stopped.length = 0;
@@ -66,7 +66,7 @@ eachStore("stopping a run", (opened) => {
     await using _other = await watchStops({ store: counting, owner: { ...OWNER, boot_id: "boot-2" }, onStop, log: quiet, floorMs: 5 });
     await eventually(() => looks).toBeGreaterThan(2);
     await writer.transition(fence, "terminated", OUTCOME);
-    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "terminated" });
+    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "terminated", endedNow: false });
   });
 
   it("reaches a run whose artifacts are committed already, and its end is not", async () => {
@@ -84,7 +84,7 @@ eachStore("stopping a run", (opened) => {
     const { fence } = await claimedRun(opened());
     await writer.transition(fence, "running");
     await writer.transition(fence, "completed", OUTCOME);
-    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "completed" });
+    expect(await stopRun({ store, queue }, fence.run_id)).toEqual({ status: "completed", endedNow: false });
     await expect(stopRun({ store, queue }, newRunId())).rejects.toMatchObject({ code: "NOT_FOUND" });
     await expect(stopRun({ store, queue }, fence.run_id, "stranger")).rejects.toMatchObject({ code: "NOT_FOUND" });
   });

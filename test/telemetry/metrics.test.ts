@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { createMetrics, type Levels } from "../../pool/telemetry/metrics.ts";
 
-const LEVELS: Levels = { slots: { total: 4, busy: 1 }, queued: 7, browsers: { warm: 2, busy: 1 } };
+const LEVELS: Levels = {
+  slots: { total: 4, busy: 1 },
+  queue: { queued: 7, oldestS: 3.5 },
+  browsers: { warm: 2, busy: 1 },
+  browserMemory: { warm: 400, busy: 300 },
+  diskFree: { data: 1000, volume: null },
+};
 const open = (levels: Partial<Levels> = {}) => createMetrics("node-1", async () => ({ ...LEVELS, ...levels }));
 
 /** The value of one sample, its labels in any order. */
@@ -22,9 +28,9 @@ describe("a node's metrics", () => {
     const metrics = open();
     metrics.runEnded("completed");
     metrics.runEnded("completed");
-    metrics.runEnded("failed");
+    metrics.runEnded("failed", "STEP_FAILED");
     expect(await sample(metrics, "understudy_runs_total", { status: "completed" })).toBe("2");
-    expect(await sample(metrics, "understudy_runs_total", { status: "failed" })).toBe("1");
+    expect(await sample(metrics, "understudy_runs_total", { status: "failed", code: "STEP_FAILED" })).toBe("1");
     expect(await sample(metrics, "understudy_runs_total", { status: "timeout" })).toBe("0");
   });
 
@@ -43,11 +49,17 @@ describe("a node's metrics", () => {
     expect(await sample(metrics, "understudy_slots")).toBe("4");
     expect(await sample(metrics, "understudy_slots_busy")).toBe("1");
     expect(await sample(metrics, "understudy_queue_depth")).toBe("7");
+    expect(await sample(metrics, "understudy_queue_oldest_seconds")).toBe("3.5");
+    expect(await sample(metrics, "understudy_queue_stalled_seconds")).toBe("3.5");
+    expect(await sample(open({ slots: { total: 4, busy: 4 } }), "understudy_queue_stalled_seconds")).toBe("0");
+    expect(await sample(metrics, "understudy_browser_memory_bytes", { state: "warm" })).toBe("400");
+    expect(await sample(metrics, "understudy_disk_free_bytes", { place: "data" })).toBe("1000");
+    expect(await sample(metrics, "understudy_disk_free_bytes", { place: "volume" })).toBe("Nan");
     expect(await sample(metrics, "understudy_browsers", { state: "warm" })).toBe("2");
   });
 
   it("say nothing of a queue they do not know, and all the rest", async () => {
-    const metrics = open({ queued: null });
+    const metrics = open({ queue: null });
     expect(await sample(metrics, "understudy_queue_depth")).toBe("Nan");
     expect(await sample(metrics, "understudy_slots")).toBe("4");
   });
