@@ -133,7 +133,7 @@ describe("a goto that was refused on its way", () => {
           cause: Error, // as the action `goto` tells it
         ) => new AppError("STEP_FAILED", cause.message, { cause, details: { net_error: /net::\w+/.exec(cause.message)?.[0] } }),
       );
-      const verdict = run.after({ action, url: page.url(), error });
+      const verdict = run.after({ origin: "author", action, url: page.url(), error });
       if (expected === null) expect(verdict).toBeNull();
       else expect(verdict).toMatchObject({ kind: "block", ...expected });
     } finally {
