@@ -14,7 +14,7 @@ export const NodeInfoSchema = z
     queued: z.int(),
     browsers: z.object({ warm: z.int(), busy: z.int() }),
     load: z.number().describe("Load average of one minute per CPU"),
-    tier: z.string().describe("How Chrome is isolated: sandbox, no-sandbox or remote"),
+    tier: z.string().describe("How Chrome is isolated: netns (its sandbox, and a network of its own), sandbox, no-sandbox or remote"),
     version: z.string(),
     started_at: z.iso.datetime(),
   })

@@ -160,6 +160,9 @@ export function createAim(dom: Dom, roles: Roles, names: Names) {
   const TEXT_CHARS = 200;
   const cut = (text: string) => dom.normal(text.slice(0, TEXT_CHARS * 4)).slice(0, TEXT_CHARS);
 
+  /** As it is shown: words of different blocks stay apart. */
+  const words = (element: Element) => (element instanceof HTMLElement ? dom.shownText(element) : dom.textContent(element));
+
   /** The control that a click on the element works; what a label stands for, where it is one. */
   function targetOf(element: Element): ClickTarget {
     const around = controlOf(element);
@@ -179,12 +182,12 @@ export function createAim(dom: Dom, roles: Roles, names: Names) {
     const value = tag === "INPUT" && /^(?:submit|button|reset|image)$/.test(kind) ? (dom.attribute(control, "value") ?? "") : "";
     return {
       name: cut(names.nameOf(control, true)),
-      text: cut(`${dom.textContent(control).slice(0, TEXT_CHARS)} ${value}`),
+      text: cut(`${words(control)} ${value}`),
       role: roles.roleOf(control) ?? "",
       href: link ? absolute(dom.attribute(link, "href") ?? "") : null,
       form: form ? { action: absolute(given("action")), method: (given("method") || "get").toLowerCase() } : null,
       submits,
-      dialog: dialog ? cut(dom.textContent(dialog)) : "",
+      dialog: dialog ? cut(words(dialog)) : "",
     };
   }
 
