@@ -65,9 +65,9 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   if (lease.lost.aborted) throw lease.lost.reason;
   const policy = deps.policyOf(row.guardrails);
   lease.egress.attach(policy, (refusal) => {
-    if (!refusal.first) return;
     const { rule, reason, host } = refusal;
     deps.onVerdict({ kind: "block", rule, reason, host });
+    if (!refusal.first) return; // counted all, told once
     stage.emit({ type: "guardrail", at: now(), rule, kind: "block", reason: redactor.text(reason), action_seq: null, host });
   });
   const { recorder, log } = await opening(lease.version);
