@@ -15,14 +15,11 @@ export type ClickQuestion = { target: ClickTarget; url: string; origin: Exclude<
 export type AskModel = (question: ClickQuestion, signal: AbortSignal) => Promise<"allow" | "block">;
 
 const SPACELESS = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
-const escaped = (word: string) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-const PATTERNS = Object.entries(DESTRUCTIVE).map(([concept, words]) => {
-  const parts = words.map((word) => (SPACELESS.test(word) ? escaped(word) : `(?<![\\p{L}\\p{N}])${escaped(word)}(?![\\p{L}\\p{N}])`));
-  return { concept, pattern: new RegExp(parts.join("|"), "u") };
-});
+const ASCII = /^[\x20-\x7e]*$/;
 
 /** Lower case, one spelling for each letter, no accents, nothing invisible. */
 export function normal(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase().replace(/[ _]+/g, " ").trim();
   return text
     .normalize("NFKD")
     .replace(/[\p{M}\p{Cf}]/gu, "")
@@ -35,11 +32,36 @@ export function normal(text: string): string {
     .trim();
 }
 
-/** The deed that the text names, or null. */
-export function conceptOf(text: string): string | null {
-  const plain = normal(text);
-  return PATTERNS.find(({ pattern }) => pattern.test(plain))?.concept ?? null;
+const tokens = (plain: string): string[] => plain.match(/[\p{L}\p{N}]+/gu) ?? [];
+/** Phrase → deed, in words with single spaces; and those of scripts that write no spaces. */
+const PHRASES = new Map<string, string>();
+const INSIDE: { word: string; concept: string }[] = [];
+for (const [concept, words] of Object.entries(DESTRUCTIVE)) {
+  for (const word of words) {
+    if (SPACELESS.test(word)) INSIDE.push({ word: normal(word), concept });
+    else PHRASES.set(tokens(normal(word)).join(" "), concept);
+  }
 }
+const LONGEST = Math.max(...[...PHRASES.keys()].map((phrase) => phrase.split(" ").length));
+
+/** The deeds that the text names, in its order; by hash, so that long lists cost no time. */
+export function conceptsIn(text: string): string[] {
+  const plain = normal(text);
+  const words = tokens(plain);
+  const found: string[] = [];
+  for (let i = 0; i < words.length; i += 1) {
+    let phrase = "";
+    let longest: string | undefined;
+    for (let n = i; n < Math.min(words.length, i + LONGEST); n += 1) {
+      phrase = n === i ? (words[n] as string) : `${phrase} ${words[n]}`;
+      longest = PHRASES.get(phrase) ?? longest;
+    }
+    if (longest) found.push(longest);
+  }
+  if (SPACELESS.test(plain)) found.push(...INSIDE.filter(({ word }) => plain.includes(word)).map(({ concept }) => concept));
+  return found;
+}
+export const conceptOf = (text: string): string | null => conceptsIn(text)[0] ?? null;
 
 /** `deleteAccount.php?x` → `delete account php`: the words of an address, without its query's values. */
 function wordsOf(address: string | null): string {
@@ -58,7 +80,7 @@ export function judgeTarget(target: ClickTarget): Judgement {
   const { name, text, role, href, form, dialog } = target;
   const label = normal(name || text);
   const shown = (name || text).slice(0, 80);
-  const own = conceptOf(name) ?? conceptOf(text) ?? conceptOf(wordsOf(href));
+  const own = conceptOf(name) ?? (text === name ? null : conceptOf(text)) ?? conceptOf(wordsOf(href));
   if (own) return { judgement: "block", reason: `"${shown}" would ${own === "account" ? "end an account" : own}`, concept: own };
   if (DECLINING.has(label) && (dialog !== "" || form !== null)) return { judgement: "allow", reason: "It declines", concept: null };
   const retreats = /^(?:close|dismiss|no|no thanks|not now|keep|back|go back|nein|non|fermer|schliessen|cerrar|chiudi|sluiten)$/.test(
@@ -88,7 +110,7 @@ export async function judgeClick(target: ClickTarget, context: ClickContext, { g
   if (origin === "author") return judgement === "block" ? verdict("allow", `${reason}; its author wrote it`) : null;
   if (judgement === "allow") return null;
   // Named by whoever asked for the run or wrote the step, it is no longer out of the question; whether it was meant, a model says.
-  const wasNamed = concept !== null && conceptOf(intent) === concept;
+  const wasNamed = concept !== null && conceptsIn(intent).includes(concept);
   if (judgement === "block" && !wasNamed) return verdict("block", `${reason}, and nobody asked for that`);
   if (!guardrails.enable_llm_action_check) return verdict("allow", `${reason}; enable_llm_action_check is off`);
   if (askModel === undefined) return verdict("block", `${reason}, and no model is configured that could tell`);

@@ -75,19 +75,6 @@ describe("judgeTarget", () => {
       }),
     );
   });
-
-  it("takes well under 50 µs, the rules on a run's actions aside", () => {
-    const long = button("Some quite long name of a button that means nothing ".repeat(4), {
-      submits: true,
-      form: POST,
-      dialog: "words ".repeat(30),
-    });
-    judgeTarget(long);
-    const started = performance.now();
-    for (let i = 0; i < 2000; i += 1) judgeTarget(long);
-    const microseconds = ((performance.now() - started) / 2000) * 1000;
-    expect(microseconds).toBeLessThan(500); // an order of magnitude of room: other tests run beside
-  });
 });
 
 describe("judgeClick", () => {
