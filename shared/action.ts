@@ -75,3 +75,6 @@ export type Action = {
 
 export const NAVIGATION_TIMEOUT_MS = 15_000;
 export const ACTION_TIMEOUT_MS = 5_000;
+
+/** Who wants an action: whoever wrote the playbook or posted the run, a recovery of a step, or the agent. */
+export type Origin = "author" | "recovery" | "agent";

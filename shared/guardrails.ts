@@ -1,5 +1,6 @@
 /** What a run may reach and do: the rules as data. Who enforces them is the pool's matter. */
 import { z } from "zod";
+import type { Issue } from "./errors.ts";
 
 /** `host` matches exactly, `*.host` its subdomains; nothing else. */
 const HOST_RULE = /^(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$|^\[[0-9a-f:.]+\]$/;
@@ -27,7 +28,48 @@ const fields = {
   stuck_revisit_gap: z.int().min(1).max(50),
   stuck_failure_cluster_window: z.int().min(2).max(50),
   stuck_failure_cluster_threshold: z.int().min(1).max(50),
+  stuck_applies_to: z
+    .enum(["improvised", "all"])
+    .describe(
+      "improvised: steps that the playbook's author repeats are granted; all: they are judged too. all, as soon as a layer sets a stuck_ field",
+    ),
 };
+
+/** The limits where nobody set anything. */
+export const DEFAULT_LIMITS = {
+  max_urls_visited: 50,
+  max_consecutive_errors: 5,
+  stuck_window_size: 12,
+  stuck_repeat_hint: 3,
+  stuck_repeat_warn: 5,
+  stuck_repeat_stop: 7,
+  stuck_cycle_max_length: 3,
+  stuck_cycle_repeats: 3,
+  stuck_revisit_gap: 5,
+  stuck_failure_cluster_window: 5,
+  stuck_failure_cluster_threshold: 3,
+} as const satisfies Partial<Guardrails>;
+export type Limits = { [K in keyof typeof DEFAULT_LIMITS]: number };
+
+/** Limits that only make sense together; paths are field names. */
+export function contradictions(limits: Limits): Issue[] {
+  const issues: Issue[] = [];
+  const below = (lower: keyof Limits, upper: keyof Limits, strictly: boolean) => {
+    if (strictly ? limits[lower] < limits[upper] : limits[lower] <= limits[upper]) return;
+    const relation = strictly ? "less than" : "at most";
+    issues.push({ path: lower, message: `Must be ${relation} ${upper} (${limits[upper]}), is ${limits[lower]}` });
+  };
+  below("stuck_repeat_hint", "stuck_repeat_warn", true);
+  below("stuck_repeat_warn", "stuck_repeat_stop", true);
+  below("stuck_repeat_stop", "stuck_window_size", false);
+  below("stuck_failure_cluster_threshold", "stuck_failure_cluster_window", false);
+  const cycle = limits.stuck_cycle_max_length * limits.stuck_cycle_repeats;
+  if (limits.stuck_window_size < cycle) {
+    const message = `Must hold stuck_cycle_max_length × stuck_cycle_repeats actions (${cycle}), is ${limits.stuck_window_size}`;
+    issues.push({ path: "stuck_window_size", message });
+  }
+  return issues;
+}
 
 /** Guardrails as merged: every rule has a value. The lists of three layers may be longer than what one layer may set. */
 export const GuardrailsSchema = z

@@ -14,7 +14,7 @@ export const NodeInfoSchema = z
     queued: z.int(),
     browsers: z.object({ warm: z.int(), busy: z.int() }),
     load: z.number().describe("Load average of one minute per CPU"),
-    tier: z.string().describe("How Chrome is isolated: sandbox, no-sandbox or remote"),
+    tier: z.string().describe("How Chrome is isolated: netns (its sandbox, and a network of its own), sandbox, no-sandbox or remote"),
     version: z.string(),
     started_at: z.iso.datetime(),
   })
@@ -62,7 +62,13 @@ export const BrowserInfoSchema = z
 export type BrowserInfo = z.infer<typeof BrowserInfoSchema>;
 export const BrowsersSchema = z.object({ browsers: z.array(BrowserInfoSchema) }).meta({ id: "Browsers" });
 
-export const ReadinessSchema = z.object({ ready: z.boolean(), reasons: z.array(z.string()) }).meta({ id: "Readiness" });
+export const ReadinessSchema = z
+  .object({
+    ready: z.boolean(),
+    reasons: z.array(z.string()),
+    tiers: z.array(z.string()).describe("How Chrome is isolated on the nodes that answer, each tier once"),
+  })
+  .meta({ id: "Readiness" });
 export type Readiness = z.infer<typeof ReadinessSchema>;
 
 /** Header that names the caller's key to a node. Absent: the caller may see everybody's runs. */

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ACTION_PARAMS, ActionNameSchema, SELECTOR_RULE, SelectorSchema, SIMPLE_ACTION_NAMES, type SimpleActionName } from "./action.ts";
 import { flatIssues } from "./errors.ts";
-import { GuardrailsInputSchema } from "./guardrails.ts";
+import { contradictions, DEFAULT_LIMITS, GuardrailsInputSchema } from "./guardrails.ts";
 import { PARAMETER_NAME, PLAYBOOK_ID } from "./ids.ts";
 
 /** A placeholder is exactly this; every other brace is literal. */
@@ -94,7 +94,10 @@ export const PlaybookSchema = z
     tags: z.array(z.string().min(1).max(100)).max(50).default([]),
     parameters: z.array(ParameterSchema).max(100).default([]),
     start_url: z.string().min(1).max(2048).nullable().default(null),
-    guardrails: GuardrailsInputSchema.default({}),
+    guardrails: GuardrailsInputSchema.superRefine((set, context) => {
+      for (const { path, message } of contradictions({ ...DEFAULT_LIMITS, ...set }))
+        context.addIssue({ code: "custom", path: [path], message });
+    }).default({}),
     steps: z.array(StepSchema).min(1).max(200),
   })
   .superRefine((playbook, context) => {

@@ -28,9 +28,10 @@ export function healthEndpoints({ members, metrics }: { members: Members; metric
       async handle({ head }) {
         await members.ready();
         const reasons = whyNotReady(members);
-        if (reasons === null) return answerJson(head, { ready: true, reasons: [] });
+        const tiers = [...new Set(members.everyone().flatMap(({ answers, info }) => (answers && info ? [info.tier] : [])))].toSorted();
+        if (reasons === null) return answerJson(head, { ready: true, reasons: [], tiers });
         const error: ErrorDetail = toErrorDetail(new AppError("POOL_SATURATED", "No node of the pool is ready", { details: { reasons } }));
-        return answerJson({ ...head, "Retry-After": "1" }, { ready: false, reasons, error }, 503);
+        return answerJson({ ...head, "Retry-After": "1" }, { ready: false, reasons, tiers, error }, 503);
       },
     }),
     endpoint({

@@ -2,8 +2,10 @@
 import type { ElementHandle } from "puppeteer-core";
 import type { Action, SimpleActionName } from "../../shared/action.ts";
 import type { SecretValue } from "../../shared/secret-value.ts";
-import type { Box } from "./in-page/aim.ts";
+import type { Box, ClickTarget } from "./in-page/aim.ts";
 import type { Tabs } from "./tabs.ts";
+
+export type { ClickTarget } from "./in-page/aim.ts";
 
 /** Called as an action goes on; the recorder hangs here. */
 export type ActionObserver = {
@@ -21,6 +23,8 @@ export type PerformContext = {
   /** What `evaluate` sees as `params`. */
   values?: Record<string, string | number | boolean>;
   observe?: ActionObserver;
+  /** Asked just before a click, or Enter or the space bar, reaches what it would press. @throws when that may not be */
+  permit?: (target: ClickTarget) => Promise<void>;
 };
 
 export type ActionOf<N extends SimpleActionName> = Extract<Action, { action: N }>;

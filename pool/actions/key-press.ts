@@ -80,6 +80,7 @@ async function typeHere(attempt: Attempt, link: PageLink, text: Text): Promise<v
 
 async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { modifiers: KeyInput[]; key: KeyInput }): Promise<void> {
   const { keyboard } = link.page;
+  if (attempt.context.permit && PRESSES.has(key)) await permitKey(attempt, attempt.context.permit, link, key);
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
   markInput(link, { typed: key.length === 1 || key === "Backspace" || key === "Delete" });
@@ -93,4 +94,20 @@ async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { mod
     }
   })();
   await untilAborted(pressing.catch(gone), attempt.signal);
+}
+
+/** Keys that press what has the focus, as a click does. */
+const PRESSES: ReadonlySet<string> = new Set(["Enter", "NumpadEnter", " ", "Space"] satisfies KeyInput[]);
+
+/** Each frame knows its own focus; that of the page is one of theirs. */
+async function permitKey(attempt: Attempt, permit: NonNullable<Attempt["context"]["permit"]>, link: PageLink, key: string): Promise<void> {
+  const { signal } = attempt;
+  const press = key === "NumpadEnter" ? "Enter" : key;
+  for (const frame of await link.frames(signal)) {
+    const target = await link.call(frame, "focused", press, signal).catch((error: unknown) => {
+      if (error instanceof FrameGone) return null;
+      throw error;
+    });
+    if (target) await permit(target);
+  }
 }

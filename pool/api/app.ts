@@ -24,7 +24,7 @@ export function createApp(deps: ApiDeps): Hono {
     .get("/healthz", (c) => c.json({ status: "ok" }))
     .get("/readyz", async (c) => {
       const reasons = await deps.notReady();
-      return c.json({ ready: reasons.length === 0, reasons }, reasons.length === 0 ? 200 : 503);
+      return c.json({ ready: reasons.length === 0, reasons, tiers: [deps.info().tier] }, reasons.length === 0 ? 200 : 503);
     })
     .use(requireToken(deps.token))
     .use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: onTooLarge }))

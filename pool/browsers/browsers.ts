@@ -41,7 +41,7 @@ export type BrowsersOptions<E extends Egress> = {
 };
 
 export interface Browsers<E extends Egress> extends AsyncDisposable {
-  /** `sandbox`, `no-sandbox` or `remote` */
+  /** `netns`, `sandbox`, `no-sandbox` or `remote` */
   readonly tier: string;
   /**
    * A browser for this run alone. Where it rejects, nothing of it is left.

@@ -6,6 +6,8 @@ import { pause, untilAborted, withDeadline } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type BrowserFolder, makeFolder, removeFolder, writeRecord } from "./browser-folder.ts";
 import { chromeArgs, type Viewport } from "./chrome-args.ts";
+import type { Egress } from "./held-browser.ts";
+import { inOwnNetwork, OWN_NETWORK_PROXY_URL, takeWayOut } from "./own-network.ts";
 import { openPipe } from "./pipe-transport.ts";
 import { groupMembers, identify, isAlive, killGroup } from "./process-identity.ts";
 import type { Isolation } from "./sandbox.ts";
@@ -20,7 +22,7 @@ export type LaunchOptions = {
   isolation: Isolation;
   /** A path that does not exist yet; see folder-root.ts. */
   folderPath: string;
-  proxyUrl: string;
+  egress: Egress;
   viewport: Viewport;
 };
 
@@ -120,14 +122,10 @@ export async function launchChrome(options: LaunchOptions, signal: AbortSignal):
     lastWords = keepLastWords(child.stderr as Readable);
     const died = group.exited.then((how) => Promise.reject(new Error(`Chrome ended (${how})`)));
     died.catch(() => {}); // heard by the race below, or of no interest any more
-    const opened = await withDeadline(
-      LAUNCH_LIMIT_MS,
-      (limit) => Promise.race([openTab(child, folder.downloads, options.viewport, limit), died]),
-      {
-        signal,
-        reason: () => new Error(`Chrome was not ready within ${LAUNCH_LIMIT_MS / 1000} s`),
-      },
-    );
+    const opened = await withDeadline(LAUNCH_LIMIT_MS, (limit) => Promise.race([openTab(child, folder.downloads, options, limit), died]), {
+      signal,
+      reason: () => new Error(`Chrome was not ready within ${LAUNCH_LIMIT_MS / 1000} s`),
+    });
     writeRecord(folder, identify(child.pid)); // again: a wrapper script has become Chrome by now
     return new ChromeProcess(group, folder, opened);
   } catch (cause) {
@@ -144,12 +142,16 @@ export async function launchChrome(options: LaunchOptions, signal: AbortSignal):
 }
 
 async function spawnChrome(options: LaunchOptions, folder: BrowserFolder): Promise<ChildProcess & { pid: number }> {
-  const { executable, isolation, proxyUrl, viewport } = options;
-  const args = chromeArgs({ profileDir: folder.profile, proxyUrl, sandbox: isolation.tier === "sandbox", viewport });
-  const child = spawn(executable, args, {
+  const { executable, isolation, egress, viewport } = options;
+  const apart = isolation.tier === "netns";
+  const proxyUrl = apart ? OWN_NETWORK_PROXY_URL : egress.proxyUrl;
+  const chrome = chromeArgs({ profileDir: folder.profile, proxyUrl, sandbox: isolation.tier !== "no-sandbox", viewport });
+  const ids = { uid: isolation.uid ?? process.getuid?.() ?? 0, gid: isolation.uid ?? process.getgid?.() ?? 0 };
+  const { command, args } = apart ? inOwnNetwork(executable, chrome, ids) : { command: executable, args: chrome };
+  const child = spawn(command, args, {
     cwd: folder.tmp,
     detached: true, // a group of its own
-    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", ...(apart ? ["ipc" as const] : [])],
     env: chromeEnvironment(folder),
     ...(isolation.uid === null ? {} : { uid: isolation.uid, gid: isolation.uid }), // drops the supplementary groups too
   });
@@ -180,7 +182,8 @@ function chromeEnvironment({ tmp, home }: BrowserFolder): Record<string, string>
   };
 }
 
-async function openTab(child: ChildProcess, downloads: string, viewport: Viewport, signal: AbortSignal) {
+async function openTab(child: ChildProcess, downloads: string, { isolation, egress, viewport }: LaunchOptions, signal: AbortSignal) {
+  if (isolation.tier === "netns") egress.takeFrom(await takeWayOut(child, signal));
   const transport = openPipe(child.stdio[3] as Writable, child.stdio[4] as Readable);
   const browser = await connect({
     transport,

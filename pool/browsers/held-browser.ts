@@ -1,4 +1,5 @@
 /** What a lease holds: a Chrome process of its own, or a context in a remote Chrome. The lease does not ask which. */
+import type { Server } from "node:net";
 import type { Browser, Page } from "puppeteer-core";
 import type { Viewport } from "./chrome-args.ts";
 import type { Pulse } from "./pulse.ts";
@@ -8,7 +9,11 @@ import type { Entry } from "./roster.ts";
  * A deny-all egress listener, one per browser, opened before it. `proxyUrl` is what the browser is told: a loopback address, or for a
  * remote Chrome the one this node advertises.
  */
-export type Egress = { readonly proxyUrl: string } & AsyncDisposable;
+export type Egress = {
+  readonly proxyUrl: string;
+  /** Connections of this server are the browser's too, see own-network.ts. It is closed with the listener. */
+  takeFrom(server: Server): void;
+} & AsyncDisposable;
 
 export interface HeldBrowser<E extends Egress> {
   readonly entry: Entry;

@@ -96,7 +96,7 @@ export async function openProcessBrowser<E extends Egress>(
     const egress = await options.openEgress();
     opened.unshift(egress);
     const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
-    const chrome = await launchChrome({ executable, isolation, folderPath, proxyUrl: egress.proxyUrl, viewport }, signal);
+    const chrome = await launchChrome({ executable, isolation, folderPath, egress, viewport }, signal);
     opened.unshift(chrome);
     const pulse = await withDeadline(PULSE_LIMIT_MS, () => openPulse(chrome.browser, chrome.page), {
       signal,

@@ -1,5 +1,5 @@
 /** What holds where nobody set anything. */
-import type { Guardrails } from "../../shared/guardrails.ts";
+import { DEFAULT_LIMITS, type Guardrails } from "../../shared/guardrails.ts";
 
 const withSubdomains = (names: readonly string[]) => names.flatMap((name) => [name, `*.${name}`]);
 
@@ -35,19 +35,10 @@ const BLOCKED = [
 ];
 
 export const DEFAULT_GUARDRAILS: Guardrails = {
+  ...DEFAULT_LIMITS,
   allowed_domains: null,
   blocked_domains: BLOCKED,
-  max_urls_visited: 50,
-  max_consecutive_errors: 5,
   allow_private_networks: false,
   enable_llm_action_check: true,
-  stuck_window_size: 12,
-  stuck_repeat_hint: 3,
-  stuck_repeat_warn: 5,
-  stuck_repeat_stop: 7,
-  stuck_cycle_max_length: 3,
-  stuck_cycle_repeats: 3,
-  stuck_revisit_gap: 5,
-  stuck_failure_cluster_window: 5,
-  stuck_failure_cluster_threshold: 3,
+  stuck_applies_to: "improvised",
 };

@@ -1,7 +1,7 @@
 /** One Chrome's way out: a forward proxy on a port of its own, so that the port says whose traffic it is. */
 import { once } from "node:events";
 import { Agent, createServer } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import { ATTEMPT_MS } from "./dial.ts";
 import { createEgressLog, type EgressRecord, type Refusal } from "./egress-record.ts";
 import { forward } from "./forward.ts";
@@ -14,6 +14,8 @@ export type EgressListener = AsyncDisposable &
     readonly proxyUrl: string;
     /** From now on this run's policy decides; before, everything is refused. A second policy cuts all that the first one let through. */
     attach(policy: Policy, onRefusal: (refusal: Refusal) => void): void;
+    /** What comes to this server is the same Chrome's, from the network of its own where it listens. Closed with this one. */
+    takeFrom(server: Server): void;
   };
 
 export type EgressOptions = {
@@ -91,6 +93,7 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
 
+  const inside: Server[] = [];
   const cut = () => {
     for (const socket of sockets) socket.destroy();
     agents.kept.destroy();
@@ -104,8 +107,14 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
       if (attached !== null) cut();
       attached = { policy, onRefusal };
     },
+    takeFrom(other) {
+      inside.push(other);
+      other.maxConnections = MAX_CLIENT_SOCKETS;
+      other.on("connection", (socket: Socket) => server.emit("connection", socket.setNoDelay(true)));
+    },
     async [Symbol.asyncDispose]() {
       attached = null;
+      for (const each of inside) each.close();
       if (!server.listening) return;
       const closed = once(server, "close");
       server.close();

@@ -1,6 +1,8 @@
 /** The guardrails of one run, for the router of actions: asked before each action, told after it. */
-import type { Action } from "../../shared/action.ts";
+import type { Action, Origin } from "../../shared/action.ts";
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
+import type { ClickTarget } from "../actions/attempt.ts";
+import { type AskModel, type ClickContext, judgeClick } from "./destructive.ts";
 import type { EgressRecord } from "./egress-record.ts";
 import { createNetworkWatch } from "./network-watch.ts";
 import type { Policy } from "./policy.ts";
@@ -8,12 +10,22 @@ import { applyRules, INITIAL_STATE, RULES } from "./rules.ts";
 import { judgeCommitted } from "./shown.ts";
 
 /** `url`: where the page is now. `frames`: the addresses of its other frames, where the caller knows them. `error` null: it was done. */
-export type ActionOutcome = { action: Action; url: string; frames?: readonly string[]; error: unknown };
+export type ActionOutcome = {
+  action: Action;
+  url: string;
+  frames?: readonly string[];
+  error: unknown;
+  origin: Origin;
+  /** The next action belongs to the same sequence. */
+  more?: boolean;
+};
 
 export type RunGuardrails = {
   /** May this be done to a page at `url`? `block` and `stop` mean no. */
   ask(action: Action, page: { url: string }): Promise<Verdict>;
-  /** Once for each `ask`, refused actions too. `block`: the action counts as failed; `stop`: so does the run. Null: nothing to say. */
+  /** May this element be clicked? Asked when it is known which one it is. Null: nothing against it. */
+  permit(target: ClickTarget, context: ClickContext): Promise<Verdict | null>;
+  /** Once for each `ask`, refused actions too. `block`: the action counts as failed; `stop`: so does the run, and every later `ask` says it again. */
   after(outcome: ActionOutcome): Verdict | null;
 };
 
@@ -22,6 +34,8 @@ export type GuardrailsOptions = {
   policy: Policy;
   /** The run's egress listener: what the network refused explains why a page did not load. Absent: nothing is explained. */
   egress?: EgressRecord;
+  /** Says of what the word lists cannot tell whether it may be clicked. Absent: it may not. */
+  askModel?: AskModel;
   /** Hears every verdict, `allow` among them. */
   onVerdict?: (verdict: Verdict) => void;
 };
@@ -29,13 +43,15 @@ export type GuardrailsOptions = {
 const ALLOW: Verdict = { kind: "allow", rule: "none", reason: "Nothing is against it" };
 
 /** Holds state, nothing to close. */
-export function openGuardrails({ guardrails, policy, egress, onVerdict = () => {} }: GuardrailsOptions): RunGuardrails {
+export function openGuardrails({ guardrails, policy, egress, askModel, onVerdict = () => {} }: GuardrailsOptions): RunGuardrails {
   let state = INITIAL_STATE;
   let refused = false;
+  let stopped: Verdict | null = null;
   const watch = egress === undefined ? null : createNetworkWatch(egress);
 
   const tell = <V extends Verdict | null>(verdict: V): V => {
     if (verdict !== null) onVerdict(verdict);
+    if (verdict?.kind === "stop") stopped ??= verdict;
     return verdict;
   };
 
@@ -52,14 +68,17 @@ export function openGuardrails({ guardrails, policy, egress, onVerdict = () => {
   return {
     async ask(action, { url }) {
       watch?.asked(url);
-      const verdict = await judge(action, url);
+      const verdict = stopped ?? (await judge(action, url));
       refused = verdict.kind === "block" || verdict.kind === "stop";
       return tell(verdict);
     },
-    after({ action, url, frames = [], error }) {
+    async permit(target, context) {
+      return tell(await judgeClick(target, context, { guardrails, askModel }));
+    },
+    after({ action, url, frames = [], error, origin, more = false }) {
       const committed = refused ? null : (watch?.cause({ action, url, error }) ?? committedRefusal(url, frames));
       const success = error === null && committed === null;
-      const judged = applyRules(RULES, state, (rule, so) => rule.after?.(so, { action, success }, guardrails));
+      const judged = applyRules(RULES, state, (rule, so) => rule.after?.(so, { action, success, origin, more }, guardrails));
       state = judged.state;
       return tell(judged.verdict?.kind === "stop" ? judged.verdict : (committed ?? judged.verdict));
     },

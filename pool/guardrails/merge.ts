@@ -1,6 +1,6 @@
 /** Three layers of guardrails → one. The stricter of what somebody set wins; defaults fill what nobody set. */
 import { type Issue, validationFailed } from "../../shared/errors.ts";
-import type { Guardrails, GuardrailsInput } from "../../shared/guardrails.ts";
+import { contradictions, type Guardrails, type GuardrailsInput, type Limits } from "../../shared/guardrails.ts";
 import { DEFAULT_GUARDRAILS } from "./defaults.ts";
 import { intersectRules, parseHostRule, simplifyRules } from "./domains.ts";
 
@@ -8,12 +8,8 @@ export type GuardrailLayers = { operator?: GuardrailsInput; playbook?: Guardrail
 type LayerName = keyof GuardrailLayers;
 const LAYERS = ["operator", "playbook", "request"] as const satisfies LayerName[];
 
-type Limit = {
-  [K in keyof Guardrails]: Guardrails[K] extends number ? K : never;
-}[keyof Guardrails];
-
 /** Of two limits, which one stops more? A longer window and longer cycles see more; every other limit bites sooner when it is smaller. */
-const STRICTER: Record<Limit, (...values: number[]) => number> = {
+const STRICTER: Record<keyof Limits, (...values: number[]) => number> = {
   max_urls_visited: Math.min,
   max_consecutive_errors: Math.min,
   stuck_window_size: Math.max,
@@ -39,11 +35,12 @@ export function mergeGuardrails(layers: GuardrailLayers): Guardrails {
     return layer ? [{ ...layer, ...hostRules(name, layer, issues) }] : [];
   });
   const merged: Guardrails = { ...DEFAULT_GUARDRAILS, ...mergeHosts(set), ...mergeSwitches(set) };
-  for (const key of Object.keys(STRICTER) as Limit[]) {
+  for (const key of Object.keys(STRICTER) as (keyof Limits)[]) {
     const values = set.flatMap((layer) => layer[key] ?? []);
     if (values.length > 0) merged[key] = STRICTER[key](...values);
   }
-  issues.push(...contradictions(merged));
+  // Two layers that are each sound may contradict each other: that is said, not bent into shape.
+  issues.push(...contradictions(merged).map(({ path, message }) => ({ path: `guardrails.${path}`, message })));
   if (issues.length > 0) throw validationFailed("The guardrails", issues);
   return merged;
 }
@@ -73,31 +70,20 @@ function mergeHosts(set: readonly HostRules[]): Pick<Guardrails, "allowed_domain
   };
 }
 
-function mergeSwitches(set: readonly GuardrailsInput[]): Pick<Guardrails, "allow_private_networks" | "enable_llm_action_check"> {
+type Switches = Pick<Guardrails, "allow_private_networks" | "enable_llm_action_check" | "stuck_applies_to">;
+
+function mergeSwitches(set: readonly GuardrailsInput[]): Switches {
   const allow = set.flatMap((layer) => layer.allow_private_networks ?? []);
   const check = set.flatMap((layer) => layer.enable_llm_action_check ?? []);
   return {
     allow_private_networks: allow.length > 0 ? allow.every(Boolean) : DEFAULT_GUARDRAILS.allow_private_networks,
     enable_llm_action_check: check.length > 0 ? check.some(Boolean) : DEFAULT_GUARDRAILS.enable_llm_action_check,
+    stuck_applies_to: set.some(bindsAuthors) ? "all" : DEFAULT_GUARDRAILS.stuck_applies_to,
   };
 }
 
-/** Limits that only make sense together. Two layers that are each sound may contradict each other: that is said, not bent into shape. */
-function contradictions(merged: Guardrails): Issue[] {
-  const issues: Issue[] = [];
-  const below = (lower: Limit, upper: Limit, strictly: boolean) => {
-    if (strictly ? merged[lower] < merged[upper] : merged[lower] <= merged[upper]) return;
-    const relation = strictly ? "less than" : "at most";
-    issues.push({ path: `guardrails.${lower}`, message: `Must be ${relation} ${upper} (${merged[upper]}), is ${merged[lower]}` });
-  };
-  below("stuck_repeat_hint", "stuck_repeat_warn", true);
-  below("stuck_repeat_warn", "stuck_repeat_stop", true);
-  below("stuck_repeat_stop", "stuck_window_size", false);
-  below("stuck_failure_cluster_threshold", "stuck_failure_cluster_window", false);
-  const cycle = merged.stuck_cycle_max_length * merged.stuck_cycle_repeats;
-  if (merged.stuck_window_size < cycle) {
-    const message = `Must hold stuck_cycle_max_length × stuck_cycle_repeats actions (${cycle}), is ${merged.stuck_window_size}`;
-    issues.push({ path: "guardrails.stuck_window_size", message });
-  }
-  return issues;
-}
+/** Who sets a limit means it for all that the run does, unless they say otherwise; the defaults are meant for what is improvised. */
+const bindsAuthors = (layer: GuardrailsInput): boolean =>
+  layer.stuck_applies_to === undefined
+    ? Object.entries(layer).some(([name, value]) => name.startsWith("stuck_") && value !== undefined)
+    : layer.stuck_applies_to === "all";

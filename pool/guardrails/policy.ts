@@ -1,9 +1,11 @@
 /** What a run may reach: guardrails → a verdict on a URL, or on a host and port with the addresses to dial. */
 import { isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
+import { isDeepStrictEqual } from "node:util";
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
 import { classify, parseAddress } from "./addresses.ts";
 import { isBackgroundHost } from "./background-hosts.ts";
+import { DEFAULT_GUARDRAILS } from "./defaults.ts";
 import { createHostMatcher, type Host, hostOf, parseHost } from "./domains.ts";
 import { BLOCKED_PORTS } from "./ports.ts";
 import { inNetworks, type PrivateNetwork } from "./private-networks.ts";
@@ -41,6 +43,13 @@ const LOOPBACK = ["127.0.0.1", "::1"];
 export function createPolicy(guardrails: Guardrails, options: PolicyOptions): Policy {
   const { resolve = systemResolve, now = () => performance.now() } = options;
   const networks = guardrails.allow_private_networks ? options.privateNetworks : [];
+  const privateNetwork = (host: string, reason: string): Block =>
+    block("private_network", `${reason}; ${closed(guardrails, options)}`, host);
+  const byDefault =
+    guardrails.blocked_domains.length > 0 && isDeepStrictEqual(guardrails.blocked_domains, DEFAULT_GUARDRAILS.blocked_domains);
+  const blocked = byDefault
+    ? "is in the default blocked_domains; setting blocked_domains or allowed_domains takes their place"
+    : "is in blocked_domains";
   const allows = guardrails.allowed_domains === null ? null : createHostMatcher(guardrails.allowed_domains);
   const names = new Set(guardrails.allowed_domains);
   const blocks = createHostMatcher(guardrails.blocked_domains);
@@ -61,7 +70,7 @@ export function createPolicy(guardrails: Guardrails, options: PolicyOptions): Po
     if (address === null && networks.length === 0 && RESERVED.test(name)) {
       return privateNetwork(name, `${name} is a name of private networks`);
     }
-    if (blocks(name)) return block("blocked_domains", `${name} is in blocked_domains`, name);
+    if (blocks(name)) return block("blocked_domains", `${name} ${blocked}`, name);
     if (allows !== null && !allows(name)) return block("allowed_domains", `${name} is not in allowed_domains`, name);
     if (BLOCKED_PORTS.has(port)) return block("port", `Port ${port} is not one for web pages`, name);
     return null;
@@ -79,7 +88,7 @@ export function createPolicy(guardrails: Guardrails, options: PolicyOptions): Po
       return addresses.length > 0 ? { kind: "allow", host: name, port, addresses } : privateNetwork(name, `${name} is this machine itself`);
     }
     const answers = await resolve(name).catch(() => []);
-    if (answers.length === 0) return block("dns", `${name} does not resolve`, name);
+    if (answers.length === 0) return block("dns", `${name} does not resolve: there was no address to connect to`, name);
     const fits = RESERVED.test(name) ? listed : reachable;
     if (!answers.every((each) => fits(each, port))) return privateNetwork(name, `${name} leads to an address that is not public`);
     return { kind: "allow", host: name, port, addresses: [...answers].sort((a, b) => Number(isIPv4(b)) - Number(isIPv4(a))) };
@@ -123,7 +132,6 @@ const block = (rule: string, reason: string, host?: string): Block => ({
   reason,
   ...(host === undefined ? {} : { host }),
 });
-const privateNetwork = (host: string, reason: string): Block => block("private_network", reason, host);
 
 /** The node's own addresses may be public ones; what listens there is still its own. Bytes as text. */
 const ownAddresses = (): Set<string> =>
@@ -132,3 +140,12 @@ const ownAddresses = (): Set<string> =>
       (each ?? []).map(({ address }) => String(parseAddress(address.replace(/%.*/, "")))),
     ),
   );
+
+/** What would have to be set for a private address to be reached. */
+function closed({ allow_private_networks }: Guardrails, { privateNetworks }: PolicyOptions): string {
+  const missing = [
+    ...(allow_private_networks ? [] : ["allow_private_networks is off"]),
+    ...(allow_private_networks || privateNetworks.length === 0 ? ["the operator's POOL_PRIVATE_NETWORKS does not list it"] : []),
+  ];
+  return missing.join(" and ");
+}

@@ -20,6 +20,8 @@ export type ActInfo = {
   values: Values;
   /** What the action's `credential_ref` stands for where that is not one whole credential: `composeTyped` makes the text. */
   typed: TypedText | null;
+  /** The next action belongs to the same sequence. */
+  more: boolean;
   /** Counts tokens that were spent on the step, whatever becomes of it. */
   spend(usage: Usage): void;
 };
@@ -160,7 +162,10 @@ async function performAll(step: BoundStep, attempts: Attempts, deps: RunnerDeps,
   const { actions, index, description, values } = step;
   for (const [i, { action, typed }] of actions.entries()) {
     try {
-      const { text } = await untilAborted(deps.act(action, { step: index, description, values, typed, spend }), deps.signal);
+      const { text } = await untilAborted(
+        deps.act(action, { step: index, description, values, typed, more: i + 1 < actions.length, spend }),
+        deps.signal,
+      );
       attempts.dispatched ||= sendsInput(action);
       if (text !== null && YIELDS.includes(action.action)) texts.push(text);
     } catch (cause) {

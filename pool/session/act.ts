@@ -1,10 +1,11 @@
 /** The one router through which every action of a run goes: ask the guardrails, perform, log, emit. */
-import type { Action } from "../../shared/action.ts";
+import type { Action, Origin } from "../../shared/action.ts";
 import { pause } from "../../shared/deadline.ts";
-import { AppError, toErrorDetail } from "../../shared/errors.ts";
+import { AppError, type ErrorCode, toErrorDetail } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Verdict } from "../../shared/guardrails.ts";
 import type { SecretValue } from "../../shared/secret-value.ts";
+import type { ClickTarget } from "../actions/attempt.ts";
 import { credentialRefusal } from "../actions/credential-origins.ts";
 import type { PerformContext, Performed } from "../actions/perform.ts";
 import type { Tabs } from "../actions/tabs.ts";
@@ -25,6 +26,14 @@ export type ActInfo = {
   title: string;
   values: Record<string, string | number | boolean>;
   credential?: (name: string) => SecretValue;
+  /** Who wants it. */
+  origin: Origin;
+  /** In the words of whoever asked for it: the step's, or the directive. Never a page's. */
+  intent: string;
+  /** The next action belongs to the same sequence. */
+  more?: boolean;
+  /** Hears hints and warnings, for whoever chooses what comes next. */
+  onRemark?: (verdict: Verdict) => void;
 };
 export type Act = (action: Action, info: ActInfo) => Promise<Performed>;
 
@@ -63,7 +72,8 @@ export function createAct(deps: ActDeps): Act {
     deps.emit({ type: "guardrail", at: now(), rule, kind, reason: redact(verdict.reason), action_seq, host: host ?? null });
   };
 
-  return async (action, { step, tool, title, values, credential = deps.credential }) => {
+  return async (action, info) => {
+    const { step, tool, title, values, credential = deps.credential, origin, intent } = info;
     seq += 1;
     const mySeq = seq;
     const at = now();
@@ -71,11 +81,17 @@ export function createAct(deps: ActDeps): Act {
     const recording = recorder.action({ seq: mySeq, action, title, page: tabs.active() });
     let done: Performed | null = null;
     let failure: unknown = null;
+    const permit = async (target: ClickTarget) => {
+      const verdict = await guardrails.permit(target, { origin, intent, url: tabs.url(), signal });
+      if (verdict === null) return;
+      tell(verdict, mySeq);
+      if (verdict.kind === "block") throw refused(verdict);
+    };
     try {
       const verdict = await guardrails.ask(action, { url: tabs.url() });
       tell(verdict, mySeq);
       if (verdict.kind === "block" || verdict.kind === "stop") throw refused(verdict);
-      done = await deps.perform(tabs, action, { signal, credential, learn, values, observe: recording.observer });
+      done = await deps.perform(tabs, action, { signal, credential, learn, values, permit, observe: recording.observer });
     } catch (error) {
       await deps.loss(); // a crash breaks the action first, and is the run's end in the next moment
       failure = signal.aborted ? signal.reason : error;
@@ -86,11 +102,12 @@ export function createAct(deps: ActDeps): Act {
       }
     }
     deps.follow();
-    const after = guardrails.after({ action, url: tabs.url(), error: failure });
+    const after = guardrails.after({ action, url: tabs.url(), error: failure, origin, more: info.more });
     if (after) {
       tell(after, mySeq);
+      if (after.kind === "hint" || after.kind === "warning") info.onRemark?.(after);
       if (after.kind === "block" || after.kind === "stop")
-        failure = failure instanceof AppError && failure.code !== "STEP_FAILED" ? failure : refused(after, failure);
+        failure = failure instanceof AppError && !YIELDING[after.kind].includes(failure.code) ? failure : refused(after, failure);
     }
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
     if (deps.pictures && failure === null) await Promise.race([tabs.settled(signal), pause(PICTURE_WAIT_MS)]).catch(() => {}); // the run's end
@@ -119,10 +136,15 @@ export function createAct(deps: ActDeps): Act {
   };
 }
 
+/** What the action itself failed with says less than the verdict; other codes say how the run ends. A stop outweighs a refusal. */
+const YIELDING: Record<"block" | "stop", readonly ErrorCode[]> = { block: ["STEP_FAILED"], stop: ["STEP_FAILED", "GUARDRAIL_BLOCKED"] };
+
 const now = () => new Date().toISOString();
 
 const refused = (verdict: Verdict, cause?: unknown): AppError =>
-  new AppError("GUARDRAIL_BLOCKED", verdict.reason, {
+  new AppError(isStuck(verdict) ? "STUCK" : "GUARDRAIL_BLOCKED", verdict.reason, {
     cause,
     details: { rule: verdict.rule, kind: verdict.kind, ...(verdict.host ? { host: verdict.host } : {}) },
   });
+
+const isStuck = ({ kind, rule }: Verdict): boolean => kind === "stop" && rule.startsWith("stuck_");

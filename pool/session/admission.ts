@@ -13,20 +13,6 @@ import type { Seal } from "../store/seal.ts";
 
 export type AdmissionDeps = { library: Library; seal: Seal; operator: GuardrailsInput };
 
-/** Rules that this version does not watch yet. */
-const NOT_ENFORCED = [
-  "enable_llm_action_check",
-  "stuck_window_size",
-  "stuck_repeat_hint",
-  "stuck_repeat_warn",
-  "stuck_repeat_stop",
-  "stuck_cycle_max_length",
-  "stuck_cycle_repeats",
-  "stuck_revisit_gap",
-  "stuck_failure_cluster_window",
-  "stuck_failure_cluster_threshold",
-] as const satisfies (keyof GuardrailsInput)[];
-
 const NO_MODEL = "No playbook matches the directive, and no model is configured that could carry it out alone";
 
 /** @throws VALIDATION_FAILED with everything that is wrong with the playbook, its values or the guardrails. */
@@ -105,9 +91,6 @@ function remarks(body: CreateRun): string[] {
       .filter((name) => body[name] !== undefined)
       .map((name) => `No model can be asked yet: ${name} has no effect`),
     ...(body.max_steps !== 50 ? ["max_steps limits an agent, and none runs yet: it has no effect"] : []),
-    ...NOT_ENFORCED.filter((name) => body.guardrails?.[name] !== undefined).map(
-      (name) => `${name} is merged and shown, and not enforced yet`,
-    ),
     ...(body.max_steps > 100 ? ["max_steps over 100: an agent that needs so many is usually lost"] : []),
     ...(body.timeout_seconds > 1800 ? ["timeout_seconds over 1800: a slot is taken for more than half an hour"] : []),
   ];

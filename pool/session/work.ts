@@ -65,9 +65,9 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   if (lease.lost.aborted) throw lease.lost.reason;
   const policy = deps.policyOf(row.guardrails);
   lease.egress.attach(policy, (refusal) => {
-    if (!refusal.first) return;
     const { rule, reason, host } = refusal;
     deps.onVerdict({ kind: "block", rule, reason, host });
+    if (!refusal.first) return; // counted all, told once
     stage.emit({ type: "guardrail", at: now(), rule, kind: "block", reason: redactor.text(reason), action_seq: null, host });
   });
   const { recorder, log } = await opening(lease.version);
@@ -172,7 +172,7 @@ async function openStart(act: Act, url: string | null): Promise<void> {
   if (url === null) return;
   try {
     const action = { action: "goto", selector: null, params: { url }, timeout_ms: null } as const;
-    await act(action, { step: null, tool: "session", title: "Open the start page", values: {} });
+    await act(action, { step: null, tool: "session", title: "Open the start page", values: {}, origin: "author", intent: "" });
   } catch (error) {
     if (!(error instanceof AppError) || isFinal(error)) throw error;
     throw new AppError("SETUP_FAILED", `The start page did not open: ${error.message}`, {
@@ -190,9 +190,9 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
   let group: { end(error?: string | null): void } | null = null;
   const keep = createTextBudget((message) => stage.warn("texts", toErrorDetail(new AppError("PAYLOAD_TOO_LARGE", message))));
   const outcome = await runPlaybook(bound, {
-    act: (action, { step, description, values, typed }) => {
+    act: (action, { step, description, values, typed, more }) => {
       const typing = typed && { credential: () => composeTyped(typed, (name) => credentialOf(stage.credentials, name)) };
-      return act(action, { step, tool: "playbook", title: description, values, ...typing });
+      return act(action, { step, tool: "playbook", title: description, values, origin: "author", intent: description, more, ...typing });
     },
     verify: (verify) => checkVerify(tabs, verify, { signal }),
     recover: deps.recover,

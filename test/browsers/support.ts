@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server as TcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browsers, type BrowsersOptions, openBrowsers } from "../../pool/browsers/browsers.ts";
@@ -19,6 +19,7 @@ export type TestEgress = Egress & { readonly asked: string[]; readonly isOpen: b
 /** A forward proxy that lets everything through and writes down what was asked for. */
 export async function openTestEgress(): Promise<TestEgress> {
   const asked: string[] = [];
+  const inside: TcpServer[] = [];
   const server = createServer((incoming, outgoing) => {
     asked.push(incoming.url ?? "");
     const upstream = request(incoming.url ?? "", { method: incoming.method, headers: incoming.headers }, (answer) => {
@@ -40,7 +41,12 @@ export async function openTestEgress(): Promise<TestEgress> {
     get isOpen() {
       return server.listening;
     },
+    takeFrom(other) {
+      inside.push(other);
+      other.on("connection", (socket) => server.emit("connection", socket));
+    },
     async [Symbol.asyncDispose]() {
+      for (const each of inside) each.close();
       server.closeAllConnections();
       server.close();
       await once(server, "close");

@@ -246,6 +246,20 @@ describe("a run", () => {
     expect(events.some(({ event }) => event.type === "guardrail" && event.kind === "block")).toBe(true);
   });
 
+  it("fails as stuck, never completed, where the limits that somebody set say so; else its author's repeats are granted", async () => {
+    const { writer } = system.as;
+    const steps = Array.from({ length: 8 }, () => ({ action: "scroll", on_failure: "retry" }));
+    const playbook = { id: "again", start_url: `${system.dashboard.url}/login`, guardrails: { allow_private_networks: true }, steps };
+    const { run_id } = await writer.create({ playbook, guardrails: { stuck_repeat_hint: 2, stuck_repeat_warn: 3, stuck_repeat_stop: 4 } });
+    const { run, events } = await writer.finished(run_id);
+    expect(run).toMatchObject({ status: "failed", error: { code: "STUCK", details: { rule: "stuck_repeat", kind: "stop", step: 3 } } });
+    expect(run.actions).toHaveLength(5); // the start page and four steps: no retry, no further step
+    const verdicts = events.flatMap(({ event }) => (event.type === "guardrail" ? [`${event.rule} ${event.kind} ${event.action_seq}`] : []));
+    expect(verdicts).toEqual(["stuck_repeat hint 3", "stuck_repeat warning 4", "stuck_repeat stop 5"]);
+    const granted = await writer.create({ playbook });
+    expect((await writer.finished(granted.run_id)).run).toMatchObject({ status: "completed" });
+  });
+
   it("honours recording options", async () => {
     const { writer } = system.as;
     const { run_id } = await writer.create({ ...login(), recording: { enabled: false } });

@@ -1,17 +1,19 @@
-/** A real Chrome behind the listener: it reaches what the policy allows and nothing else, whichever way a page tries. */
+/** One of our own spares, its default context, behind its listener: it reaches what the policy allows and nothing else, whichever way a page tries. */
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, launch, type Page } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type Browsers, type Lease, openBrowsers } from "../../pool/browsers/browsers.ts";
 import { type EgressListener, openEgress } from "../../pool/guardrails/egress.ts";
 import type { Refusal } from "../../pool/guardrails/egress-record.ts";
 import { openGuardrails } from "../../pool/guardrails/guardrails.ts";
 import type { Resolve } from "../../pool/guardrails/resolve.ts";
+import { createLog } from "../../pool/telemetry/log.ts";
 import type { Action } from "../../shared/action.ts";
 import { AppError } from "../../shared/errors.ts";
-import { CHROME_PATH } from "../support/chrome.ts";
+import { ANSWERS, CORPUS } from "./corpus.ts";
 import { guardrailsOf, labPolicy, openSite, type Site, tableResolver } from "./lab.ts";
 import { answerVector, MUST_REACH } from "./vectors.ts";
 
@@ -19,7 +21,9 @@ import { answerVector, MUST_REACH } from "./vectors.ts";
 let sites: { home: Site; friend: Site; victim: Site; front: Site };
 let egress: EgressListener;
 let browser: Browser;
-let profile: string;
+let browsers: Browsers<EgressListener>;
+let lease: Lease<EgressListener>;
+let dataDir: string;
 const refusals: Refusal[] = [];
 
 beforeAll(async () => {
@@ -30,21 +34,20 @@ beforeAll(async () => {
     victim,
     front: await openSite(answerVector, "127.0.0.4", victim.port),
   };
-  egress = await openEgress();
-  profile = await mkdtemp(join(tmpdir(), "us-egress-"));
-  browser = await launch({
-    executablePath: CHROME_PATH,
-    pipe: true,
-    headless: true,
-    userDataDir: profile,
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", `--proxy-server=${egress.proxyUrl}`, "--proxy-bypass-list=<-loopback>"],
+  dataDir = await mkdtemp(join(tmpdir(), "us-egress-"));
+  await chmod(dataDir, 0o711);
+  browsers = await openBrowsers({
+    ...{ nodeId: "node-test", dataDir, slots: 2, warm: 1, chromePath: null, sandbox: "auto", endpoints: [], egressAdvertise: null },
+    ...{ openEgress, log: createLog("silent") },
   });
+  lease = await browsers.lease("run", { signal: AbortSignal.timeout(25_000), viewport: { width: 1280, height: 720 } });
+  ({ egress, browser } = lease);
 });
 afterAll(async () => {
-  await browser?.close();
-  await egress?.[Symbol.asyncDispose]();
+  await lease?.[Symbol.asyncDispose]();
+  await browsers?.[Symbol.asyncDispose]();
   for (const site of Object.values(sites ?? {})) await site[Symbol.asyncDispose]();
-  await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 const NETWORKS = () => `127.0.0.1:${sites.home.port}, 127.0.0.3:${sites.friend.port}, 127.0.0.4:${sites.front.port}`;
@@ -110,6 +113,29 @@ describe("a page behind the listener", () => {
   });
 });
 
+it("reaches this machine by none of the corpus's spellings of a host, and by some thirty where they are let in", async () => {
+  const { port } = sites.home;
+  const refusedUrls = CORPUS.filter(({ rule }) => rule !== "allow").flatMap(({ urls }) => urls);
+  const urls = refusedUrls
+    .map((url) => url.replace(/^(http:\/\/(?:\[[^\]]*\]|[^/:?#@\\]+))\//, `$1:${port}/`))
+    .filter((url) => url.includes(`:${port}/`));
+  expect(urls.length).toBeGreaterThan(150);
+  const page = await browser.newPage();
+  const tryAll = async (networks: string) => {
+    egress.attach(labPolicy(networks, tableResolver(ANSWERS)), () => {});
+    sites.home.hits.length = 0;
+    await page.evaluate(async (all) => {
+      await Promise.all(all.map((url) => fetch(url, { mode: "no-cors", signal: AbortSignal.timeout(5_000) }).catch(() => {})));
+    }, urls);
+    return sites.home.hits.filter((hit) => !hit.endsWith("/favicon.ico")); // the page's own, still on its way
+  };
+  egress.attach(labPolicy(NETWORKS(), NAMES), () => {});
+  await page.goto(`http://localhost:${port}/`);
+  expect(await tryAll("")).toEqual([]);
+  expect((await tryAll(`127.0.0.0/8:${port}`)).length).toBeGreaterThan(30);
+  await page.close();
+});
+
 describe("a goto that was refused on its way", () => {
   const goto = (url: string): Action => ({ action: "goto", selector: null, params: { url }, timeout_ms: null });
 
@@ -133,7 +159,7 @@ describe("a goto that was refused on its way", () => {
           cause: Error, // as the action `goto` tells it
         ) => new AppError("STEP_FAILED", cause.message, { cause, details: { net_error: /net::\w+/.exec(cause.message)?.[0] } }),
       );
-      const verdict = run.after({ action, url: page.url(), error });
+      const verdict = run.after({ origin: "author", action, url: page.url(), error });
       if (expected === null) expect(verdict).toBeNull();
       else expect(verdict).toMatchObject({ kind: "block", ...expected });
     } finally {
@@ -145,16 +171,13 @@ describe("a goto that was refused on its way", () => {
 });
 
 it("refuses everything before a policy is attached, and the page after it loads at once", async () => {
-  await using spare = await openEgress();
-  const context = await browser.createBrowserContext({ proxyServer: spare.proxyUrl, proxyBypassList: ["<-loopback>"] });
-  const page = await context.newPage();
+  await using spare = await browsers.lease("next", { signal: AbortSignal.timeout(25_000), viewport: { width: 1280, height: 720 } });
   const url = `http://localhost:${sites.home.port}/`;
   sites.home.hits.length = 0;
-  expect((await page.goto(url))?.status()).toBe(403);
+  expect((await spare.page.goto(url))?.status()).toBe(403);
   expect(sites.home.hits).toEqual([]);
-  spare.attach(labPolicy(NETWORKS(), NAMES), () => {});
-  expect((await page.goto(url))?.status()).toBe(200);
-  await context.close();
+  spare.egress.attach(labPolicy(NETWORKS(), NAMES), () => {});
+  expect((await spare.page.goto(url))?.status()).toBe(200);
 });
 
 it("carries a WebSocket both ways", async () => {

@@ -4,6 +4,7 @@ import { createEgressLog } from "../../pool/guardrails/egress-record.ts";
 import { openGuardrails } from "../../pool/guardrails/guardrails.ts";
 import { applyRules, INITIAL_STATE, RULES, type Rule } from "../../pool/guardrails/rules.ts";
 import { judgeCommitted } from "../../pool/guardrails/shown.ts";
+import { NOT_STUCK } from "../../pool/guardrails/stuck.ts";
 import type { Action } from "../../shared/action.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { GuardrailsInput, Verdict } from "../../shared/guardrails.ts";
@@ -48,7 +49,7 @@ describe("ask", () => {
 
   it("stops a run whose page has come to where no page may be", async () => {
     const { run } = open();
-    expect(await run.ask(CLICK, { url: "file:///etc/passwd" })).toMatchObject({ kind: "stop", rule: "url_scheme" });
+    expect(await open().run.ask(CLICK, { url: "file:///etc/passwd" })).toMatchObject({ kind: "stop", rule: "url_scheme" });
     expect(await run.ask(CLICK, { url: "http://blocked.test/" })).toMatchObject({ kind: "block", rule: "blocked_domains" });
     expect(await run.ask(goto(PAGE), { url: "http://blocked.test/" })).toMatchObject({ kind: "allow" }); // the way out
   });
@@ -83,15 +84,15 @@ describe("ask", () => {
 describe("after", () => {
   const act = async (run: ReturnType<typeof open>["run"], error: unknown, url = PAGE) => {
     await run.ask(CLICK, { url: PAGE });
-    return run.after({ action: CLICK, url, error });
+    return run.after({ origin: "author", action: CLICK, url, error });
   };
 
   it("stops the run once as many actions in a row have failed as it allows, refused ones too", async () => {
-    const { run, verdicts } = open({ max_consecutive_errors: 3 });
+    const { run, verdicts } = open({ max_consecutive_errors: 3, stuck_failure_cluster_threshold: 5, stuck_applies_to: "improvised" });
     expect([await act(run, FAILED), await act(run, FAILED), await act(run, null)]).toEqual([null, null, null]);
     expect([await act(run, FAILED), await act(run, FAILED)]).toEqual([null, null]);
     await run.ask(goto("http://blocked.test/"), { url: PAGE });
-    expect(run.after({ action: goto("http://blocked.test/"), url: PAGE, error: FAILED })).toMatchObject({
+    expect(run.after({ origin: "author", action: goto("http://blocked.test/"), url: PAGE, error: FAILED })).toMatchObject({
       kind: "stop",
       rule: "max_consecutive_errors",
     });
@@ -109,9 +110,17 @@ describe("after", () => {
     expect(await act(run, null, "http://127.0.0.1/")).toMatchObject({ kind: "block", rule: "private_network" });
     expect(await act(run, null, "chrome://settings/")).toMatchObject({ kind: "stop", rule: "url_scheme" });
     expect(await act(run, null, "about:blank")).toBeNull();
-    await run.ask(CLICK, { url: PAGE });
+    expect(await run.ask(CLICK, { url: PAGE })).toMatchObject({ kind: "stop" }); // once stopped, for good
+    const { run: other } = open();
+    await other.ask(CLICK, { url: PAGE });
     expect(
-      run.after({ action: CLICK, url: PAGE, frames: ["about:srcdoc", "data:text/html,x", "file:///etc/passwd"], error: null }),
+      other.after({
+        origin: "author",
+        action: CLICK,
+        url: PAGE,
+        frames: ["about:srcdoc", "data:text/html,x", "file:///etc/passwd"],
+        error: null,
+      }),
     ).toMatchObject({ kind: "stop" });
   });
 
@@ -120,7 +129,7 @@ describe("after", () => {
     await run.ask(goto("https://redirects.test/"), { url: PAGE });
     egress.refused(refusal);
     // the redirect's target was refused, and puppeteer's page is still the old one
-    expect(run.after({ action: goto("https://redirects.test/"), url: PAGE, error: CUT_OFF })).toEqual({
+    expect(run.after({ origin: "author", action: goto("https://redirects.test/"), url: PAGE, error: CUT_OFF })).toEqual({
       kind: "block",
       rule: "blocked_domains",
       reason: refusal.reason,
@@ -128,7 +137,9 @@ describe("after", () => {
     });
     await run.ask(goto("http://redirects.test/"), { url: PAGE });
     egress.refused(refusal);
-    expect(run.after({ action: goto("http://redirects.test/"), url: ERROR_PAGE, error: null })).toMatchObject({ rule: "blocked_domains" });
+    expect(run.after({ origin: "author", action: goto("http://redirects.test/"), url: ERROR_PAGE, error: null })).toMatchObject({
+      rule: "blocked_domains",
+    });
   });
 
   it("blames no refusal for a server that does not answer, a page that is slow, or what was refused before", async () => {
@@ -136,17 +147,17 @@ describe("after", () => {
     egress.refused(refusal);
     const slow = goto("http://slow.test/");
     await run.ask(slow, { url: PAGE });
-    expect(run.after({ action: slow, url: PAGE, error: FAILED })).toBeNull();
+    expect(run.after({ origin: "author", action: slow, url: PAGE, error: FAILED })).toBeNull();
     await run.ask(slow, { url: PAGE });
     egress.refused(refusal); // an image of it
-    expect(run.after({ action: slow, url: "http://slow.test/", error: FAILED })).toBeNull();
+    expect(run.after({ origin: "author", action: slow, url: "http://slow.test/", error: FAILED })).toBeNull();
     await run.ask(slow, { url: PAGE });
     egress.unreachable({ host: "slow.test", port: 80, kind: "http", code: "ECONNREFUSED" });
     egress.refused(refusal); // the old page goes on trying
-    expect(run.after({ action: slow, url: PAGE, error: FAILED })).toBeNull();
+    expect(run.after({ origin: "author", action: slow, url: PAGE, error: FAILED })).toBeNull();
     await run.ask(slow, { url: PAGE });
     egress.refused({ ...refusal, rule: "chrome_background", host: "accounts.google.com" });
-    expect(run.after({ action: slow, url: PAGE, error: FAILED })).toBeNull();
+    expect(run.after({ origin: "author", action: slow, url: PAGE, error: FAILED })).toBeNull();
   });
 
   it("blames no refusal of the page that a goto could not leave in time", async () => {
@@ -154,26 +165,26 @@ describe("after", () => {
     const slow = goto("https://slow.test/");
     await run.ask(slow, { url: PAGE });
     egress.refused(refusal); // a poll of the old page
-    expect(run.after({ action: slow, url: PAGE, error: FAILED })).toBeNull();
+    expect(run.after({ origin: "author", action: slow, url: PAGE, error: FAILED })).toBeNull();
     await run.ask(slow, { url: PAGE });
     egress.unreachable({ host: "redirected.test", port: 443, kind: "connect", code: "ECONNREFUSED" });
     egress.refused(refusal);
-    expect(run.after({ action: slow, url: PAGE, error: CUT_OFF })).toBeNull();
+    expect(run.after({ origin: "author", action: slow, url: PAGE, error: CUT_OFF })).toBeNull();
     await run.ask(slow, { url: PAGE });
     egress.refused({ ...refusal, host: "slow.test" });
     egress.refused(refusal);
-    expect(run.after({ action: slow, url: PAGE, error: FAILED })).toMatchObject({ host: "slow.test" });
+    expect(run.after({ origin: "author", action: slow, url: PAGE, error: FAILED })).toMatchObject({ host: "slow.test" });
   });
 
   it("explains an error page one action later, when the click was over before its navigation failed", async () => {
     const { run, egress } = open();
     await run.ask(CLICK, { url: PAGE });
-    expect(run.after({ action: CLICK, url: PAGE, error: null })).toBeNull();
+    expect(run.after({ origin: "author", action: CLICK, url: PAGE, error: null })).toBeNull();
     egress.refused(refusal);
     await run.ask(CLICK, { url: PAGE });
-    expect(run.after({ action: CLICK, url: ERROR_PAGE, error: FAILED })).toMatchObject({ rule: "blocked_domains" });
+    expect(run.after({ origin: "author", action: CLICK, url: ERROR_PAGE, error: FAILED })).toMatchObject({ rule: "blocked_domains" });
     await run.ask(CLICK, { url: ERROR_PAGE });
-    expect(run.after({ action: CLICK, url: ERROR_PAGE, error: FAILED })).toMatchObject({ rule: "blocked_domains" });
+    expect(run.after({ origin: "author", action: CLICK, url: ERROR_PAGE, error: FAILED })).toMatchObject({ rule: "blocked_domains" });
   });
 });
 
@@ -211,7 +222,9 @@ describe("the rules", () => {
       let state = INITIAL_STATE;
       return list.map(({ url, success }) => {
         const before = applyRules(RULES, state, (rule, so) => rule.before?.(so, { action: goto(url), url: "" }, limits));
-        const after = applyRules(RULES, before.state, (rule, so) => rule.after?.(so, { action: goto(url), success }, limits));
+        const after = applyRules(RULES, before.state, (rule, so) =>
+          rule.after?.(so, { action: goto(url), success, origin: "agent", more: false }, limits),
+        );
         state = after.state;
         return [before.verdict, after.verdict];
       });
@@ -221,7 +234,7 @@ describe("the rules", () => {
         expect(replay(list)).toEqual(replay(list));
       }),
     );
-    expect(INITIAL_STATE).toEqual({ visited: new Set(), errors: 0 });
+    expect(INITIAL_STATE).toEqual({ visited: new Set(), errors: 0, stuck: NOT_STUCK, sequence: [] });
   });
 
   it("give one verdict, the gravest, whatever their order", () => {

@@ -15,6 +15,17 @@ const issuesOf = (source: string | object): Issue[] => {
 
 const HEAD = "id: a\nsteps:\n";
 
+it("refuses guardrails that contradict each other or the defaults, by field and line", () => {
+  const load = (rules: string) => issuesOf(`id: a\nguardrails:\n${rules}\nsteps: [{action: wait_for, selector: a}]\n`);
+  expect(load("  stuck_repeat_warn: 6\n  stuck_repeat_hint: 6")).toEqual([
+    { path: "guardrails.stuck_repeat_hint", message: "Must be less than stuck_repeat_warn (6), is 6", line: 4 },
+  ]);
+  expect(load("  stuck_window_size: 8")).toEqual([
+    { path: "guardrails.stuck_window_size", message: "Must hold stuck_cycle_max_length × stuck_cycle_repeats actions (9), is 8", line: 3 },
+  ]);
+  expect(load("  stuck_failure_cluster_threshold: 6")).toMatchObject([{ path: "guardrails.stuck_failure_cluster_threshold", line: 3 }]);
+});
+
 describe("a playbook from YAML", () => {
   it("has defaults for everything but its id and its steps", () => {
     const playbook = parsePlaybook("id: cancel-order\nsteps:\n  - action: click\n    selector: text=Cancel\n");

@@ -29,6 +29,7 @@ const GUARDRAILS: Guardrails = {
   stuck_revisit_gap: 5,
   stuck_failure_cluster_window: 5,
   stuck_failure_cluster_threshold: 3,
+  stuck_applies_to: "improvised",
 };
 
 /** A run as a client could have posted it. */

@@ -1,15 +1,29 @@
 /** Where to click an element, what is in the way, and whether the click reached it. Runs in the page. */
 import type { Dom } from "./dom.ts";
 import type { TaskOutcome } from "./look.ts";
+import type { Names } from "./names.ts";
 import type { Roles } from "./roles.ts";
 
 export type Box = { x: number; y: number; width: number; height: number };
 /** In CSS pixels of the element's own frame. */
 export type Aim = { x: number; y: number; box: Box };
-export type Confirmed = { ok: true } | { moved: string } | { notYet: string };
+/** What a click would be done to: the control itself, whatever selector found it. Texts are cut. */
+export type ClickTarget = {
+  name: string;
+  text: string;
+  role: string;
+  /** Where a link leads, as an absolute URL. */
+  href: string | null;
+  /** The form that it belongs to, and whether it sends that. `method` in lower case. */
+  form: { action: string; method: string } | null;
+  submits: boolean;
+  /** The words of the dialog that it stands in, or none. */
+  dialog: string;
+};
+export type Confirmed = { ok: true; target: ClickTarget } | { moved: string } | { notYet: string };
 export type ClickVerdict = { kind: "hit" } | { kind: "none" } | { kind: "missed"; by: string };
 
-export function createAim(dom: Dom, roles: Roles) {
+export function createAim(dom: Dom, roles: Roles, names: Names) {
   const { closest, holds } = dom;
   const CONTROL =
     "button, a[href], label, summary, [role=button], [role=link], [role=tab], [role^=menuitem], [role=option], [role=checkbox], [role=radio], [role=switch], [role=treeitem]";
@@ -140,7 +154,58 @@ export function createAim(dom: Dom, roles: Roles) {
     const hit = hitAt(element, x, y);
     if (!accepts(element, hit)) return { notYet: hit ? `covered by ${coverOf(element, hit)}` : "nothing can be clicked where it is" };
     arm(element);
-    return { ok: true };
+    return { ok: true, target: targetOf(element) };
+  }
+
+  const TEXT_CHARS = 200;
+  const cut = (text: string) => dom.normal(text.slice(0, TEXT_CHARS * 4)).slice(0, TEXT_CHARS);
+
+  /** As it is shown: words of different blocks stay apart. */
+  const words = (element: Element) => (element instanceof HTMLElement ? dom.shownText(element) : dom.textContent(element));
+
+  /** The control that a click on the element works; what a label stands for, where it is one. */
+  function targetOf(element: Element): ClickTarget {
+    const around = controlOf(element);
+    const control = labelled(closest(around, "label")) ?? around;
+    const link = closest(control, "a[href]");
+    const kind = (dom.attribute(control, "type") ?? "").toLowerCase();
+    const tag = dom.tagName(control);
+    const submits = (tag === "BUTTON" && !/^(?:button|reset)$/.test(kind)) || (tag === "INPUT" && /^(?:submit|image)$/.test(kind));
+    const owner = dom.attribute(control, "form");
+    const root = dom.rootOf(control);
+    const form =
+      (owner !== null && (root instanceof Document || root instanceof ShadowRoot) ? dom.byId(root, owner) : null) ??
+      closest(control, "form");
+    const given = (name: string) =>
+      (submits ? dom.attribute(control, `form${name}`) : null) ?? (form ? dom.attribute(form, name) : null) ?? "";
+    const dialog = closest(control, "dialog, [role=dialog], [role=alertdialog]");
+    const value = tag === "INPUT" && /^(?:submit|button|reset|image)$/.test(kind) ? (dom.attribute(control, "value") ?? "") : "";
+    return {
+      name: cut(names.nameOf(control, true)),
+      text: cut(`${words(control)} ${value}`),
+      role: roles.roleOf(control) ?? "",
+      href: link ? absolute(dom.attribute(link, "href") ?? "") : null,
+      form: form ? { action: absolute(given("action")), method: (given("method") || "get").toLowerCase() } : null,
+      submits,
+      dialog: dialog ? cut(words(dialog)) : "",
+    };
+  }
+
+  const absolute = (address: string): string =>
+    (URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI).href : address).slice(0, 2000);
+
+  /** What Enter or the space bar would press: the control with the focus, or the button that sends its form. Null: nothing that acts. */
+  function focused(key: string): ClickTarget | null {
+    let at = dom.activeIn(document);
+    for (let shadow = at && dom.shadowRoot(at); at && shadow; shadow = at && dom.shadowRoot(at)) at = dom.activeIn(shadow) ?? null;
+    if (!at || /^(?:BODY|HTML|IFRAME|FRAME|TEXTAREA)$/.test(dom.tagName(at))) return null;
+    const types =
+      dom.tagName(at) === "INPUT" && !/^(?:submit|button|image|reset|checkbox|radio)$/i.test(dom.attribute(at, "type") ?? "text");
+    if (!types) return targetOf(at);
+    if (key !== "Enter") return null;
+    const form = closest(at, "form");
+    const sender = form ? [...dom.queryAll(form, "button, input")].find((each) => targetOf(each).submits) : undefined;
+    return sender ? targetOf(sender) : { ...targetOf(at), submits: form !== null };
   }
 
   const EVENTS = ["pointerdown", "mousedown", "pointerup", "mouseup", "click", "auxclick", "dblclick", "contextmenu"];
@@ -209,7 +274,7 @@ export function createAim(dom: Dom, roles: Roles) {
       : { notYet: hit ? `its frame is covered by ${coverOf(frame, hit)}` : "its frame cannot be clicked" };
   }
 
-  return { aim, confirm, verdict, throughFrame, whyDisabled };
+  return { aim, confirm, verdict, throughFrame, whyDisabled, focused };
 }
 
 export type Aiming = ReturnType<typeof createAim>;

@@ -27,8 +27,9 @@ function join(
   },
 ) {
   const roles = parts.roles(dom);
-  const find = parts.find(dom, roles, parts.names(dom, roles), parts.texts(dom, roles));
-  const aim = parts.aim(dom, roles);
+  const names = parts.names(dom, roles);
+  const find = parts.find(dom, roles, names, parts.texts(dom, roles));
+  const aim = parts.aim(dom, roles, names);
   const edit = parts.edit(dom, roles);
   const read = parts.read(dom);
   const cover = parts.cover(dom, edit);
@@ -44,6 +45,7 @@ function join(
   return {
     look: look.look as (request: LookRequest) => Promise<LookAnswer>,
     confirm: (arg: Parameters<typeof aim.confirm>[1]) => aim.confirm(state.held, arg),
+    focused: aim.focused,
     verdict: aim.verdict,
     typed: () => edit.typed(state.held),
     put: (arg: Parameters<typeof edit.put>[1]) => edit.put(state.held, arg),

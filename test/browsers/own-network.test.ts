@@ -1,0 +1,47 @@
+/** The strongest tier, wherever this machine could run it. With CI=true it must not be skipped there: the tier itself is then asked for. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { membersOf, openPool, openSite, soon, VIEWPORT } from "./support.ts";
+
+const NOBODY = 65534;
+const isRoot = process.getuid?.() === 0;
+/** Asked of the machine, not of our code. */
+const possible =
+  spawnSync(
+    "unshare",
+    ["--user", "--map-root-user", "--net", "--", "sh", "-c", "PATH=$PATH:/usr/sbin:/sbin ip link set lo up && unshare --user true"],
+    {
+      ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
+    },
+  ).status === 0;
+
+describe.runIf(possible)("a Chrome with a network of its own", () => {
+  it("is what auto and required choose, has a loopback and nothing else, and reaches its egress listener alone", async () => {
+    await using site = await openSite();
+    await using pool = await openPool({ sandbox: "auto", warm: 1 });
+    expect(pool.tier).toBe("netns");
+    await using lease = await pool.lease("run", { signal: soon(), viewport: VIEWPORT });
+    const pid = pool.list().find(({ run_id }) => run_id === "run")?.pid ?? 0;
+    const interfaces = readFileSync(`/proc/${pid}/net/dev`, "utf8").trim().split("\n").slice(2);
+    expect(interfaces.map((line) => line.split(":")[0]?.trim())).toEqual(["lo"]);
+    expect(readFileSync(`/proc/${pid}/net/route`, "utf8").trim().split("\n")).toHaveLength(1); // the heading
+    expect(membersOf(pid).length).toBeGreaterThan(2); // one group, killed as one
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    expect(status).toMatch(isRoot ? /^Uid:\t65534\t65534/m : new RegExp(`^Uid:\t${process.getuid?.()}\t`, "m"));
+
+    await lease.page.goto(`${site.url}/`);
+    expect(await lease.page.title()).toBe("Shop");
+    expect(lease.egress.asked).toContain(`${site.url}/`);
+    await lease.page.goto("chrome://sandbox");
+    expect(await lease.page.evaluate("document.body.innerText")).toContain("You are adequately sandboxed");
+  });
+});
+
+it.runIf(process.env.CI === "true" && process.platform === "linux")("is possible on a machine of CI, or the machine says why not", () => {
+  const limits = ["/proc/sys/user/max_user_namespaces", "/proc/sys/user/max_net_namespaces"].map((path) =>
+    Number(readFileSync(path, "utf8")),
+  );
+  const forbidden = limits.includes(0) || spawnSync("unshare", ["--user", "true"], isRoot ? { uid: NOBODY, gid: NOBODY } : {}).status !== 0;
+  expect(possible || forbidden).toBe(true);
+});
