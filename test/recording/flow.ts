@@ -19,11 +19,19 @@ export type Flow = AsyncDisposable & {
   act(action: Action): Promise<string | null>;
 };
 
-/** Dispose it, or its page stays. `credentials`: what `credential_ref` stands for. */
+type FlowOptions = Partial<RecorderOptions> & {
+  /** What `credential_ref` stands for. */
+  credentials?: Record<string, string>;
+  /** Does each action wait for what it has started, and is a picture taken after it? */
+  rests?: boolean;
+  pictures?: boolean;
+};
+
+/** Dispose it, or its page stays. */
 export async function openFlow(
   browser: Browser,
   dir: string,
-  { credentials = {}, ...options }: Partial<RecorderOptions> & { credentials?: Record<string, string> } = {},
+  { credentials = {}, rests = true, pictures = true, ...options }: FlowOptions = {},
 ): Promise<Flow> {
   const page = await browser.newPage();
   await page.setViewport(VIEWPORT);
@@ -46,8 +54,8 @@ export async function openFlow(
         failure = error;
         return null;
       });
-      await tabs.settled(signal);
-      await recording.screenshot(tabs.active(), action.action, signal);
+      if (rests) await tabs.settled(signal);
+      if (pictures) await recording.screenshot(tabs.active(), action.action, signal);
       recording.end({ error: failure === null ? null : (failure as Error).message, resultText: done?.text ?? null });
       return done?.text ?? null;
     },
