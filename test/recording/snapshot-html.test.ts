@@ -16,17 +16,25 @@ const document = fc.tuple(fc.constant("HTML"), fc.constant({}), node, node);
 describe("a snapshot's nodes", () => {
   it("stay one line of JSON of the same shape, without the secret, whatever the secret looks like", () => {
     fc.assert(
-      fc.property(document, fc.constantFrom('","', "]]", '{"a"', "\\u0041", "HTML!", "hunter22", '"],["', "\n\n\n\n"), (html, secret) => {
-        const given = JSON.stringify(["BODY", { title: `x${secret}y` }, html, secret]);
-        const masked = JSON.parse(maskedHtml(given, createMask([secret]))) as [string, { title: string }, unknown, string];
-        expect([masked[0], masked[1].title, masked[3]]).toEqual(["BODY", "x[redacted]y", "[redacted]"]);
-        expect(Array.isArray(masked[2])).toBe(true);
-      }),
+      fc.property(
+        document,
+        fc.constantFrom('"," ,"', "]]]]", '{"a"', "\\u0041", "HTML!", "hunter22", '"],["', "\n\n\n\n"),
+        (html, secret) => {
+          const given = JSON.stringify(["BODY", { title: `x${secret}y` }, html, secret]);
+          const masked = JSON.parse(maskedHtml(given, createMask([secret]))) as [string, { title: string }, unknown, string];
+          expect([masked[0], masked[1].title, masked[3]]).toEqual(["BODY", "x[redacted]y", "[redacted]"]);
+          expect(Array.isArray(masked[2])).toBe(true);
+        },
+      ),
     );
   });
 
   it("are taken as they are where there is nothing to mask", () => {
-    fc.assert(fc.property(document, (html) => expect(maskedHtml(JSON.stringify(html), (text) => text)).toBe(JSON.stringify(html))));
+    fc.assert(
+      fc.property(document, (html) => {
+        expect(maskedHtml(JSON.stringify(html), (text) => text)).toBe(JSON.stringify(html));
+      }),
+    );
   });
 
   it.each(["", "null", "{}", '"text"', "[]", '["HTML"', '["HTML"]\n["HTML"]'])("are refused when they are %j", (html) => {
