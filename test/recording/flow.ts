@@ -5,8 +5,8 @@ import { takeScreenshot } from "../../pool/actions/screenshot.ts";
 import { openTabs, type Tabs } from "../../pool/actions/tabs.ts";
 import type { RecorderOptions } from "../../pool/recording/recorder.ts";
 import { Redactor } from "../../pool/secrets/redactor.ts";
-import { SecretValue } from "../../shared/secret-value.ts";
 import type { Action } from "../../shared/action.ts";
+import { SecretValue } from "../../shared/secret-value.ts";
 import { startRecorder } from "./support.ts";
 
 export const VIEWPORT = { width: 1280, height: 720 };
