@@ -1,5 +1,4 @@
 /** One try at one action: what it works with, and what it has learned so far. */
-import type { ElementHandle } from "puppeteer-core";
 import type { Action, SimpleActionName } from "../../shared/action.ts";
 import type { SecretValue } from "../../shared/secret-value.ts";
 import type { Box, ClickTarget } from "./in-page/aim.ts";
@@ -7,11 +6,14 @@ import type { Tabs } from "./tabs.ts";
 
 export type { ClickTarget } from "./in-page/aim.ts";
 
+/** The element that input goes to, in CSS pixels of its own frame; `frameId` is the protocol's. */
+export type InputPlace = { frameId: string; x: number; y: number; box: Box };
+
 /** Called as an action goes on; the recorder hangs here. */
 export type ActionObserver = {
   log(message: string): void;
   /** Just before input is sent. Coordinates are CSS pixels of the page's viewport. */
-  input(target: { handle?: ElementHandle; point?: { x: number; y: number }; box?: Box }): Promise<void> | void;
+  input(target: { point?: { x: number; y: number }; box?: Box; at?: InputPlace }): Promise<void> | void;
 };
 
 export type PerformContext = {

@@ -55,7 +55,7 @@ async function clickFound(attempt: Attempt, { params }: ActionOf<"click">, { lin
     if (Math.abs(again.done.x - x) > 0.5 || Math.abs(again.done.y - y) > 0.5) return { retry: "its frame keeps moving" };
   }
   await attempt.context.permit?.(confirmed.target);
-  await attempt.context.observe?.input({ point: { x, y }, box });
+  await attempt.context.observe?.input({ point: { x, y }, box, at: { frameId: frame.id, ...inFrame } });
   signal.throwIfAborted();
   const before = { documents: activity.document.count, windows: activity.windowsOpened };
   const began = () => activity.isNavigating || activity.document.count > before.documents || activity.windowsOpened > before.windows;

@@ -47,7 +47,8 @@ async function typeInto(attempt: Attempt, found: Found, text: Text): Promise<boo
   const { link, frame, done, at } = found;
   const { signal } = attempt;
   const { step, box, hidden } = done as FillPlan;
-  await attempt.context.observe?.input(frame.parent ? {} : { point: { x: box.x + box.width / 2, y: box.y + box.height / 2 }, box });
+  const point = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  await attempt.context.observe?.input({ at: { frameId: frame.id, ...point, box }, ...(frame.parent ? {} : { point, box }) });
   signal.throwIfAborted();
   if (typeof text === "string" && hidden) attempt.context.learn?.(text);
   markInput(link, { typed: true, at });

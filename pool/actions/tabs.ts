@@ -10,7 +10,7 @@ export type TabsOptions = {
   signal: AbortSignal;
   viewport: { width: number; height: number };
   /** Each page of the run, the first one too, before anything is done to it. */
-  onPage?: (page: Page) => void;
+  onPage?: (page: Page) => Promise<void> | void;
   /** A dialog that was answered. Its message is the page's own words. */
   onDialog?: (notice: DialogNotice) => void;
 };
@@ -87,10 +87,10 @@ class OpenTabs implements Tabs {
   }
 
   async prepare(page: Page): Promise<void> {
-    this.#options.onPage?.(page);
-    const { viewport } = this.#options;
+    const { viewport, onPage } = this.#options;
     const has = page.viewport();
-    if (has?.width !== viewport.width || has.height !== viewport.height) await page.setViewport(viewport);
+    const fits = has?.width === viewport.width && has.height === viewport.height;
+    await Promise.all([onPage?.(page), fits ? null : page.setViewport(viewport)]);
   }
 
   async #open(target: Target): Promise<void> {

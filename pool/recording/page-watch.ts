@@ -1,9 +1,15 @@
 /** The pages of a run: their names in the trace, and what they say by themselves. */
 import type { CDPSession, Page } from "puppeteer-core";
+import { withDeadline } from "../../shared/deadline.ts";
 import { isGone } from "./is-gone.ts";
 import { watchPage } from "./page-events.ts";
+import { PageRecording, type PageRecordingOptions } from "./page-recording.ts";
 import { type TraceEvent, traceTime } from "./trace-events.ts";
 import type { Warn } from "./warn.ts";
+
+const OPEN_LIMIT_MS = 10_000;
+const ATTACH_LIMIT_MS = 1_000;
+const CLOSE_LIMIT_MS = 2_000;
 
 type PageWatchOptions = {
   write: (event: TraceEvent) => void;
@@ -12,6 +18,7 @@ type PageWatchOptions = {
   /** Called once, when there are more. */
   onLimit: () => void;
   warn: Warn;
+  recording: PageRecordingOptions;
 };
 
 export class PageWatch {
@@ -19,9 +26,11 @@ export class PageWatch {
   readonly #ids = new WeakMap<Page, string>();
   readonly #attached = new WeakSet<Page>();
   readonly #sessions = new Set<CDPSession>();
+  readonly #recordings = new Map<Page, Promise<PageRecording | null>>();
   #pages = 0;
   #messages = 0;
   #closed = false;
+  #isFlooded = false;
 
   constructor(options: PageWatchOptions) {
     this.#options = options;
@@ -37,25 +46,61 @@ export class PageWatch {
     return pageId;
   }
 
-  attach(page: Page): void {
+  /** Resolves once the page is recorded, or will not be; a page that does not answer is not waited for. Never rejects. */
+  async attach(page: Page): Promise<void> {
     if (this.#closed || this.#attached.has(page)) return;
     this.#attached.add(page);
     const pageId = this.idOf(page);
-    page.once("close", () => this.#tell("pageClosed", pageId));
+    page.once("close", () => {
+      this.#tell("pageClosed", pageId);
+      this.recordingOf(page)
+        .then((recording) => recording?.close())
+        .finally(() => this.#recordings.delete(page));
+    });
+    this.#recordings.set(page, this.#record(page, pageId));
     watchPage(page, pageId, (event) => this.#heard(event)).then(
       (session) => {
         this.#sessions.add(session);
-        if (this.#closed) this.close();
+        if (this.#closed || this.#isFlooded) this.#closeSessions();
       },
       (cause) => {
         if (!this.#closed && !isGone(page, cause)) this.#options.warn("A page's console cannot be recorded", cause);
       },
     );
+    await withDeadline(ATTACH_LIMIT_MS, () => this.recordingOf(page)).catch(() => {}); // it goes on without us
   }
 
-  /** Stops listening. */
-  close(): void {
+  isAttached(page: Page): boolean {
+    return this.#recordings.has(page);
+  }
+
+  /** What is recorded of the page; null where it cannot be. */
+  async recordingOf(page: Page): Promise<PageRecording | null> {
+    return (await this.#recordings.get(page)) ?? null;
+  }
+
+  /** Ends all recordings, each after a moment for what is still to come. Never rejects. */
+  async close(): Promise<void> {
     this.#closed = true;
+    this.#closeSessions();
+    const ending = [...this.#recordings.values()].map(async (recording) => (await recording)?.close());
+    await withDeadline(CLOSE_LIMIT_MS, () => Promise.all(ending)).catch(() => {}); // one that is still being opened is closed once it is
+    this.#recordings.clear();
+  }
+
+  async #record(page: Page, pageId: string): Promise<PageRecording | null> {
+    const { recording, warn } = this.#options;
+    try {
+      const opening = PageRecording.open(page, pageId, recording);
+      opening.then((opened) => (this.#closed ? opened.close() : undefined)).catch(() => {}); // heard below
+      return await withDeadline(OPEN_LIMIT_MS, () => opening);
+    } catch (cause) {
+      if (!this.#closed && !isGone(page, cause)) warn("A page cannot be recorded", cause);
+      return null;
+    }
+  }
+
+  #closeSessions(): void {
     for (const session of this.#sessions) {
       session.removeAllListeners();
       session.detach().catch(() => {}); // its page or browser has gone
@@ -64,9 +109,10 @@ export class PageWatch {
   }
 
   #heard(event: TraceEvent): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isFlooded) return;
     if (this.#messages >= this.#options.limit) {
-      this.close(); // a page that floods is not listened to any more
+      this.#isFlooded = true;
+      this.#closeSessions(); // a page that floods is not listened to any more
       this.#options.onLimit();
       return;
     }

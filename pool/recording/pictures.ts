@@ -1,6 +1,5 @@
-/** Pictures of pages, kept by content: a page that did not change costs one file, however often it is looked at. */
-import { createHash } from "node:crypto";
-import { constants, copyFile, link, mkdir, rename, writeFile } from "node:fs/promises";
+/** One picture of the page after each action, as a file of its own. */
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "puppeteer-core";
 import { withDeadline } from "../../shared/deadline.ts";
@@ -11,8 +10,6 @@ import type { Warn } from "./warn.ts";
 /** Takes a JPEG of the page's viewport, within the limit, whatever state the page is in. */
 export type TakePicture = (page: Page, options: { signal: AbortSignal; quality: number; limitMs: number }) => Promise<Uint8Array>;
 export type PictureLimits = { pictures: number; pictureBytes: number; pictureMs: number };
-/** `name` below `screenshots/`; `blob`, for the trace, below its `resources/`. */
-export type Picture = { name: string; blob: string | null };
 
 /** JPEG quality, 0–100. */
 const QUALITY = 70;
@@ -22,8 +19,6 @@ const GRACE_MS = 500;
 type PicturesOptions = {
   /** The run's folder. */
   dir: string;
-  /** Where a trace looks for them; null without a trace. */
-  blobsDir: string | null;
   limits: PictureLimits;
   takePicture: TakePicture;
   warn: Warn;
@@ -34,7 +29,6 @@ type PicturesOptions = {
 export class Pictures {
   readonly #options: PicturesOptions;
   readonly #folder: string;
-  readonly #blobs = new Map<string, number>();
   readonly #files = new Map<string, number>();
   #bytes = 0;
   #isFull = false;
@@ -50,18 +44,13 @@ export class Pictures {
     return pictures;
   }
 
-  /** Names and sizes of the blobs, each whole on disk. */
-  get blobs(): ReadonlyMap<string, number> {
-    return this.#blobs;
-  }
-
   /** Names and sizes of the files below the screenshots' folder, each whole on disk. */
   get files(): ReadonlyMap<string, number> {
     return this.#files;
   }
 
-  /** Resolves once it can be read by both names; null when there is none. Never rejects. */
-  async take(page: Page, name: string, signal: AbortSignal): Promise<Picture | null> {
+  /** Its name below `screenshots/`, once it can be read; null when there is none. Never rejects. */
+  async take(page: Page, name: string, signal: AbortSignal): Promise<string | null> {
     if (this.#full()) return null;
     const { limits, takePicture, warn, remark } = this.#options;
     const { pictureMs: limitMs } = limits;
@@ -86,30 +75,12 @@ export class Pictures {
     return true;
   }
 
-  async #keep(name: string, jpeg: Uint8Array): Promise<Picture> {
-    const { blobsDir } = this.#options;
+  async #keep(name: string, jpeg: Uint8Array): Promise<string> {
     const path = join(this.#folder, name);
-    const blob = blobsDir === null ? null : `${createHash("sha1").update(jpeg).digest("hex")}.jpeg`;
-    if (blobsDir !== null && blob !== null && this.#blobs.has(blob)) {
-      await twin(join(blobsDir, blob), path);
-    } else {
-      await writeFile(`${path}.part`, jpeg, { mode: 0o600 });
-      await rename(`${path}.part`, path); // a killed process leaves no half picture under this name
-      if (blobsDir !== null && blob !== null) await twin(path, join(blobsDir, blob));
-      this.#bytes += jpeg.byteLength;
-    }
+    await writeFile(`${path}.part`, jpeg, { mode: 0o600 });
+    await rename(`${path}.part`, path); // a killed process leaves no half picture under this name
+    this.#bytes += jpeg.byteLength;
     this.#files.set(name, jpeg.byteLength);
-    if (blob !== null) this.#blobs.set(blob, jpeg.byteLength);
-    return { name, blob };
-  }
-}
-
-/** A second name for the file, or a copy where the file system knows no links. */
-async function twin(path: string, second: string): Promise<void> {
-  try {
-    await link(path, second);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return; // two pictures of one content, taken at once: the first one stands
-    await copyFile(path, second, constants.COPYFILE_EXCL);
+    return name;
   }
 }

@@ -5,10 +5,14 @@ import type { Page } from "puppeteer-core";
 import type { Action } from "../../shared/action.ts";
 import type { Artifact, RecordingOptions } from "../../shared/recording.ts";
 import type { ActionObserver } from "../actions/perform.ts";
+import { type BlobLimits, Blobs } from "./blobs.ts";
 import { type Clean, createClean } from "./clean.ts";
+import type { FilmLimits } from "./film.ts";
+import type { NetworkLimits } from "./network.ts";
 import { Pictures, type TakePicture } from "./pictures.ts";
 import { RunRecorder } from "./run-recorder.ts";
-import { remark } from "./trace-events.ts";
+import type { SnapshotLimits } from "./snapshots.ts";
+import { remark, sourceName } from "./trace-events.ts";
 import { TraceWriter } from "./trace-writer.ts";
 import { BLOBS_FOLDER, EVENTS_FILE, TRACE_FOLDER } from "./trace-zip.ts";
 import { warnOnce } from "./warn.ts";
@@ -23,15 +27,31 @@ export type RecordingLimits = {
   consoleMessages: number;
   /** Longest wait for one picture. */
   pictureMs: number;
-};
+} & BlobLimits &
+  FilmLimits &
+  NetworkLimits &
+  SnapshotLimits;
 export const RECORDING_LIMITS: RecordingLimits = {
   traceBytes: 64 * 1024 * 1024,
   pictures: 2_000,
   pictureBytes: 256 * 1024 * 1024,
   consoleMessages: 10_000,
   pictureMs: 3_000,
+  blobs: 20_000,
+  blobBytes: 256 * 1024 * 1024,
+  filmPixels: 640,
+  filmQuality: 55,
+  filmPerSecond: 5,
+  filmFrames: 2_000,
+  requests: 10_000,
+  bodyBytes: 2 * 1024 * 1024,
+  snapshotMs: 5_000,
+  snapshotBytes: 8 * 1024 * 1024,
+  frames: 100,
 };
 const TEXT_CHARS = 10_000;
+
+export type Source = { file: string; text: string; stepLines: readonly number[] };
 
 export type RecorderOptions = {
   /** The run's own folder. Must exist. */
@@ -47,6 +67,10 @@ export type RecorderOptions = {
   warn: (error: unknown) => void;
   /** Replaces secrets; applied to every text that is written. */
   mask?: Clean;
+  /** Hears what is in password fields, so that `mask` replaces it from then on. */
+  learn?: (secret: string) => void;
+  /** The playbook as it is shown beside its actions: a file's name, its text, and the line of each step, from 1. */
+  source?: Source;
   limits?: Partial<RecordingLimits>;
 };
 
@@ -60,8 +84,8 @@ export type ActionRecording = {
 
 /** No method throws, except the stream of `zip()` at its reader. */
 export interface Recorder extends AsyncDisposable {
-  /** Call for each page, as soon as it exists. */
-  attach(page: Page): void;
+  /** Call for each page, as soon as it exists. Resolves once it is recorded, or will not be, or takes too long to wait for. */
+  attach(page: Page): Promise<void>;
   /** A playbook's step, `index` from 0. Actions until its end are shown below it. */
   step(index: number, title: string): { end(error?: string | null): void };
   /** Without a title, or with its step's, the viewer names the action itself, as `Click locator('#cancel')`. */
@@ -81,6 +105,8 @@ export async function openRecorder({
   limits: given,
   warn: listener,
   mask = (text) => text,
+  learn = () => {},
+  source,
   ...options
 }: RecorderOptions): Promise<Recorder> {
   const { enabled, trace, screenshots } = options.options;
@@ -113,7 +139,6 @@ export async function openRecorder({
       ? await opening("The folder for pictures could not be made", () =>
           Pictures.open({
             dir: options.dir,
-            blobsDir: writer && blobsDir,
             limits,
             takePicture: options.takePicture,
             warn,
@@ -121,5 +146,7 @@ export async function openRecorder({
           }),
         )
       : null;
-  return new RunRecorder({ ...options, limits, warn, writer, pictures });
+  const blobs = new Blobs({ dir: blobsDir, limits, warn, remark: (text) => writer?.append(remark(text)) });
+  const hasSource = writer && source && (await blobs.add(sourceName(source.file), Buffer.from(mask(source.text))));
+  return new RunRecorder({ ...options, limits, warn, mask, learn, writer, blobs, pictures, source: hasSource ? source : undefined });
 }

@@ -4,25 +4,32 @@ import type { Page } from "puppeteer-core";
 import type { Action } from "../../shared/action.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type Artifact, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
+import type { Blobs } from "./blobs.ts";
 import { fileChunks, openPlain } from "./file-chunks.ts";
 import { screenshotName } from "./names.ts";
 import { PageWatch } from "./page-watch.ts";
 import type { Pictures } from "./pictures.ts";
 import type { ActionRecording, Recorder, RecorderOptions, RecordingLimits } from "./recorder.ts";
 import { salvagedEntries } from "./salvage.ts";
+import { type Aim, aimOf, type Phase } from "./snapshots.ts";
 import { traceCall } from "./trace-calls.ts";
 import { remark, TRACE_VERSION, type TraceEvent, traceTime } from "./trace-events.ts";
 import type { TraceWriter } from "./trace-writer.ts";
-import { BLOBS_FOLDER, traceEntries, writeTraceZip } from "./trace-zip.ts";
+import { traceEntries, writeTraceZip } from "./trace-zip.ts";
 import type { Warn } from "./warn.ts";
 import { zipStream } from "./zip.ts";
 
-type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chromeVersion" | "options"> & {
+type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chromeVersion" | "options" | "source"> & {
   limits: RecordingLimits;
   warn: Warn;
+  mask: (text: string) => string;
+  learn: (secret: string) => void;
   writer: TraceWriter | null;
+  blobs: Blobs;
   pictures: Pictures | null;
 };
+
+type TraceStack = Extract<TraceEvent, { type: "before" }>["stack"];
 
 /** States: recording → finishing → finished → released, when its last reader has left. */
 export class RunRecorder implements Recorder {
@@ -32,7 +39,7 @@ export class RunRecorder implements Recorder {
   readonly #released = Promise.withResolvers<void>();
   #steps = 0;
   #actions = 0;
-  #group: { callId: string; title: string } | null = null;
+  #group: { callId: string; title: string; stack: TraceStack } | null = null;
   #readers = 0;
   #finishing: Promise<void> | null = null;
   #isFinished = false;
@@ -41,7 +48,7 @@ export class RunRecorder implements Recorder {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { writer, limits, warn } = parts;
+    const { writer, limits, warn, options } = parts;
     this.#pages = writer
       ? new PageWatch({
           write: (event) => writer.append(event),
@@ -49,18 +56,26 @@ export class RunRecorder implements Recorder {
           onLimit: () =>
             writer.append(remark(`Recording limit reached: ${limits.consoleMessages} console messages. Further ones are left out.`)),
           warn,
+          recording: {
+            ...parts,
+            film: options.screenshots,
+            filmBudget: { framesLeft: limits.filmFrames },
+            requestBudget: { requestsLeft: limits.requests },
+            write: (event, html) => writer.append(event, html),
+            remark: (text) => writer.append(remark(text)),
+          },
         })
       : null;
     this.#writeContext();
   }
 
-  attach(page: Page): void {
-    this.#pages?.attach(page);
+  async attach(page: Page): Promise<void> {
+    await this.#pages?.attach(page);
   }
 
   step(index: number, title: string): { end(error?: string | null): void } {
     const callId = `step@${++this.#steps}`;
-    const group = { callId, title };
+    const group = { callId, title, stack: this.#stackOf(index) };
     this.#group = group;
     this.#parts.writer?.append({
       type: "before",
@@ -70,6 +85,7 @@ export class RunRecorder implements Recorder {
       method: "tracingGroup",
       title: `Step ${index + 1}: ${title}`,
       params: {},
+      stack: group.stack,
     });
     return {
       end: (error = null) => {
@@ -82,48 +98,51 @@ export class RunRecorder implements Recorder {
 
   action({ seq, action, title, page }: { seq: number; action: Action; title: string | null; page: Page }): ActionRecording {
     const callId = `call@${++this.#actions}`;
-    const write = (event: TraceEvent) => this.#parts.writer?.append(event);
-    const attachments: { name: string; contentType: string; sha1: string }[] = [];
+    const write = (event: TraceEvent) => this.#parts.writer?.append(event) ?? false;
+    const group = this.#group;
     let endTime: number | null = null;
+    let isAimed = false;
     write({
       type: "before",
       callId,
       startTime: traceTime(),
-      ...traceCall(action, title === this.#group?.title ? null : title),
-      parentId: this.#group?.callId,
+      ...traceCall(action, title === group?.title ? null : title),
+      parentId: group?.callId,
       pageId: this.#pages?.idOf(page),
+      stack: group?.stack,
+      beforeSnapshot: `before@${callId}`,
     });
+    void this.#capture(page, callId, "before"); // not waited for: what is asked of the page next comes after it
     return {
       observer: {
         log: (message) => void write({ type: "log", callId, time: traceTime(), message }),
-        input: ({ point, box }) => void write({ type: "input", callId, point, box }),
+        input: async ({ point, box, at }) => {
+          const inputSnapshot = `input@${callId}`;
+          if (!isAimed && !write({ type: "input", callId, point, box, inputSnapshot })) return;
+          isAimed = true; // a second input, as the key after a text, has no picture of its own; what was typed until then must be known
+          await this.#capture(page, callId, "input", aimOf(action, at));
+        },
       },
-      screenshot: async (shown, actionName, signal) => {
+      screenshot: (shown, actionName, signal) => {
         endTime ??= traceTime(); // the picture is not part of what was done
-        const picture = await this.#picture(shown, screenshotName(seq, actionName), signal);
-        const pageId = this.#pages?.idOf(shown);
-        if (picture?.blob && pageId) {
-          const timestamp = traceTime();
-          attachments.push({ name: picture.name, contentType: "image/jpeg", sha1: picture.blob });
-          write({ type: "screencast-frame", pageId, sha1: picture.blob, ...this.#parts.viewport, timestamp });
-          write({ type: "screenshot", callId, phase: "after", pageId, timestamp, file: `${BLOBS_FOLDER}/${picture.blob}` });
-        }
-        return picture?.name ?? null;
+        return this.#picture(shown, screenshotName(seq, actionName), signal);
       },
-      end: ({ error, resultText }) =>
-        void write({
+      end: ({ error, resultText }) => {
+        const isWritten = write({
           type: "after",
           callId,
           endTime: endTime ?? traceTime(),
           result: resultText === null ? undefined : { value: resultText },
           error: error === null ? undefined : { name: "Error", message: error },
-          attachments: attachments.length > 0 ? attachments : undefined,
-        }),
+          afterSnapshot: `after@${callId}`,
+        });
+        if (isWritten) void this.#capture(page, callId, "after");
+      },
     };
   }
 
   async *zip(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { dir, options, writer, pictures } = this.#parts;
+    const { dir, options, writer, blobs } = this.#parts;
     if (!options.enabled || !options.trace) throw new AppError("NOT_FOUND", "This run keeps no trace", { details: { reason: "disabled" } });
     const reason = () => new AppError("NOT_FOUND", "The trace of this run could not be written", { details: { reason: "persist_failed" } });
     if (!writer) throw reason();
@@ -135,7 +154,7 @@ export class RunRecorder implements Recorder {
         yield* fileChunks(file, this.#zipBytes);
       } else {
         await writer.flush();
-        yield* zipStream(traceEntries(dir, { bytes: writer.bytes, blobs: new Map(pictures?.blobs) }));
+        yield* zipStream(traceEntries(dir, { bytes: writer.bytes, blobs: new Map(blobs.sizes) }));
       }
     } finally {
       this.#readers -= 1;
@@ -171,7 +190,7 @@ export class RunRecorder implements Recorder {
 
   async #finish(): Promise<void> {
     this.#closing.abort(new AppError("RUN_TERMINATED", "The recording ends"));
-    this.#pages?.close();
+    await this.#pages?.close();
     try {
       if (this.#parts.writer) this.#zipBytes = await this.#writeZip(this.#parts.writer);
     } catch (cause) {
@@ -182,18 +201,32 @@ export class RunRecorder implements Recorder {
   }
 
   async #writeZip(writer: TraceWriter): Promise<number | null> {
-    const { dir, pictures } = this.#parts;
+    const { dir, blobs } = this.#parts;
     writer.appendClosing("The run ended before this action did", traceTime());
     await writer.close();
-    if (!writer.failed) return writeTraceZip(dir, traceEntries(dir, { bytes: writer.bytes, blobs: pictures?.blobs ?? new Map() }));
+    if (!writer.failed) return writeTraceZip(dir, traceEntries(dir, { bytes: writer.bytes, blobs: blobs.sizes }));
     const entries = await salvagedEntries(dir, "The recording broke off while this action ran");
     return entries && writeTraceZip(dir, entries);
   }
 
-  #picture(page: Page, name: string, signal: AbortSignal | undefined) {
+  async #picture(page: Page, name: string, signal: AbortSignal | undefined): Promise<string | null> {
     const { signal: closing } = this.#closing;
-    if (closing.aborted) return null;
-    return this.#parts.pictures?.take(page, name, signal ? AbortSignal.any([signal, closing]) : closing);
+    const { pictures } = this.#parts;
+    if (closing.aborted || !pictures) return null;
+    return await pictures.take(page, name, signal ? AbortSignal.any([signal, closing]) : closing);
+  }
+
+  /** Never rejects. Pages that are not attached have no snapshots. */
+  async #capture(page: Page, callId: string, phase: Phase, aim: Aim | null = null): Promise<void> {
+    if (!this.#pages?.isAttached(page)) return;
+    const recording = await this.#pages.recordingOf(page);
+    await recording?.capture(callId, phase, aim);
+  }
+
+  #stackOf(step: number): TraceStack {
+    const { source } = this.#parts;
+    const line = source?.stepLines[step];
+    return source && line !== undefined ? [{ file: source.file, line, column: 1, function: `Step ${step + 1}` }] : undefined;
   }
 
   #release(): void {

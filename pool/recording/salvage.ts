@@ -10,7 +10,7 @@ import { isZipEnd, ZIP_END_BYTES, type ZipEntry } from "./zip.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 /** No event is longer; what is, is no event. */
-const LINE_BYTES = 4 * 1024 * 1024;
+const LINE_BYTES = 16 * 1024 * 1024;
 
 export type SalvagedFile = Pick<Artifact, "name" | "kind" | "bytes">;
 

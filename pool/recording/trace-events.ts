@@ -3,8 +3,10 @@
  * Source: playwright-core 1.53–1.65. The format is private to Playwright, so nothing outside this file knows a field of it.
  * Viewers refuse or go blank over one bad line, therefore each event is checked when it is written.
  */
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type Clean, cleanDeep } from "./clean.ts";
+import { blob, FrameSnapshot, pageId, ResourceSnapshot, size } from "./trace-captures.ts";
 
 /** Every viewer from 1.53 on opens version 8; newer versions open only in the newest. */
 export const TRACE_VERSION = 8;
@@ -12,14 +14,8 @@ export const TRACE_VERSION = 8;
 const name = z.string().min(1);
 /** Milliseconds of one monotonic clock, the recorder's. */
 const time = z.number();
-/** A blob below `resources/`. The name reaches the viewer in a URL path. */
-export const BLOB_NAME = /^[A-Za-z0-9@_-][A-Za-z0-9@._-]{0,120}$/;
-const blob = z.string().regex(BLOB_NAME);
 const point = z.object({ x: z.number(), y: z.number() });
 const box = z.object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() });
-const size = z.object({ width: z.number().positive(), height: z.number().positive() });
-/** Up to 1.62 viewers find a page's window by this pattern. */
-const pageId = z.string().regex(/^page@[0-9a-z]+$/);
 const values = z.record(z.string(), z.unknown());
 const location = z.object({ url: z.string(), lineNumber: z.number(), columnNumber: z.number() });
 
@@ -49,9 +45,18 @@ const Before = z.strictObject({
   params: values,
   parentId: name.optional(),
   pageId: pageId.optional(),
+  /** Where in the playbook it comes from; the viewer asks for the text of `file` by the name that `sourceName` gives it. */
+  stack: z.array(z.strictObject({ file: name, line: z.int().min(1), column: z.int().min(1), function: z.string().optional() })).optional(),
+  beforeSnapshot: name.optional(),
 });
 
-const Input = z.strictObject({ type: z.literal("input"), callId: name, point: point.optional(), box: box.optional() });
+const Input = z.strictObject({
+  type: z.literal("input"),
+  callId: name,
+  point: point.optional(),
+  box: box.optional(),
+  inputSnapshot: name.optional(),
+});
 const Log = z.strictObject({ type: z.literal("log"), callId: name, time, message: z.string() });
 
 const After = z.strictObject({
@@ -60,7 +65,7 @@ const After = z.strictObject({
   endTime: time,
   result: values.optional(),
   error: z.strictObject({ name: z.string(), message: z.string() }).optional(),
-  attachments: z.array(z.strictObject({ name: z.string(), contentType: name, sha1: blob })).optional(),
+  afterSnapshot: name.optional(),
 });
 
 const Console = z.strictObject({
@@ -92,16 +97,8 @@ const FilmFrame = z.strictObject({
   width: z.number().positive(),
   height: z.number().positive(),
   timestamp: time,
-});
-
-/** The picture in the middle of the viewer while an action is selected (from 1.63 on; older ones pass over it). */
-const Picture = z.strictObject({
-  type: z.literal("screenshot"),
-  callId: name,
-  phase: z.enum(["before", "action", "after"]),
-  pageId,
-  timestamp: time,
-  file: z.string().regex(/^resources\/[A-Za-z0-9@_-][A-Za-z0-9@._-]*$/),
+  /** When it was shown, in the time of the day: which picture stands behind a canvas. */
+  frameSwapWallTime: z.number().optional(),
 });
 
 export const TraceEventSchema = z.discriminatedUnion("type", [
@@ -114,7 +111,8 @@ export const TraceEventSchema = z.discriminatedUnion("type", [
   PageEvent,
   Stdout,
   FilmFrame,
-  Picture,
+  FrameSnapshot,
+  ResourceSnapshot,
 ]);
 export type TraceEvent = z.infer<typeof TraceEventSchema>;
 
@@ -139,8 +137,8 @@ export class TraceOrder {
       case "log":
         if (!this.#open.has(event.callId)) return false;
         break;
-      case "screenshot":
-        if (!this.#seen.has(event.callId)) return false;
+      case "frame-snapshot":
+        if (!this.#seen.has(event.snapshot.callId)) return false;
         break;
       case "after":
         if (!this.#open.delete(event.callId)) return false;
@@ -173,9 +171,22 @@ function timeOf(event: TraceEvent): number {
 
 /** Names of the blobs that an event shows. */
 export function blobsOf(event: TraceEvent): string[] {
-  if (event.type === "screencast-frame") return [event.sha1];
-  return event.type === "after" ? (event.attachments ?? []).map(({ sha1 }) => sha1) : [];
+  switch (event.type) {
+    case "screencast-frame":
+      return [event.sha1];
+    case "frame-snapshot":
+      return event.snapshot.resourceOverrides.flatMap(({ sha1 }) => sha1 ?? []);
+    case "resource-snapshot":
+      return [event.snapshot.request.postData?._sha1, event.snapshot.response.content._sha1].filter((each) => each !== undefined);
+    case "before":
+      return (event.stack ?? []).map(({ file }) => sourceName(file));
+    default:
+      return [];
+  }
 }
+
+/** The blob that holds the text of a source file. */
+export const sourceName = (file: string): string => `src@${createHash("sha1").update(file).digest("hex")}.txt`;
 
 /** Now, on the clock of all events. */
 export const traceTime = (): number => Math.round(performance.now() * 1000) / 1000;
@@ -191,12 +202,20 @@ const NAMING = new Set([
   "pageId",
   "contextId",
   "sha1",
+  "_sha1",
   "file",
-  "phase",
+  "frameId",
+  "_frameref",
+  "pageref",
+  "snapshotName",
+  "beforeSnapshot",
+  "inputSnapshot",
+  "afterSnapshot",
+  "startedDateTime",
+  "_resourceType",
   "class",
   "method",
   "messageType",
-  "contentType",
   "origin",
   "browserName",
   "platform",
@@ -214,9 +233,15 @@ function cleanArgs(args: readonly ConsoleArg[], pieces: NonNullable<Clean["piece
   return args.map((arg, i) => ({ ...arg, preview: previews[i] as string }));
 }
 
-/** The event as one line, every text in it passed through `clean`. Throws what makes it unreadable for a viewer. */
-export function toLine(event: TraceEvent, clean: Clean): string {
-  return `${JSON.stringify(TraceEventSchema.parse(cleanFields(event, clean)))}\n`;
+/**
+ * The event as one line, every text in it passed through `clean`; `html`, a snapshot's, is JSON already and masked. Throws what makes it
+ * unreadable for a viewer.
+ */
+export function toLine(event: TraceEvent, clean: Clean, html?: string): string {
+  const line = JSON.stringify(TraceEventSchema.parse(cleanFields(event, clean)));
+  if (event.type !== "frame-snapshot") return `${line}\n`;
+  if (html === undefined) throw new TypeError("A snapshot has nodes");
+  return `${line.slice(0, -"}}".length)},"html":${html}}}\n`;
 }
 
 function cleanFields(value: unknown, clean: Clean): unknown {

@@ -6,7 +6,15 @@ import { type TraceEvent, TraceOrder, toLine } from "./trace-events.ts";
 
 /** Behind a disk that cannot keep up, what tells of no action is left out. */
 const QUEUE_BYTES = 4 * 1024 * 1024;
-const DROPPABLE = new Set<TraceEvent["type"]>(["console", "event", "log", "stdout"]);
+const DROPPABLE = new Set<TraceEvent["type"]>([
+  "console",
+  "event",
+  "log",
+  "stdout",
+  "frame-snapshot",
+  "resource-snapshot",
+  "screencast-frame",
+]);
 
 export type TraceWriterOptions = {
   /** Past it come only the line that says so and the ends of what is open. */
@@ -54,13 +62,13 @@ export class TraceWriter {
   }
 
   /** True if the event is in the trace, or on its way. Never throws: what cannot be written is told to `warn` and left out. */
-  append(event: TraceEvent): boolean {
+  append(event: TraceEvent, html?: string): boolean {
     if (this.#failed || this.#closed) return false;
     if (this.#full && event.type !== "after") return false;
     if (this.#queuedBytes > QUEUE_BYTES && DROPPABLE.has(event.type)) return false;
     let line: string;
     try {
-      line = toLine(event, this.#options.clean);
+      line = toLine(event, this.#options.clean, html);
     } catch (error) {
       this.#options.warn(error);
       return false;

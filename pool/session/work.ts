@@ -15,6 +15,7 @@ import { type BoundPlaybook, bindPlaybook } from "../playbook/bind.ts";
 import { composeTyped } from "../playbook/bind-step.ts";
 import { isFinal } from "../playbook/run-step.ts";
 import { runPlaybook } from "../playbook/runner.ts";
+import { playbookSource } from "../playbook/source-text.ts";
 import { type ActionLog, openActionLog } from "../recording/action-log.ts";
 import { openRecorder, type Recorder } from "../recording/recorder.ts";
 import { credentialOf } from "../secrets/credentials.ts";
@@ -156,6 +157,8 @@ function openRecording(stage: Stage): (chromeVersion: string) => Promise<{ recor
       warn,
       takePicture: (page, options) => takeScreenshot(page, { ...options, secrets: redactor }),
       mask: redactor.text,
+      learn: (secret) => redactor.learn(new SecretValue("typed", secret)),
+      source: row.playbook ? playbookSource(row.playbook) : undefined,
     });
     const recorder = await keep(stage, opened);
     stage.recording({ recorder, log });

@@ -1,17 +1,15 @@
 /** Recordings of real pages, and how the real viewer shows them. */
-import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
-import type { Page } from "puppeteer-core";
+import { join } from "node:path";
+import type { Frame, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { takeScreenshot } from "../../pool/actions/screenshot.ts";
 import { openChrome } from "../support/chrome.ts";
+import { readByCli } from "./cli.ts";
 import { click, collect, goto, openTempFolder, record, startRecorder, typing } from "./support.ts";
-import { serveViewer } from "./viewer.ts";
+import { selectAction, serveViewer, snapshotShown } from "./viewer.ts";
 import { loadTrace } from "./viewer-model.ts";
 
 const PAGE = `<!doctype html><title>Orders</title><style>body { font: 20px sans-serif; background: #eef }</style>
@@ -44,14 +42,16 @@ async function openPage(): Promise<Page & AsyncDisposable> {
 /** Two steps, three actions, one of them failed. */
 async function recordFlow(dir: string, page: Page) {
   const { recorder, warnings } = await startRecorder(dir, { takePicture: takeScreenshot });
-  recorder.attach(page);
+  await recorder.attach(page);
   const open = recorder.step(0, "Open the orders");
   await page.goto(site.url);
   await record(recorder, 1, goto(site.url), { page });
   open.end();
   const cancel = recorder.step(1, "Cancel one");
   const pressing = recorder.action({ seq: 2, action: click("role=button[name='Cancel order']"), title: "Cancel one", page });
-  pressing.observer.input({ point: { x: 160, y: 110 }, box: { x: 60, y: 90, width: 200, height: 40 } });
+  const box = { x: 60, y: 90, width: 200, height: 40 };
+  const { _id: frameId } = page.mainFrame() as Frame & { _id: string };
+  await pressing.observer.input({ point: { x: 160, y: 110 }, box, at: { frameId, x: 160, y: 110, box } });
   await page.evaluate("document.querySelector('button').textContent = 'Cancelled'; console.warn('cancelled', {order: 7})");
   await pressing.screenshot(page, "click");
   pressing.end({ error: null, resultText: null });
@@ -79,10 +79,14 @@ describe("the real viewer", () => {
       expect(rows.some((row) => /^Click.*locator\('role=button\[name=\\'Cancel order\\']'\)/.test(row))).toBe(true);
       expect(rows.some((row) => /^Fill "\[redacted\]"/.test(row))).toBe(true);
       await viewer.waitForSelector(".film-strip-frame"); // drawn once the pictures are there
-      const [clicked] = await viewer.$$("[role=treeitem] [role=treeitem] ::-p-text(Click)");
-      await clicked?.click();
-      await viewer.waitForSelector("img[src*='resources']");
-      expect(await viewer.$$eval("img", (images) => images.some((image) => image.naturalWidth === 1280))).toBe(true);
+      await selectAction(viewer, "Click");
+      const shown = await snapshotShown(viewer, "Cancel order");
+      expect(
+        await shown.$eval("button", (button) => [
+          getComputedStyle(document.body).backgroundColor,
+          button.hasAttribute("__playwright_target__"),
+        ]),
+      ).toEqual(["rgb(238, 238, 255)", true]);
       for (const [tab, text] of [
         ["Errors", "Nothing matches pierce/#reason"],
         ["Console", "cancelled"],
@@ -101,17 +105,12 @@ describe("the real viewer", () => {
     await using page = await openPage();
     const { recorder } = await recordFlow(temp.dir, page);
     await recorder.finish();
-    const cli = join(dirname(createRequire(import.meta.url).resolve("playwright-core/package.json")), "cli.js");
-    const trace = async (...args: string[]) =>
-      (await promisify(execFile)(process.execPath, [cli, "trace", ...args], { cwd: temp.dir })).stdout;
-    expect(await trace("open", join(temp.dir, "trace.zip"))).toMatch(/Title: +Cancel order 12345[\s\S]*Actions: +5\n[\s\S]*Errors: +1\n/);
-    const [actions, errors, messages, requests] = await Promise.all(
-      ["actions", "errors", "console", "requests"].map((command) => trace(command)),
-    );
+    const { opened, actions, errors, console: messages, requests } = await readByCli(join(temp.dir, "trace.zip"));
+    expect(opened).toMatch(/Title: +Cancel order 12345[\s\S]*Actions: +5\n[\s\S]*Errors: +1\n/);
     expect(actions).toMatch(/Step 1: Open the orders[\s\S]*Navigate[\s\S]*Step 2: Cancel one[\s\S]*Click[\s\S]*Fill/);
     expect(errors).toContain("Nothing matches pierce/#reason");
     expect(messages).toContain("cancelled");
-    expect(requests).toContain("No network requests");
+    expect(requests).toContain("GET      200      127.0.0.1");
   });
 });
 
@@ -121,7 +120,7 @@ describe("a recorded page", () => {
     await using page = await openPage();
     const { recorder, warnings } = await startRecorder(temp.dir, { options: { enabled: true, trace: true, screenshots: false } });
     page.on("popup", (popup) => popup && recorder.attach(popup));
-    recorder.attach(page);
+    await recorder.attach(page);
     await page.goto(site.url);
     await page.evaluate("console.log('one', 2, {three: 3}, [4]); console.error('bad'); setTimeout(() => { throw new TypeError('oops') })");
     await page.evaluate("fetch('/x').then(() => window.open('/popup'))");
@@ -150,7 +149,7 @@ describe("a recorded page", () => {
     await using temp = await openTempFolder();
     await using page = await openPage();
     const { recorder, warnings } = await startRecorder(temp.dir, { limits: { consoleMessages: 50 } });
-    recorder.attach(page);
+    await recorder.attach(page);
     await page.goto(site.url);
     await page.evaluate("for (let n = 0; n < 5000; n++) console.log('x'.repeat(100), {n})");
     await expect
@@ -166,7 +165,7 @@ describe("a recorded page", () => {
     await using temp = await openTempFolder();
     const page = await openPage();
     const { recorder, warnings } = await startRecorder(temp.dir, { takePicture: takeScreenshot, limits: { pictureMs: 300 } });
-    recorder.attach(page);
+    await recorder.attach(page);
     await page.goto(site.url);
     page.evaluate("while (true);").catch(() => {}); // ends with the page
     expect(await record(recorder, 1, click("#a"), { page })).toBe(null);
@@ -182,11 +181,11 @@ describe("a recorded page", () => {
     await using temp = await openTempFolder();
     const { recorder, warnings } = await startRecorder(temp.dir, { takePicture: takeScreenshot });
     const page = await openPage();
-    recorder.attach(page);
+    await recorder.attach(page);
     await page.close();
     expect(await record(recorder, 1, click("#a"), { page })).toBe(null);
     const other = await openPage();
-    recorder.attach(other);
+    await recorder.attach(other);
     await recorder.finish();
     await other.close();
     expect(warnings).toEqual([]);

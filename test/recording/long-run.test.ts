@@ -48,13 +48,14 @@ it("holds no more memory after 500 actions than after 100, and its download star
   expect(Math.min(...firstByteMs)).toBeLessThan(100); // the quickest: the machine may be busy with others
   const zip = await readFile(join(temp.dir, "trace.zip"));
   expect((await loadTrace(zip)).actions).toHaveLength(500);
-  expect((await readZip(zip)).size).toBe(501);
+  expect((await readZip(zip)).size).toBe(1); // the pictures lie beside it
   expect(warnings).toEqual([]);
 });
 
 it("is whole for a reader as slow as it likes, of the moment it came", async () => {
   await using temp = await openTempFolder();
-  const { recorder } = await startRecorder(temp.dir, { takePicture: async () => randomBytes(60_000) });
+  const text = randomBytes(3_000_000).toString("base64");
+  const { recorder } = await startRecorder(temp.dir, { source: { file: "playbooks/long.yaml", text, stepLines: [] } });
   for (let seq = 1; seq <= 20; seq++) await record(recorder, seq, click("#a"));
   const chunks: Uint8Array[] = [];
   let seq = 20;
@@ -62,7 +63,7 @@ it("is whole for a reader as slow as it likes, of the moment it came", async () 
     chunks.push(chunk);
     await record(recorder, ++seq, click("#meanwhile"));
   }
-  expect(seq).toBeGreaterThan(40);
+  expect(seq).toBeGreaterThan(25);
   expect((await loadTrace(Buffer.concat(chunks))).actions).toHaveLength(20);
   await recorder.finish();
 });

@@ -98,7 +98,6 @@ describe("a line of a trace", () => {
         callId: "call@1",
         endTime: 1,
         error: { name: "Error", message: "x" },
-        attachments: [{ name: "x", contentType: "image/jpeg", sha1: "a.jpeg" }],
       },
     ];
     fc.assert(

@@ -17,7 +17,7 @@ export type ViewerAction = {
   point?: { x: number; y: number };
   box?: { x: number };
   log: { message: string }[];
-  attachments?: { name: string; file: string }[];
+  stack?: { file: string; line: number }[];
 };
 type ViewerModel = {
   title: string;
@@ -28,7 +28,11 @@ type ViewerModel = {
   events: { type: string; method?: string; text?: string; params?: Record<string, unknown> }[];
   stdio: { text: string }[];
   pages: { screencastFrames: { file: string }[] }[];
-  screenshotForCall(callId: string, phase: string): { file: string } | undefined;
+  resources: {
+    request: { method: string; url: string; headers: { name: string; value: string }[]; postData?: { _file?: string } };
+    response: { status: number; headers: { name: string; value: string }[]; content: { _file?: string; size: number; mimeType: string } };
+    _monotonicTime: number;
+  }[];
 };
 type ViewerBundle = {
   iso: {

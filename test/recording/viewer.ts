@@ -4,6 +4,8 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { dirname, extname, join } from "node:path";
+import type { Frame, Page } from "puppeteer-core";
+import { expect } from "vitest";
 
 const FILES = join(dirname(createRequire(import.meta.url).resolve("playwright-core/package.json")), "lib", "vite", "traceViewer");
 const TYPES: Record<string, string> = {
@@ -36,4 +38,29 @@ export async function serveViewer(zip: () => Promise<Uint8Array>): Promise<{ url
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Selects the action whose row holds `row`, on one of the tabs Action, Before and After. */
+export async function selectAction(viewer: Page, row: string, tab: "Action" | "Before" | "After" = "Action"): Promise<void> {
+  const found = await viewer.waitForSelector(`[role=treeitem] [role=treeitem] ::-p-text(${row}), [role=treeitem] ::-p-text(${row})`);
+  await found?.click();
+  await (await viewer.waitForSelector(`[role=tab]::-p-text(${tab})`))?.click();
+}
+
+/** The frame in which the snapshot of the selected action stands, once it shows `text`. */
+export async function snapshotShown(viewer: Page, text: string): Promise<Frame> {
+  const textOf = (frame: Frame) => frame.evaluate(() => document.body?.textContent ?? "").catch(() => ""); // it is being replaced
+  let shown: Frame | undefined;
+  await expect
+    .poll(
+      async () => {
+        for (const frame of viewer.frames()) {
+          if (frame.url().includes("/snapshot/") && (await textOf(frame)).includes(text)) shown = frame;
+        }
+        return shown !== undefined;
+      },
+      { timeout: 15_000, message: `No snapshot shows "${text}"` },
+    )
+    .toBe(true);
+  return shown as Frame;
 }

@@ -1,0 +1,123 @@
+/** The frames of a page and the agent's world in each, over a session of our own; frames in another process have a session each. */
+import type { CDPSession, Protocol } from "puppeteer-core";
+import { AGENT_SOURCE, AGENT_WORLD, MARK_FRAME } from "./in-page/source.ts";
+
+const CALL_LIMIT_MS = 5_000;
+const LIMITED = { timeout: CALL_LIMIT_MS };
+
+/** Snapshots that refer to one another. Once one of them is lost, the next must be whole, and begins another. */
+export type History = { isBroken: boolean };
+/** The agent's world in one document. */
+export type World = { session: CDPSession; contextId: number; history: History | null };
+export type Frame = {
+  id: string;
+  session: CDPSession;
+  parent: string | null;
+  /** Null while a document has none: it has just gone, or is no document. */
+  world: Promise<World | null>;
+  /** Does the document around it know which frame this is? */
+  marked: Promise<void>;
+  /** Whose snapshot stands last in the trace. */
+  written: History | null;
+};
+
+/** The name of a frame in the trace. */
+export const frameName = (id: string): string => `frame@${id.toLowerCase()}`;
+
+export class Frames {
+  readonly #frames = new Map<string, Frame>();
+  #mainId: string | null = null;
+  /** An open `alert()` stops every script, the agent too. */
+  #dialogs = 0;
+
+  get mainId(): string | null {
+    return this.#mainId;
+  }
+
+  get isStopped(): boolean {
+    return this.#dialogs > 0;
+  }
+
+  /** The main one first. */
+  all(): Frame[] {
+    return [...this.#frames.values()].sort((a, b) => Number(b.id === this.#mainId) - Number(a.id === this.#mainId));
+  }
+
+  /** Follows the frames that `session` speaks for; sends all it has to send before its first answer. */
+  async watch(session: CDPSession, isMain: boolean): Promise<void> {
+    session.on("Page.frameAttached", ({ frameId, parentFrameId }) => {
+      this.#documentOf(frameId, session, parentFrameId);
+      this.#mark(frameId);
+    });
+    session.on("Page.frameNavigated", ({ frame }) => {
+      if (isMain && !frame.parentId) this.#mainId = frame.id;
+      this.#documentOf(frame.id, session, frame.parentId ?? null);
+    });
+    session.on("Page.frameDetached", ({ frameId, reason }) => {
+      if (reason === "remove") this.#frames.delete(frameId); // else another process takes it over
+    });
+    session.on("Page.javascriptDialogOpening", () => {
+      this.#dialogs += 1;
+    });
+    session.on("Page.javascriptDialogClosed", () => {
+      this.#dialogs = Math.max(0, this.#dialogs - 1);
+    });
+    const source = { source: AGENT_SOURCE, worldName: AGENT_WORLD, runImmediately: true };
+    const [, , { frameTree }] = await Promise.all([
+      session.send("Page.enable", undefined, LIMITED),
+      session.send("Page.addScriptToEvaluateOnNewDocument", source, LIMITED),
+      session.send("Page.getFrameTree", undefined, LIMITED),
+    ]);
+    this.#addTree(session, frameTree, isMain);
+  }
+
+  /** Forgets the frames that a session spoke for, as its process has gone. */
+  unwatch(session: CDPSession): void {
+    for (const [id, frame] of this.#frames) if (frame.session === session) this.#frames.delete(id);
+  }
+
+  #addTree(session: CDPSession, { frame, childFrames = [] }: Protocol.Page.FrameTree, isMain: boolean): void {
+    if (isMain && !frame.parentId) this.#mainId = frame.id;
+    if (this.#frames.get(frame.id)?.session !== session) this.#documentOf(frame.id, session, frame.parentId ?? null);
+    if (frame.parentId) this.#mark(frame.id);
+    for (const child of childFrames) this.#addTree(session, child, isMain);
+  }
+
+  #documentOf(id: string, session: CDPSession, parent: string | null): void {
+    const world = openWorld(session, id);
+    const known = this.#frames.get(id);
+    if (known) Object.assign(known, { session, world, parent: parent ?? known.parent });
+    else this.#frames.set(id, { id, session, parent, world, marked: Promise.resolve(), written: null });
+  }
+
+  #mark(id: string): void {
+    const frame = this.#frames.get(id);
+    const outer = frame?.parent ? this.#frames.get(frame.parent) : null;
+    if (frame && outer) frame.marked = mark(outer, id).catch(() => {}); // one of both has gone
+  }
+}
+
+/** The world is there once the script has run in it; asking for it by name gives the same one. */
+async function openWorld(session: CDPSession, frameId: string): Promise<World | null> {
+  try {
+    const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId, worldName: AGENT_WORLD }, LIMITED);
+    const { exceptionDetails } = await session.send("Runtime.evaluate", { expression: AGENT_SOURCE, contextId }, LIMITED); // no effect where it has run
+    return exceptionDetails ? null : { session, contextId, history: null };
+  } catch {
+    return null; // replaced already, or it does not answer: there is nothing to show of it
+  }
+}
+
+/** Tells the agent of the document around a frame which of its elements holds that frame. */
+async function mark(outer: Frame, frameId: string): Promise<void> {
+  const world = await outer.world;
+  if (!world) return;
+  const { session, contextId: executionContextId } = world;
+  const { backendNodeId } = await session.send("DOM.getFrameOwner", { frameId }, LIMITED);
+  const { object } = await session.send("DOM.resolveNode", { backendNodeId, executionContextId }, LIMITED);
+  const { objectId } = object;
+  if (!objectId) return;
+  const functionDeclaration = MARK_FRAME;
+  await session.send("Runtime.callFunctionOn", { functionDeclaration, objectId, arguments: [{ value: frameName(frameId) }] }, LIMITED);
+  session.send("Runtime.releaseObject", { objectId }).catch(() => {}); // its document has gone, and it with it
+}

@@ -1,0 +1,52 @@
+/**
+ * Reading nodes through the prototypes' own getters. Runs in the page, in a world of its own: a page's scripts cannot reach it, but its
+ * markup can still shadow what a form or a document has (`<form><input name=attributes>`).
+ */
+export function createNodes() {
+  // biome-ignore lint/suspicious/noExplicitAny: a getter of any prototype
+  const getter = (prototype: object, name: string): ((of: any) => any) => {
+    const get = Object.getOwnPropertyDescriptor(prototype, name)?.get as () => unknown;
+    return (of) => Reflect.apply(get, of, []);
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: a method of any prototype
+  const method = (prototype: any, name: string): ((of: any, ...args: any[]) => any) => {
+    const call = prototype[name] as (...args: unknown[]) => unknown;
+    return (of, ...args) => Reflect.apply(call, of, args);
+  };
+  const parentNode = getter(Node.prototype, "parentNode") as (node: Node) => Node | null;
+  const elementInDocument = method(Document.prototype, "elementFromPoint");
+  const elementInShadow = method(ShadowRoot.prototype, "elementFromPoint");
+  const activeInDocument = getter(Document.prototype, "activeElement");
+  const activeInShadow = getter(ShadowRoot.prototype, "activeElement");
+
+  return {
+    type: getter(Node.prototype, "nodeType") as (node: Node) => number,
+    name: getter(Node.prototype, "nodeName") as (node: Node) => string,
+    text: getter(Node.prototype, "textContent") as (node: Node) => string | null,
+    isConnected: getter(Node.prototype, "isConnected") as (node: Node) => boolean,
+    firstChild: getter(Node.prototype, "firstChild") as (node: Node) => Node | null,
+    nextSibling: getter(Node.prototype, "nextSibling") as (node: Node) => Node | null,
+    baseUri: getter(Node.prototype, "baseURI") as (node: Node) => string,
+    /** Out of a shadow root into its host. */
+    parent: (node: Node): Node | null => parentNode(node) ?? (node instanceof ShadowRoot ? node.host : null),
+    attributes: getter(Element.prototype, "attributes") as (element: Element) => NamedNodeMap,
+    localName: getter(Element.prototype, "localName") as (element: Element) => string,
+    shadowRoot: getter(Element.prototype, "shadowRoot") as (element: Element) => ShadowRoot | null,
+    scrollTop: getter(Element.prototype, "scrollTop") as (element: Element) => number,
+    scrollLeft: getter(Element.prototype, "scrollLeft") as (element: Element) => number,
+    rect: method(Element.prototype, "getBoundingClientRect") as (element: Element) => DOMRect,
+    matches: method(Element.prototype, "matches") as (element: Element, css: string) => boolean,
+    documentElement: getter(Document.prototype, "documentElement") as (document: Document) => Element | null,
+    scrollerOf: getter(Document.prototype, "scrollingElement") as (document: Document) => Element | null,
+    doctype: getter(Document.prototype, "doctype") as (document: Document) => DocumentType | null,
+    sheetsOf: getter(Document.prototype, "styleSheets") as (document: Document) => StyleSheetList,
+    adoptedBy: (root: Document | ShadowRoot): CSSStyleSheet[] => [
+      ...(getter(root instanceof ShadowRoot ? ShadowRoot.prototype : Document.prototype, "adoptedStyleSheets")(root) as CSSStyleSheet[]),
+    ],
+    elementAt: (root: Document | ShadowRoot, x: number, y: number): Element | null =>
+      root instanceof ShadowRoot ? elementInShadow(root, x, y) : elementInDocument(root, x, y),
+    activeIn: (root: Document | ShadowRoot): Element | null => (root instanceof ShadowRoot ? activeInShadow(root) : activeInDocument(root)),
+  };
+}
+
+export type Nodes = ReturnType<typeof createNodes>;

@@ -1,0 +1,190 @@
+/**
+ * A document as the viewer's snapshot nodes, in JSON: `"text"`, `["TAG",{attributes},…children]`, or `[[n,i]]` for node i of the n-th
+ * snapshot back. Nodes written in full are numbered children first. Runs in the page; it returns text, so that nobody walks the tree again.
+ */
+import type { Nodes } from "./nodes.ts";
+import type { State } from "./state.ts";
+
+export type Memory = {
+  /** Where a node was last written in full. */
+  refs: WeakMap<Node, { moment: number; index: number }>;
+  /** Nodes that changed since then, and all above them. */
+  stale: WeakSet<Node>;
+  /** Nodes with state that no observer reports, and that state when it was last written. */
+  watched: Map<Element, string>;
+};
+export type Target = { callId: string; elements: Set<Element> };
+
+export function createSerialise(nodes: Nodes, state: State, observe: (root: ShadowRoot) => void) {
+  const HIDDEN_VALUE = "••••••••";
+  const LEFT_OUT_LINKS = /^(preload|prefetch|modulepreload|preconnect|dns-prefetch)$/i;
+  const LEFT_OUT_METAS = /^(content-security-policy|refresh|set-cookie)$/i;
+  const harmless = (url: string) => (/^\s*(javascript|vbscript):/i.test(url) ? "" : url);
+
+  /** `secrets` collects the values of fields that are not to be shown. */
+  return function serialise(memory: Memory, moment: number, target: Target, secrets: string[]): string {
+    const { refs, stale, watched } = memory;
+    const definedNames = new Set<string>();
+    let counter = 0;
+    const number = (node: Node | null) => {
+      const index = counter++;
+      if (node === null) return;
+      refs.set(node, { moment, index });
+      stale.delete(node);
+    };
+    const reference = (node: Node): string | null => {
+      const ref = refs.get(node);
+      return ref && !stale.has(node) ? `[[${moment - ref.moment},${ref.index}]]` : null;
+    };
+
+    function isLeftOut(element: Element, name: string, inHead: boolean): boolean {
+      if (name === "SCRIPT" || name === "NOSCRIPT") return true;
+      if (name === "LINK") return LEFT_OUT_LINKS.test((element as HTMLLinkElement).rel);
+      if (name === "META") return LEFT_OUT_METAS.test((element as HTMLMetaElement).httpEquiv);
+      return inHead && (name === "IFRAME" || name === "FRAME");
+    }
+
+    function visit(node: Node, inHead: boolean): string | null {
+      const type = nodes.type(node);
+      if (type === 3) {
+        const known = reference(node);
+        if (known) return known;
+        number(node);
+        return JSON.stringify(nodes.text(node) ?? "");
+      }
+      if (type === 11) return reference(node) ?? shadowTemplate(node as ShadowRoot);
+      if (type !== 1) return null;
+      const element = node as Element;
+      const name = nodes.name(element);
+      if (isLeftOut(element, name, inHead)) return null;
+      return reference(element) ?? whole(element, name, inHead);
+    }
+
+    function children(parent: Node, inHead: boolean): string {
+      let text = "";
+      for (let child = nodes.firstChild(parent); child; child = nodes.nextSibling(child)) {
+        const each = visit(child, inHead);
+        if (each !== null) text += `,${each}`;
+      }
+      return text;
+    }
+
+    function sheets(root: Document | ShadowRoot): string {
+      return nodes
+        .adoptedBy(root)
+        .map((sheet) => {
+          number(null);
+          return `,${JSON.stringify(["template", { __playwright_style_sheet_: state.sheetText(sheet) }])}`;
+        })
+        .join("");
+    }
+
+    function shadowTemplate(root: ShadowRoot): string {
+      observe(root);
+      const content = children(root, false) + sheets(root);
+      number(root);
+      return `["template",{"__playwright_shadow_root_":"open"}${content}]`;
+    }
+
+    function whole(element: Element, name: string, inHead: boolean): string {
+      const hidden = state.hidden(element);
+      if (hidden !== undefined) watched.set(element, hidden);
+      if (name === "STYLE" || name === "style") return styleElement(element as HTMLStyleElement, name);
+      const attributes = { ...markup(element, name), ...shownState(element, name) };
+      if (target.elements.has(element)) attributes.__playwright_target__ = target.callId;
+      const picture = name === "CANVAS" ? state.canvasPicture(element) : "";
+      if (picture) return canvasAsImage(element, attributes, picture);
+      let content = "";
+      const shadow = nodes.shadowRoot(element);
+      if (shadow) content += `,${visit(shadow, inHead)}`;
+      if (name === "HEAD") {
+        number(null);
+        content += `,${JSON.stringify(["BASE", { href: nodes.baseUri(document) }])}`; // else relative addresses lead to the viewer
+      }
+      content += children(element, inHead || name === "HEAD");
+      if (element === nodes.documentElement(document)) content += sheets(document);
+      if (nodes.localName(element).includes("-") && nodes.matches(element, ":defined")) definedNames.add(nodes.localName(element));
+      if (name === "BODY" && definedNames.size > 0) attributes.__playwright_custom_elements__ = [...definedNames].join(",");
+      number(element);
+      const json = JSON.stringify(attributes);
+      return content || json !== "{}" ? `[${JSON.stringify(name)},${json}${content}]` : `[${JSON.stringify(name)}]`;
+    }
+
+    /** The viewer takes its text only as it stands here, never by reference. Rules that script changed are read from the sheet. */
+    function styleElement(element: HTMLStyleElement, name: string): string {
+      let text = nodes.text(element) ?? "";
+      if (!rulesAreAsWritten(element, text)) text = state.sheetText(element.sheet as CSSStyleSheet) || text;
+      number(null); // the text
+      number(element);
+      return `[${JSON.stringify(name)},${JSON.stringify(markup(element, name))},${JSON.stringify(text)}]`;
+    }
+
+    /** Parsing the markup once more is the only test that needs no hook in the page. */
+    function rulesAreAsWritten(element: HTMLStyleElement, text: string): boolean {
+      const count = state.ruleCount(element.sheet);
+      if (count < 0 || refs.has(element)) return count < 0;
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(text);
+      return sheet.cssRules.length + (text.match(/@import/g)?.length ?? 0) === count;
+    }
+
+    function canvasAsImage(canvas: Element, attributes: Record<string, string>, picture: string): string {
+      const { width, height } = nodes.rect(canvas);
+      number(canvas);
+      const style = `${attributes.style ?? ""};width:${width}px;height:${height}px`;
+      return JSON.stringify(["IMG", { ...attributes, style, src: picture }]);
+    }
+
+    function markup(element: Element, name: string): Record<string, string> {
+      const kept: Record<string, string> = {};
+      const isFrame = name === "IFRAME" || name === "FRAME";
+      const isHidden = (name === "INPUT" || name === "TEXTAREA") && state.isSecret(element as HTMLInputElement);
+      for (const { name: attribute, value } of nodes.attributes(element)) {
+        if (isFrame && /^(src|srcdoc|sandbox)$/.test(attribute)) continue;
+        if (name === "LINK" && /^(integrity|crossorigin)$/.test(attribute)) continue;
+        if (name === "DIALOG" && attribute === "open") continue;
+        if (isHidden && attribute === "value") continue;
+        if (attribute.startsWith("on")) kept[attribute] = "";
+        else if (/^(src|href|action|formaction|xlink:href)$/.test(attribute)) kept[attribute] = harmless(value);
+        else if (name === "META" && attribute === "charset") kept[attribute] = "utf-8";
+        else if (name === "META" && attribute === "content" && /^content-type$/i.test((element as HTMLMetaElement).httpEquiv)) {
+          kept[attribute] = "text/html; charset=utf-8";
+        } else kept[attribute] = value;
+      }
+      return kept;
+    }
+
+    function shownState(element: Element, name: string): Record<string, string> {
+      const shown: Record<string, string> = {};
+      if (name === "INPUT" || name === "TEXTAREA") {
+        const field = element as HTMLInputElement;
+        if (field.type === "checkbox" || field.type === "radio") shown.__playwright_checked_ = String(field.checked);
+        const value = state.shownValue(field);
+        const isHidden = state.isSecret(field);
+        if (isHidden && value !== "") secrets.push(value);
+        shown.__playwright_value_ = isHidden && value !== "" ? HIDDEN_VALUE : value;
+      }
+      if (name === "OPTION") shown.__playwright_selected_ = String((element as HTMLOptionElement).selected);
+      if (name === "IMG" && (element as HTMLImageElement).currentSrc) {
+        shown.__playwright_current_src__ = harmless((element as HTMLImageElement).currentSrc);
+      }
+      if (name === "IFRAME" || name === "FRAME" || name === "CANVAS") shown.__playwright_bounding_rect__ = state.rectText(element);
+      if (name === "IFRAME" || name === "FRAME") {
+        const frameId = state.frameIds.get(element);
+        shown.src = frameId ? `/snapshot/${frameId}` : "";
+      }
+      const dialog = name === "DIALOG" ? state.dialogState(element as HTMLDialogElement) : "";
+      if (dialog) shown.__playwright_dialog_open_ = dialog;
+      if (element instanceof HTMLElement && element.popover && nodes.matches(element, ":popover-open")) {
+        shown.__playwright_popover_open_ = "true";
+      }
+      const [top, left] = [nodes.scrollTop(element), nodes.scrollLeft(element)];
+      if (top) shown.__playwright_scroll_top_ = String(top);
+      if (left) shown.__playwright_scroll_left_ = String(left);
+      return shown;
+    }
+
+    const root = nodes.documentElement(document);
+    return (root && visit(root, false)) ?? '["HTML"]';
+  };
+}

@@ -1,0 +1,174 @@
+/** Snapshots of a page: every frame at one moment, each written in the order in which it was taken. */
+import type { Action } from "../../shared/action.ts";
+import type { InputPlace } from "../actions/attempt.ts";
+import type { Blobs } from "./blobs.ts";
+import { type Frame, type Frames, frameName, type History, type World } from "./frames.ts";
+import type { Aimed, CaptureRequest, Moment } from "./in-page/agent.ts";
+import { CAPTURE } from "./in-page/source.ts";
+import { maskedHtml } from "./snapshot-html.ts";
+import { type TraceEvent, traceTime } from "./trace-events.ts";
+import type { Warn } from "./warn.ts";
+
+/** Where input goes; `frameId` is the protocol's. */
+export type Aim = { frameId: string | null; aimed: Aimed; secret: boolean };
+export type Phase = "before" | "input" | "after";
+export type SnapshotLimits = { snapshotMs: number; snapshotBytes: number; frames: number };
+
+/** Where the input of an action goes; keys without a place, to what has the focus. What a credential is typed into is not shown. */
+export function aimOf(action: Action, at: InputPlace | undefined): Aim {
+  const isTyped = action.action === "key_press";
+  const secret = isTyped && action.params.credential_ref !== undefined;
+  if (!at) return { frameId: null, aimed: isTyped ? "focused" : null, secret };
+  const { frameId, x, y, box } = at;
+  return { frameId, aimed: { x, y, box }, secret };
+}
+
+type SnapshotsOptions = {
+  pageId: string;
+  frames: Frames;
+  blobs: Blobs;
+  limits: SnapshotLimits;
+  write: (event: TraceEvent, html: string) => boolean;
+  mask: (text: string) => string;
+  /** Hears the values of password fields, before anything that may hold them is written. */
+  learn: (secret: string) => void;
+  remark: (text: string) => void;
+  warn: Warn;
+};
+
+/** So many captures may wait for a page that does not answer; what comes then is left out. */
+const MAX_WAITING = 60;
+/** How long a capture waits for frames that have just come. */
+const MARK_LIMIT_MS = 200;
+
+export class Snapshots {
+  readonly #options: SnapshotsOptions;
+  #tail: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #isTooLarge = false;
+
+  constructor(options: SnapshotsOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects. The captures of several calls follow one another in the page, whether one waits for them or not. */
+  async capture(callId: string, phase: Phase, aim: Aim | null = null): Promise<void> {
+    const { frames, limits } = this.#options;
+    if (frames.isStopped || this.#waiting > MAX_WAITING) return;
+    const all = frames.all().slice(0, limits.frames);
+    const fresh = all.filter(({ id }) => id !== frames.mainId).map(({ marked }) => marked);
+    if (fresh.length > 0) await within(MARK_LIMIT_MS, Promise.all(fresh));
+    await Promise.all(all.map((frame) => this.#captureFrame(frame, callId, phase, aim)));
+  }
+
+  /** Resolves once what was captured is in the trace. */
+  async flush(): Promise<void> {
+    await this.#tail;
+  }
+
+  async #captureFrame(frame: Frame, callId: string, phase: Phase, aim: Aim | null): Promise<void> {
+    const { frames, limits } = this.#options;
+    this.#waiting += 1;
+    let history: History | null = null;
+    try {
+      const world = await frame.world;
+      if (!world) return;
+      const whole = world.history === null || world.history.isBroken;
+      if (whole) world.history = { isBroken: false };
+      history = world.history as History;
+      const isAimedAt = aim !== null && (aim.frameId ?? frames.mainId) === frame.id;
+      const isAimed = isAimedAt || aim?.aimed === "focused"; // the focus may be in any of them: each agent knows
+      const request: CaptureRequest = {
+        whole,
+        callId,
+        aimed: isAimed ? (aim?.aimed ?? null) : null,
+        secret: isAimed && (aim?.secret ?? false),
+      };
+      const [html, about] = await captureIn(world, request, limits.snapshotMs);
+      const moment = { frame, callId, phase, html, about: JSON.parse(about) as Moment, timestamp: traceTime(), whole, history };
+      this.#tail = this.#tail
+        .then(() => this.#write(moment))
+        .catch((cause) => {
+          moment.history.isBroken = true;
+          this.#options.warn("A snapshot could not be written", cause);
+        });
+      await this.#tail;
+    } catch {
+      if (history) history.isBroken = true; // the document went away, or does not answer: the run's course, not a fault
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  async #write({ frame, callId, phase, html: given, about, timestamp, whole, history }: Captured): Promise<void> {
+    const { pageId, frames, limits, write, mask, learn, blobs } = this.#options;
+    for (const secret of about.secrets) learn(secret);
+    if (history.isBroken || (!whole && frame.written !== history)) {
+      history.isBroken = true; // it refers to snapshots that are not there
+      return;
+    }
+    const html = maskedHtml(given, mask);
+    if (html.length > limits.snapshotBytes) {
+      history.isBroken = true;
+      if (!this.#isTooLarge)
+        this.#options.remark(`Recording limit reached: a snapshot of more than ${limits.snapshotBytes} bytes. It is left out.`);
+      this.#isTooLarge = true;
+      return;
+    }
+    const resourceOverrides = [];
+    for (const { url, text, ref } of about.overrides) {
+      if (ref !== undefined) resourceOverrides.push({ url, ref });
+      else {
+        const bytes = Buffer.from(mask(text ?? ""));
+        const sha1 = await blobs.addContent(bytes, "css");
+        if (sha1) resourceOverrides.push({ url, sha1 });
+      }
+    }
+    const snapshot = {
+      callId,
+      snapshotName: `${phase}@${callId}`,
+      pageId,
+      frameId: frameName(frame.id),
+      frameUrl: about.url,
+      ...(about.doctype === null ? {} : { doctype: about.doctype }),
+      viewport: about.viewport,
+      timestamp,
+      wallTime: about.wallTime,
+      collectionTime: about.collectionTime,
+      resourceOverrides,
+      isMainFrame: frame.id === frames.mainId,
+    };
+    if (write({ type: "frame-snapshot", snapshot }, html)) frame.written = history;
+    else history.isBroken = true;
+  }
+}
+
+type Captured = {
+  frame: Frame;
+  callId: string;
+  phase: Phase;
+  html: string;
+  about: Moment;
+  timestamp: number;
+  whole: boolean;
+  history: History;
+};
+
+async function captureIn({ session, contextId }: World, request: CaptureRequest, limitMs: number): Promise<[string, string]> {
+  const { result, exceptionDetails } = await session.send(
+    "Runtime.callFunctionOn",
+    { functionDeclaration: CAPTURE, executionContextId: contextId, returnByValue: true, arguments: [{ value: request }] },
+    { timeout: limitMs },
+  );
+  if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+  return result.value as [string, string];
+}
+
+/** Resolves when the work is done, or the time is over. */
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
