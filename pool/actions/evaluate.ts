@@ -1,4 +1,5 @@
 /** Running the author's own script in the page, in the page's own world. */
+import { Script } from "node:vm";
 import type { CDPSession, Protocol } from "puppeteer-core";
 import { untilAborted } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
@@ -27,22 +28,16 @@ export async function evaluate(attempt: Attempt, { params: { expression } }: Act
 
 async function run(session: CDPSession, expression: string, values: Record<string, unknown>): Promise<string | null> {
   const { result: world } = await session.send("Runtime.evaluate", { expression: "globalThis" }).catch(gone);
-  const call = (body: string) =>
-    session
-      .send("Runtime.callFunctionOn", {
-        objectId: world.objectId as string,
-        functionDeclaration: `async function (params) { ${body}\n}`,
-        arguments: [{ value: values }],
-        awaitPromise: true,
-        userGesture: true,
-        serializationOptions: { serialization: "deep" },
-      })
-      .catch(gone);
-  // An expression first: an object literal is one, and so is a function. What does not parse as one may be statements with a `return`.
-  const asExpression = await call(`const result = (${expression}\n); return typeof result === "function" ? result(params) : result;`);
-  const { exceptionDetails, result } = isSyntaxError(asExpression.exceptionDetails)
-    ? await asStatements(call, expression, asExpression)
-    : asExpression;
+  const { exceptionDetails, result } = await session
+    .send("Runtime.callFunctionOn", {
+      objectId: world.objectId as string,
+      functionDeclaration: `async function (params) { ${bodyOf(expression)}\n}`,
+      arguments: [{ value: values }],
+      awaitPromise: true,
+      userGesture: true,
+      serializationOptions: { serialization: "deep" },
+    })
+    .catch(gone);
   await session.send("Runtime.releaseObject", { objectId: world.objectId as string }).catch(() => {}); // its page went on
   if (exceptionDetails) throw new ActionError(`Cannot evaluate: ${describe(exceptionDetails)}`);
   const json = toJson(result.deepSerializedValue);
@@ -50,16 +45,24 @@ async function run(session: CDPSession, expression: string, values: Record<strin
   throw new ActionError(`Cannot evaluate: the result has ${json.length} characters, of ${TEXT_LIMIT} at most; return less of it`);
 }
 
-type Answer = Protocol.Runtime.CallFunctionOnResponse;
-
-async function asStatements(call: (body: string) => Promise<Answer>, expression: string, first: Answer): Promise<Answer> {
-  const second = await call(expression);
-  return isSyntaxError(second.exceptionDetails) ? first : second;
+/**
+ * An expression first: an object literal is one, and so is a function. What does not parse as one may be statements with a `return`. Decided by
+ * parsing alone: an error at run time, a SyntaxError of bad JSON for one, must not make the page do it again. What neither parses here may be of a
+ * newer language than ours, or it is wrong: Chrome tells.
+ */
+function bodyOf(expression: string): string {
+  const asExpression = `const result = (${expression}\n); return typeof result === "function" ? result(params) : result;`;
+  return parses(asExpression) || !parses(expression) ? asExpression : expression;
 }
 
-/** The script itself does not parse; an error thrown by what it calls has a stack of its own. */
-const isSyntaxError = (details: Protocol.Runtime.ExceptionDetails | undefined): boolean =>
-  details?.exception?.className === "SyntaxError" && details.stackTrace === undefined;
+function parses(body: string): boolean {
+  try {
+    new Script(`(async function (params) { ${body}\n})`); // compiled, never run
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function describe({ exception, text }: Protocol.Runtime.ExceptionDetails): string {
   const words = exception?.description ?? (exception && "value" in exception ? `it threw ${JSON.stringify(exception.value)}` : text);

@@ -75,6 +75,26 @@ describe("actions that read, choose and wait", () => {
     expect(text).toMatch(/… \(cut at 200000 characters\)$/);
   });
 
+  it("runs a script once, whatever becomes of it", async () => {
+    let orders = 0;
+    await using bench = await harness.open("<p>x</p>", {
+      "/cancel": (_, response) => {
+        orders += 1;
+        response.writeHead(200, { "Content-Type": "text/html" }).end("<h1>Sign in</h1>");
+      },
+    });
+    const post = "fetch('/cancel', { method: 'POST' })";
+    for (const expression of [
+      `${post}.then((answer) => answer.json())`,
+      `async () => { const answer = await ${post}; return await answer.json() }`,
+      `const answer = await ${post}; return JSON.parse(await answer.text())`,
+    ]) {
+      orders = 0;
+      await expect(bench.act("evaluate", { expression })).rejects.toThrow("Cannot evaluate: SyntaxError: Unexpected token");
+      expect([expression, orders]).toEqual([expression, 1]);
+    }
+  });
+
   it("takes no result of a script that is too long: half of a value is none", async () => {
     await using bench = await harness.open("<p>x</p>");
     await expect(bench.act("evaluate", { expression: "'x'.repeat(200001)" })).rejects.toThrow(
