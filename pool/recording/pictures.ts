@@ -11,6 +11,8 @@ import type { Warn } from "./warn.ts";
 export type TakePicture = (page: Page, options: { signal: AbortSignal; quality: number; limitMs: number }) => Promise<Uint8Array>;
 export type PictureLimits = { pictures: number; pictureBytes: number; pictureMs: number };
 
+export type Picture = { name: string; jpeg: Uint8Array };
+
 /** JPEG quality, 0–100. */
 const QUALITY = 70;
 /** For a caller's function that does not keep to its limit. */
@@ -49,14 +51,15 @@ export class Pictures {
     return this.#files;
   }
 
-  /** Its name below `screenshots/`, once it can be read; null when there is none. Never rejects. */
-  async take(page: Page, name: string, signal: AbortSignal): Promise<string | null> {
+  /** Once it can be read below `screenshots/`; null when there is none. Never rejects. */
+  async take(page: Page, name: string, signal: AbortSignal): Promise<Picture | null> {
     if (this.#full()) return null;
     const { limits, takePicture, warn, remark } = this.#options;
     const { pictureMs: limitMs } = limits;
     try {
       const jpeg = await withDeadline(limitMs + GRACE_MS, (signal) => takePicture(page, { signal, quality: QUALITY, limitMs }), { signal });
-      return await this.#keep(name, jpeg);
+      await this.#keep(name, jpeg);
+      return { name, jpeg };
     } catch (cause) {
       if (signal.aborted || isGone(page, cause)) return null; // the run ends, or the action closed its page
       warn("A picture could not be taken", cause);
@@ -75,12 +78,11 @@ export class Pictures {
     return true;
   }
 
-  async #keep(name: string, jpeg: Uint8Array): Promise<string> {
+  async #keep(name: string, jpeg: Uint8Array): Promise<void> {
     const path = join(this.#folder, name);
     await writeFile(`${path}.part`, jpeg, { mode: 0o600 });
     await rename(`${path}.part`, path); // a killed process leaves no half picture under this name
     this.#bytes += jpeg.byteLength;
     this.#files.set(name, jpeg.byteLength);
-    return name;
   }
 }

@@ -69,6 +69,8 @@ export type RecorderOptions = {
   mask?: Clean;
   /** Hears what is in password fields, so that `mask` replaces it from then on. */
   learn?: (secret: string) => void;
+  /** Are there secrets in the run? Then the film strip is made of `takePicture`'s pictures, which cover them; Chrome's own film would show what the page shows. */
+  hasSecrets?: boolean;
   /** The playbook as it is shown beside its actions: a file's name, its text, and the line of each step, from 1. */
   source?: Source;
   limits?: Partial<RecordingLimits>;
@@ -106,6 +108,7 @@ export async function openRecorder({
   warn: listener,
   mask = (text) => text,
   learn = () => {},
+  hasSecrets = false,
   source,
   ...options
 }: RecorderOptions): Promise<Recorder> {
@@ -148,5 +151,16 @@ export async function openRecorder({
       : null;
   const blobs = new Blobs({ dir: blobsDir, limits, warn, remark: (text) => writer?.append(remark(text)) });
   const hasSource = writer && source && (await blobs.add(sourceName(source.file), Buffer.from(mask(source.text))));
-  return new RunRecorder({ ...options, limits, warn, mask, learn, writer, blobs, pictures, source: hasSource ? source : undefined });
+  return new RunRecorder({
+    ...options,
+    hasSecrets,
+    limits,
+    warn,
+    mask,
+    learn,
+    writer,
+    blobs,
+    pictures,
+    source: hasSource ? source : undefined,
+  });
 }

@@ -8,7 +8,7 @@ import type { Blobs } from "./blobs.ts";
 import { fileChunks, openPlain } from "./file-chunks.ts";
 import { screenshotName } from "./names.ts";
 import { PageWatch } from "./page-watch.ts";
-import type { Pictures } from "./pictures.ts";
+import type { Picture, Pictures } from "./pictures.ts";
 import type { ActionRecording, Recorder, RecorderOptions, RecordingLimits } from "./recorder.ts";
 import { salvagedEntries } from "./salvage.ts";
 import { type Aim, aimOf, type Phase } from "./snapshots.ts";
@@ -24,6 +24,7 @@ type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chr
   warn: Warn;
   mask: (text: string) => string;
   learn: (secret: string) => void;
+  hasSecrets: boolean;
   writer: TraceWriter | null;
   blobs: Blobs;
   pictures: Pictures | null;
@@ -58,7 +59,7 @@ export class RunRecorder implements Recorder {
           warn,
           recording: {
             ...parts,
-            film: options.screenshots,
+            film: options.screenshots && !parts.hasSecrets,
             filmBudget: { framesLeft: limits.filmFrames },
             requestBudget: { requestsLeft: limits.requests },
             write: (event, html) => writer.append(event, html),
@@ -123,9 +124,11 @@ export class RunRecorder implements Recorder {
           await this.#capture(page, callId, "input", aimOf(action, at));
         },
       },
-      screenshot: (shown, actionName, signal) => {
+      screenshot: async (shown, actionName, signal) => {
         endTime ??= traceTime(); // the picture is not part of what was done
-        return this.#picture(shown, screenshotName(seq, actionName), signal);
+        const picture = await this.#picture(shown, screenshotName(seq, actionName), signal);
+        if (picture && this.#parts.hasSecrets) await this.#film(shown, picture);
+        return picture?.name ?? null;
       },
       end: ({ error, resultText }) => {
         const isWritten = write({
@@ -209,7 +212,16 @@ export class RunRecorder implements Recorder {
     return entries && writeTraceZip(dir, entries);
   }
 
-  async #picture(page: Page, name: string, signal: AbortSignal | undefined): Promise<string | null> {
+  /** A covered picture in place of Chrome's film. */
+  async #film(page: Page, { jpeg }: Picture): Promise<void> {
+    const { writer, blobs, viewport } = this.#parts;
+    const pageId = this.#pages?.idOf(page);
+    const timestamp = traceTime();
+    const sha1 = writer && pageId ? await blobs.addContent(jpeg, "jpeg") : null;
+    if (sha1 && pageId) writer?.append({ type: "screencast-frame", pageId, sha1, ...viewport, timestamp });
+  }
+
+  async #picture(page: Page, name: string, signal: AbortSignal | undefined): Promise<Picture | null> {
     const { signal: closing } = this.#closing;
     const { pictures } = this.#parts;
     if (closing.aborted || !pictures) return null;

@@ -157,6 +157,7 @@ function openRecording(stage: Stage): (chromeVersion: string) => Promise<{ recor
       warn,
       takePicture: (page, options) => takeScreenshot(page, { ...options, secrets: redactor }),
       mask: redactor.text,
+      hasSecrets: !redactor.isEmpty,
       learn: (secret) => redactor.learn(new SecretValue("typed", secret)),
       source: row.playbook ? playbookSource(row.playbook) : undefined,
     });

@@ -43,6 +43,19 @@ describe("a recorder", () => {
     expect(warnings).toEqual([]);
   });
 
+  it("of a run with secrets makes the film of its own pictures, which cover them", async () => {
+    await using temp = await openTempFolder();
+    const { recorder } = await startRecorder(temp.dir, { hasSecrets: true, takePicture: async () => jpeg("covered") });
+    const page = aPage();
+    recorder.attach(page);
+    await record(recorder, 1, click("#a"), { page });
+    await recorder.finish();
+    const zip = await readZip(await readFile(join(temp.dir, "trace.zip")));
+    const [frame] = (zip.get("trace.trace")?.toString() ?? "").split("\n").filter((line) => line.includes("screencast-frame"));
+    const { sha1 } = JSON.parse(frame ?? "{}") as { sha1?: string };
+    expect(zip.get(`resources/${sha1}`)).toEqual(Buffer.from(jpeg("covered")));
+  });
+
   it("gives a valid zip after any calls, in which what was open shows as running", async () => {
     const calls = fc.array(fc.constantFrom("step", "endStep", "action", "log", "input", "picture", "end", "page"), { maxLength: 14 });
     await fc.assert(
