@@ -10,8 +10,9 @@ import type { Call, EdgeBindings, EdgeContext, Endpoint } from "./endpoint.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { parseBody, parseQuery, readBody, refuseLarge } from "./request-body.ts";
+import { createHostRule } from "./viewer/host.ts";
 
-export type AppDeps = { config: Pick<EdgeConfig, "keys" | "maxBodyBytes" | "corsOrigins">; metrics: Metrics; log: Log };
+export type AppDeps = { config: Pick<EdgeConfig, "keys" | "maxBodyBytes" | "corsOrigins" | "viewerOrigin">; metrics: Metrics; log: Log };
 export type EdgeApp = Hono<{ Bindings: EdgeBindings }>;
 
 const NOBODY: Caller = { name: "", scopes: new Set(), onlyOwn: "" };
@@ -20,6 +21,7 @@ const METHODS = ["GET", "POST", "DELETE"] as const;
 export function createApp(endpoints: readonly Endpoint[], { config, metrics, log }: AppDeps): EdgeApp {
   const app: EdgeApp = new Hono();
   const authenticate = createAuthenticate(config.keys);
+  const hostRule = createHostRule(config.viewerOrigin);
 
   const headOf = (request: Request): Record<string, string> => {
     const head = commonHead(requestIdOf(request));
@@ -35,8 +37,10 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, log
 
   const admit = async (endpoint: Endpoint, c: EdgeContext, head: Record<string, string>): Promise<Call<unknown, unknown>> => {
     const request = c.req.raw;
-    const caller = endpoint.scope === null ? NOBODY : authenticate(request.headers.get("authorization"));
-    if (endpoint.scope !== null) requireScope(caller, endpoint.scope);
+    const { scope } = endpoint;
+    const byKey = scope !== null && scope !== "link";
+    const caller = byKey ? authenticate(request.headers.get("authorization")) : NOBODY;
+    if (byKey) requireScope(caller, scope);
     const query = endpoint.query && parseQuery(endpoint.query, request.url);
     const hasBody = endpoint.body !== undefined;
     if (request.method === "POST" || request.method === "DELETE") refuseLarge(request, config.maxBodyBytes);
@@ -48,10 +52,10 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, log
   const serve = (endpoint: Endpoint): Handler<{ Bindings: EdgeBindings }> => {
     const count = metrics.countRequests(`${endpoint.method} ${endpoint.path}`);
     return async (c) => {
-      const head = headOf(c.req.raw);
+      const head = endpoint.viewer ? commonHead(requestIdOf(c.req.raw)) : headOf(c.req.raw); // pages that may call the API have no business in traces
       let response: Response;
       try {
-        response = await endpoint.handle(await admit(endpoint, c, head));
+        response = hostRule(endpoint, c.req.raw) ?? (await endpoint.handle(await admit(endpoint, c, head)));
       } catch (error) {
         response = errorOf(head, error, c);
       }

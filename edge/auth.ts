@@ -9,10 +9,7 @@ export type Authenticate = (authorization: string | null | undefined) => Caller;
 
 /** @throws UNAUTHORIZED from the function returned */
 export function createAuthenticate(keys: readonly ApiKey[]): Authenticate {
-  const known = keys.map(({ name, scopes, key }) => ({
-    units: toUnits(key, new Uint16Array(MAX_KEY_CHARS)),
-    caller: { name, scopes, onlyOwn: scopes.has("pool") ? null : name } satisfies Caller,
-  }));
+  const known = keys.map((each) => ({ units: toUnits(each.key, new Uint16Array(MAX_KEY_CHARS)), caller: callerOf(each) }));
   const given = new Uint16Array(MAX_KEY_CHARS);
   return (authorization) => {
     const key = parseBearer(authorization);
@@ -24,6 +21,9 @@ export function createAuthenticate(keys: readonly ApiKey[]): Authenticate {
     return caller;
   };
 }
+
+/** Whoever shows this key. */
+export const callerOf = ({ name, scopes }: ApiKey): Caller => ({ name, scopes, onlyOwn: scopes.has("pool") ? null : name });
 
 /** The token of `Bearer <token>`; null for anything else. */
 export function parseBearer(authorization: string | null | undefined): string | null {

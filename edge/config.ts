@@ -24,6 +24,10 @@ export type EdgeConfig = {
   corsOrigins: string[];
   /** Where stored runs are read from when no node answers. */
   bucket: { place: BucketPlace; credentials: BucketCredentials } | null;
+  /** The origin that has the trace viewer to itself; null: it is served beside the API. */
+  viewerOrigin: string | null;
+  /** How long a link to the viewer is good for. */
+  viewerLinkS: number;
   logLevel: LogLevel;
 };
 
@@ -62,11 +66,15 @@ export function parseConfig(env: Env): EdgeConfig {
         (origin) => parseOrigin(origin) ?? problem("EDGE_CORS_ORIGINS: expected origins as https://example.org, comma-separated, or *", ""),
       ),
     bucket: env.EDGE_BUCKET_URL ? parseBucket(env.EDGE_BUCKET_URL, env, (text) => problem(text, undefined)) : null,
+    viewerOrigin: env.EDGE_VIEWER_ORIGIN ? parseViewerOrigin(env.EDGE_VIEWER_ORIGIN, (text) => problem(text, null)) : null,
+    viewerLinkS: whole(env.EDGE_VIEWER_LINK_S, 3_600, 60, 86_400) ?? problem("EDGE_VIEWER_LINK_S: expected seconds, 60 to 86400", 0),
     logLevel:
       LOG_LEVELS.find((level) => level === (env.LOG_LEVEL || "info")) ??
       problem(`LOG_LEVEL: expected one of ${LOG_LEVELS.join(", ")}`, "info"),
   };
   if (/[^\x21-\x7e]/.test(config.poolToken)) problem("POOL_TOKEN: expected visible ASCII without spaces", "");
+  if (config.viewerOrigin !== null && config.corsOrigins.includes(config.viewerOrigin))
+    problem("EDGE_CORS_ORIGINS: EDGE_VIEWER_ORIGIN shows recorded pages, so it must not be able to call the API", null);
   if (problems.length > 0) throw new Error(`The edge cannot start:\n${[...new Set(problems)].map((text) => `  ${text}`).join("\n")}`);
   return config;
 }
@@ -112,6 +120,16 @@ export function parseNodeUrl(text: string): string | null {
 function parseOrigin(text: string): string | null {
   if (text === "*") return text;
   return URL.canParse(text) && new URL(text).origin === text ? text : null;
+}
+
+/** Browsers run the viewer's service worker over https only, or on the machine itself. */
+function parseViewerOrigin(text: string, problem: (text: string) => null): string | null {
+  const origin = parseOrigin(text.trim());
+  const url = origin === null || origin === "*" ? null : new URL(origin);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    return problem("EDGE_VIEWER_ORIGIN: expected an origin as https://traces.example.org");
+  if (url.protocol === "https:" || /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)) return url.origin;
+  return problem("EDGE_VIEWER_ORIGIN: expected https, since the viewer needs it everywhere but on localhost");
 }
 
 function whole(text: string | undefined, instead: number, least: number, most: number): number | null {

@@ -17,8 +17,12 @@ import { healthEndpoints } from "./routes/health.ts";
 import { playbookEndpoints } from "./routes/playbooks.ts";
 import { poolEndpoints } from "./routes/pool.ts";
 import { recordingEndpoints } from "./routes/recording.ts";
+import { createRunBytes } from "./routes/run-bytes.ts";
 import { runEndpoints } from "./routes/runs.ts";
-import { streamEndpoints } from "./routes/stream.ts";
+import { createRunEvents, streamEndpoints } from "./routes/stream.ts";
+import { viewerEndpoints } from "./routes/viewer.ts";
+import { createViewerFiles } from "./viewer/files.ts";
+import { createLinks } from "./viewer/link.ts";
 import type { Connect } from "./wire/connection.ts";
 
 export type Platform = {
@@ -55,10 +59,13 @@ export function openEdge(config: EdgeConfig, { connect, onPassed, peers = NO_PEE
   const liveFirst = createLiveFirst(members, locate);
   const pool = createPoolClient(members);
   const events: EventsDeps = { ...EVENTS_LIMITS, ...limits, members, locate, idleMs: limits.idleMs ?? config.liveIdleMs };
+  const runEvents = createRunEvents({ events, metrics, log, keepaliveMs });
+  const runBytes = createRunBytes({ liveFirst, idleMs: config.liveIdleMs, metrics, log, onPassed });
   const endpoints = [
     ...runEndpoints({ pool, liveFirst, locate }),
-    ...streamEndpoints({ events, metrics, log, keepaliveMs }),
-    ...recordingEndpoints({ liveFirst, idleMs: config.liveIdleMs, metrics, log, onPassed }),
+    ...streamEndpoints({ runEvents }),
+    ...recordingEndpoints({ liveFirst, runBytes }),
+    ...viewerEndpoints({ liveFirst, runBytes, runEvents, links: createLinks(config), files: createViewerFiles({ pool, log }), config }),
     ...playbookEndpoints({ pool }),
     ...poolEndpoints({ pool }),
     ...healthEndpoints({ members, metrics }),

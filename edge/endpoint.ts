@@ -31,8 +31,10 @@ type Spec<Query, Body> = {
   method: "GET" | "POST" | "DELETE";
   /** As in the contract: `/runs/{run_id}`. A last `{path}` may hold slashes. */
   path: string;
-  /** null: open to everybody. */
-  scope: Scope | null;
+  /** null: open to everybody. "link": to whoever shows a link to a trace, which the handler opens. */
+  scope: Scope | "link" | null;
+  /** Belongs to the trace viewer, which may have an origin to itself. */
+  viewer?: true;
   summary: string;
   description?: string;
   query?: z.ZodType<Query>;
@@ -55,7 +57,8 @@ export function endpoint<Query = undefined, Body = undefined>(spec: Spec<Query, 
 /** Every error that it can answer with. */
 export function errorsOf({ scope, query, body, errors }: Endpoint): ErrorCode[] {
   const all = new Set<ErrorCode>(errors);
-  if (scope !== null) for (const code of ["UNAUTHORIZED", "FORBIDDEN"] as const) all.add(code);
+  if (scope === "link") all.add("UNAUTHORIZED");
+  else if (scope !== null) for (const code of ["UNAUTHORIZED", "FORBIDDEN"] as const) all.add(code);
   if (query) all.add("VALIDATION_FAILED");
   if (body) for (const code of ["VALIDATION_FAILED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"] as const) all.add(code);
   return [...all.add("INTERNAL")];

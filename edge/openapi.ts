@@ -39,6 +39,11 @@ export function createOpenApi(endpoints: readonly Endpoint[]): OpenApi {
       schemas: schemas.all,
       securitySchemes: {
         key: { type: "http", scheme: "bearer", description: "An API key. Its scopes are read, runs (which implies read) and pool" },
+        link: {
+          type: "http",
+          scheme: "bearer",
+          description: "What stands behind `#` in a viewer link: good for one run's trace, for a while",
+        },
       },
     },
   };
@@ -55,13 +60,18 @@ function operation(endpoint: Endpoint, schemas: Schemas, errorBody: Json): Opera
   return {
     operationId: operationId(method, path),
     summary,
-    description: [description, scope === null ? "Open to everybody." : `Needs the scope \`${scope}\`.`].filter(Boolean).join("\n\n"),
+    description: [description, accessOf(scope)].filter(Boolean).join("\n\n"),
     tags: [tagOf(endpoint)],
-    security: scope === null ? [] : [{ key: [scope] }],
+    security: scope === null ? [] : scope === "link" ? [{ link: [] }] : [{ key: [scope] }],
     parameters: [...pathParameters(path), ...queryParameters(endpoint), ...headerParameters(endpoint)],
     ...(body && { requestBody: { required: true, content: { "application/json": { schema: schemas.of(body) } } } }),
     responses,
   };
+}
+
+function accessOf(scope: Endpoint["scope"]): string {
+  if (scope === null) return "Open to everybody.";
+  return scope === "link" ? "Needs a link to this trace as the token, and takes no key." : `Needs the scope \`${scope}\`.`;
 }
 
 function answer({ description, schema, mediaType = "application/json", headers }: Content, schemas: Schemas) {
@@ -101,10 +111,11 @@ function queryParameters({ query }: Endpoint): Json[] {
 const headerParameters = ({ headers = {} }: Endpoint): Json[] =>
   Object.entries(headers).map(([name, description]) => ({ name, in: "header", required: false, description, schema: { type: "string" } }));
 
-/** `GET /runs/{run_id}/stream` → `getRunsStream`. */
+/** `GET /runs/{run_id}/stream` → `getRunsStream`, `GET /trace-viewer/` → `getTraceViewerIndex`. */
 const operationId = (method: string, path: string): string =>
   method.toLowerCase() +
   path
+    .replace(/\/$/, "/index")
     .split("/")
     .filter((part) => part !== "")
     .map((part) => (part.startsWith("{") ? (path.endsWith(part) ? "One" : "") : part))
@@ -113,7 +124,7 @@ const operationId = (method: string, path: string): string =>
     .join("");
 
 export const tagOf = ({ path }: Endpoint): string => {
-  if (path.includes("/recording/")) return "Recordings";
+  if (path.includes("/recording/") || path.startsWith("/trace-viewer")) return "Recordings";
   const [, first = ""] = path.split("/");
   return { runs: "Runs", playbooks: "Playbooks", pool: "Pool" }[first] ?? "Edge";
 };

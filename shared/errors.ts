@@ -4,7 +4,10 @@ import { z } from "zod";
 /** Code → HTTP status and meaning. `status: null`: it names how a run ended and is never itself the answer to a request. */
 export const ERROR_CODES = {
   VALIDATION_FAILED: { status: 422, meaning: "The request, playbook or parameter is not valid; `details.issues` names each place" },
-  UNAUTHORIZED: { status: 401, meaning: "No API key, or an unknown one" },
+  UNAUTHORIZED: {
+    status: 401,
+    meaning: "No API key, or an unknown one; or a viewer link that is not valid or has expired, as `details.reason` says",
+  },
   FORBIDDEN: { status: 403, meaning: "The key lacks the scope that this route needs" },
   NOT_FOUND: { status: 404, meaning: "No such thing, or not yours; `details.reason` says why an artifact is missing where that is known" },
   METHOD_NOT_ALLOWED: { status: 405, meaning: "The route exists, with other methods" },

@@ -73,8 +73,9 @@ async function demo({ line, show, styled }: Progress, signal: AbortSignal): Prom
     line();
     line(`Trace        ${shown(saved.trace)} (${Math.ceil(saved.bytes / 1024)} KB, ${saved.source})`);
     line(`Screenshots  ${shown(join(saved.trace, "../screenshots"))} (${saved.screenshots})`);
-    line(`View it      npx playwright-core@1.65 show-trace --port 0 ${shown(saved.trace)}`);
+    line(`View it      npx playwright-core show-trace --port 0 ${shown(saved.trace)}`);
     line("             or drop the file on https://trace.playwright.dev, which opens it inside your browser");
+    line("             An edge that stays up (npm start) gives a link to it: GET /runs/{run_id}/recording/viewer");
     line();
     judge(run, dashboard.state.orders.get(ORDER_ID)?.status);
     line(styled("green", `✓ The dashboard itself says: order ${ORDER_ID} is cancelled.`));

@@ -43,6 +43,8 @@ function greeting({ url, nodeUrl, dataDir, keys, ownKey }: System): string {
     `  curl -X POST ${url}/runs -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\`,
     `    -d '{"playbook":${playbook}}'`,
     `  curl -N -H "Authorization: Bearer $KEY" ${url}/runs/<run_id>/stream`,
+    `  curl -so /dev/null -w '%{redirect_url}\\n' -H "Authorization: Bearer $KEY" ${url}/runs/<run_id>/recording/viewer`,
+    "The last one prints a link that opens the run's trace in a browser, while it runs and after.",
     "",
   ].join("\n");
 }

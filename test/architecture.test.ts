@@ -46,6 +46,7 @@ const HOMES: Record<string, string[]> = {
   "pg-boss": ["pool/queue"],
   "puppeteer-core": ["pool/browsers", "pool/actions", "pool/recording"],
   "@puppeteer/browsers": [], // a tool of set-up's, run as a command
+  "playwright-core": ["pool/api"], // for its trace viewer, which a node hands to edges
   turndown: ["pool/actions"],
   yaml: ["pool/playbook"],
   aws4fetch: ["shared"], // nodes write to the bucket and edges read from it: one client, Web standards only

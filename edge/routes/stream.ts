@@ -2,7 +2,7 @@
 import { parseRunId } from "../../shared/ids.ts";
 import type { Location } from "../../shared/node.ts";
 import { parseFrames, parseLastEventId } from "../../shared/sse.ts";
-import { type Endpoint, endpoint, POOL_ERRORS } from "../endpoint.ts";
+import { type Call, type Content, type Endpoint, endpoint, POOL_ERRORS } from "../endpoint.ts";
 import { askerOf, param } from "../endpoint-parts.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -14,7 +14,42 @@ import type { WireAnswer } from "../wire/exchange.ts";
 
 export type StreamDeps = { events: EventsDeps; metrics: Metrics; log: Log; keepaliveMs?: number };
 
-export function streamEndpoints({ events, metrics, log, keepaliveMs = 15_000 }: StreamDeps): Endpoint[] {
+/** A run's events as an answer. Who may have them was settled before. */
+export type RunEvents = (call: Call, runId: string) => Promise<Response>;
+
+export function createRunEvents({ events, metrics, log, keepaliveMs = 15_000 }: StreamDeps): RunEvents {
+  return async ({ c, head, ...call }, runId) => {
+    const stop = new AbortController();
+    const { signal } = c.req.raw;
+    if (signal.aborted) stop.abort(signal.reason);
+    signal.addEventListener("abort", () => stop.abort(signal.reason), { once: true });
+    const lastId = parseLastEventId(c.req.raw.headers.get("last-event-id"));
+    const request: EventsRequest = { runId, asker: askerOf(call), lastId, signal: stop.signal };
+    const location = await events.locate.find(request.runId, request);
+    const headers = { ...head, "Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no" };
+    if (c.req.raw.method === "HEAD") return new Response(null, { headers });
+
+    const beginning = lastId > 0 ? await beginBehind(events, request, location) : { location };
+    if (beginning === null) return new Response(null, { status: 204, headers: head });
+    const body = eventStream(relayEvents(events, request, beginning), {
+      keepaliveMs,
+      breakOff: c.env?.breakOff,
+      onPassed: (bytes) => metrics.relayed("events", bytes),
+      onEnd: metrics.streamOpened("events"),
+      onBroken: (error) => log.info("An event stream broke off", { run_id: request.runId, request_id: call.requestId, error }),
+      stop: (reason) => stop.abort(reason),
+    });
+    return new Response(body, { headers });
+  };
+}
+
+export const STREAM_HEADERS = { "Last-Event-ID": "Only events behind this id. Anything that is no number counts as 0" };
+export const STREAM_ANSWERS: Record<number, Content> = {
+  200: { description: "The events (schema of each `data`: Event)", mediaType: "text/event-stream" },
+  204: { description: "The run is over, and the client has all its events" },
+};
+
+export function streamEndpoints({ runEvents }: { runEvents: RunEvents }): Endpoint[] {
   return [
     endpoint({
       method: "GET",
@@ -23,35 +58,10 @@ export function streamEndpoints({ events, metrics, log, keepaliveMs = 15_000 }: 
       summary: "Follow a run",
       description:
         "Past events first, then live ones, `complete` last. Ids are 1, 2, 3 … without a gap. A broken connection is resumed with `Last-Event-ID`; 204 says that there is nothing left to resume.",
-      headers: { "Last-Event-ID": "Only events behind this id. Anything that is no number counts as 0" },
-      answers: {
-        200: { description: "The events (schema of each `data`: Event)", mediaType: "text/event-stream" },
-        204: { description: "The run is over, and the client has all its events" },
-      },
+      headers: STREAM_HEADERS,
+      answers: STREAM_ANSWERS,
       errors: ["NOT_FOUND", ...POOL_ERRORS],
-      async handle({ c, head, ...call }) {
-        const stop = new AbortController();
-        const { signal } = c.req.raw;
-        if (signal.aborted) stop.abort(signal.reason);
-        signal.addEventListener("abort", () => stop.abort(signal.reason), { once: true });
-        const lastId = parseLastEventId(c.req.raw.headers.get("last-event-id"));
-        const request: EventsRequest = { runId: parseRunId(param(c, "run_id")), asker: askerOf(call), lastId, signal: stop.signal };
-        const location = await events.locate.find(request.runId, request);
-        const headers = { ...head, "Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no" };
-        if (c.req.raw.method === "HEAD") return new Response(null, { headers });
-
-        const beginning = lastId > 0 ? await beginBehind(events, request, location) : { location };
-        if (beginning === null) return new Response(null, { status: 204, headers: head });
-        const body = eventStream(relayEvents(events, request, beginning), {
-          keepaliveMs,
-          breakOff: c.env?.breakOff,
-          onPassed: (bytes) => metrics.relayed("events", bytes),
-          onEnd: metrics.streamOpened("events"),
-          onBroken: (error) => log.info("An event stream broke off", { run_id: request.runId, request_id: call.requestId, error }),
-          stop: (reason) => stop.abort(reason),
-        });
-        return new Response(body, { headers });
-      },
+      handle: (call) => runEvents(call, parseRunId(param(call.c, "run_id"))),
     }),
   ];
 }

@@ -9,6 +9,7 @@ import { notFound, onError } from "./on-error.ts";
 import { requireToken } from "./request.ts";
 import { runRoutes } from "./runs.ts";
 import { storedRoutes } from "./stored.ts";
+import { viewerRoutes } from "./viewer.ts";
 
 /** The edge's own limit is lower by default; this one is for whoever speaks to a node directly. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -34,5 +35,6 @@ export function createApp(deps: ApiDeps): Hono {
     .route("/live/runs", liveRoutes(deps))
     .route("/stored/runs", storedRoutes(deps))
     .route("/playbooks", playbookRoutes(deps))
+    .route("/viewer", viewerRoutes())
     .route("/admin", adminRoutes(deps));
 }

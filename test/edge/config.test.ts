@@ -18,6 +18,8 @@ describe("parseConfig", () => {
       maxBodyBytes: 1024 * 1024,
       corsOrigins: [],
       bucket: null,
+      viewerOrigin: null,
+      viewerLinkS: 3_600,
       logLevel: "info",
     });
   });
@@ -36,6 +38,8 @@ describe("parseConfig", () => {
       EDGE_LIVE_IDLE_MS: "soon",
       EDGE_MAX_BODY: "1 apple",
       EDGE_CORS_ORIGINS: "https://a.example/path",
+      EDGE_VIEWER_ORIGIN: "http://traces.example",
+      EDGE_VIEWER_LINK_S: "1",
       LOG_LEVEL: "loud",
       EDGE_BUCKET_URL: "s3://hush@bucket",
     };

@@ -37,7 +37,8 @@ export type RouteName =
   | "stop"
   | "delete"
   | "admin"
-  | "playbooks";
+  | "playbooks"
+  | "viewer";
 export type Seen = { route: RouteName; method: string; url: string; headers: IncomingMessage["headers"]; body: string };
 
 /** The store that stand-in nodes share. */
@@ -184,6 +185,7 @@ export class StandInNode
     if (route === "node") return json(response, this.nodeInfo());
     if (route === "nodes")
       return json(response, { nodes: this.store.nodes.map((node) => ({ ...node.nodeInfo(), last_seen_at: new Date().toISOString() })) });
+    if (route === "viewer") return json(response, VIEWER);
     if (route === "playbooks") return json(response, parts[1] ? { id: parts[1], name: parts[1], steps: [] } : { playbooks: [] });
     if (route === "list")
       return json(response, {
@@ -312,12 +314,22 @@ export class StandInNode
 }
 
 const PIECE = 64 * 1024;
+const viewerFile = (name: string, type: string, text: string) => ({ name, type, base64: Buffer.from(text).toString("base64") });
+const VIEWER = {
+  version: "stand-in",
+  files: [
+    viewerFile("index.html", "text/html; charset=utf-8", "<title>The viewer</title>"),
+    viewerFile("sw.bundle.js", "text/javascript; charset=utf-8", "// ü\n".repeat(100)),
+    viewerFile("assets/index-BY2vkw8A.js", "text/javascript; charset=utf-8", "void 0;\n".repeat(100)),
+  ],
+};
 
 /** `/live/runs/{id}/recording/trace` → `live.trace`. */
 function routeOf(method: string, [first, second, third, fourth, fifth]: string[]): RouteName | null {
   if (first === "node") return "node";
   if (first === "nodes") return "nodes";
   if (first === "playbooks") return "playbooks";
+  if (first === "viewer") return "viewer";
   if (first === "admin") return "admin";
   if (first === "runs" && !second) return method === "POST" ? "create" : "list";
   if (first === "runs" && third === "location") return "location";
