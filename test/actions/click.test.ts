@@ -17,7 +17,7 @@ describe("click", () => {
     );
     await expect(bench.act("click", { selector: "text=save" })).resolves.toMatchObject({ text: null, dispatched: true });
     expect(await bench.read("[e.isTrusted, e.clientX, e.clientY, e.detail, e.button]")).toEqual([true, 200, 70, 1, 0]);
-    expect(bench.inputs).toEqual([{ point: { x: 200, y: 70 }, box: { x: 100, y: 50, width: 200, height: 40 } }]);
+    expect(bench.inputs).toMatchObject([{ point: { x: 200, y: 70 }, box: { x: 100, y: 50, width: 200, height: 40 } }]);
     expect(bench.logs).toEqual(["Found: text=save → <button>Save"]);
   });
 

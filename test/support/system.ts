@@ -158,13 +158,20 @@ async function start(args: string[], env: Record<string, string>, url: string, r
   }
 }
 
+/** A port that nobody listens on, below those that the system gives out by itself: between now and its use no other server of a test gets it. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const listens = await once(server, "listening").then(
+      () => true,
+      () => false, // taken
+    );
+    if (!listens) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** Ids of the processes whose command line holds the text. */
