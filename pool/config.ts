@@ -6,6 +6,9 @@ import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucke
 import { AppError, toIssues, validationFailed } from "../shared/errors.ts";
 import { type LimitsOfKeys, parseKeyLimits } from "../shared/key-limits.ts";
 import type { ClockLimits } from "../shared/run-status.ts";
+import type { LlmConfig } from "./llm/llm.ts";
+import { MODEL_NAME_FORM, readModelName } from "./llm/model-name.ts";
+import { PricesSchema } from "./llm/prices.ts";
 import { LOG_LEVELS } from "./telemetry/log.ts";
 
 const WILDCARDS = ["0.0.0.0", "::", "[::]"];
@@ -19,6 +22,8 @@ const list = z
       .map((each) => each.trim())
       .filter((each) => each !== ""),
   );
+
+const modelName = z.string().refine((text) => readModelName(text) !== null, MODEL_NAME_FORM);
 
 const EnvironmentSchema = z
   .object({
@@ -59,6 +64,12 @@ const EnvironmentSchema = z
     CHROME_WS_ENDPOINTS: list,
     POOL_EGRESS_ADVERTISE: z.string().optional(),
     CHROME_SANDBOX: z.enum(["required", "auto", "off"]).default("required"),
+    LLM_MODEL: modelName.optional(),
+    UTILITY_MODEL: modelName.optional(),
+    LLM_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+    LLM_API_KEY: z.string().optional(),
+    LLM_PRICES: PricesSchema,
+    LLM_TIMEOUT_S: integer(1, 600, 120),
     LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
   })
   .superRefine((env, context) => {
@@ -75,6 +86,17 @@ const EnvironmentSchema = z
     } else if (env.VOLUME_URL !== undefined && !env.VOLUME_URL.startsWith("file:")) {
       issue("VOLUME_URL", "Expected file:///path or s3://bucket/prefix; leave it out for a directory under DATA_DIR");
     }
+    if (env.LLM_MODEL === undefined) {
+      for (const name of ["UTILITY_MODEL", "LLM_BASE_URL", "LLM_API_KEY"] as const)
+        if (env[name] !== undefined) issue(name, "Has no use without LLM_MODEL");
+      return;
+    }
+    const provider = readModelName(env.LLM_MODEL)?.provider;
+    if (provider === undefined) return; // said already
+    if (env.UTILITY_MODEL !== undefined && readModelName(env.UTILITY_MODEL)?.provider !== provider)
+      issue("UTILITY_MODEL", `Needs the provider of LLM_MODEL, ${provider}: there is one LLM_API_KEY`);
+    if (provider === "openai-compatible" && env.LLM_BASE_URL === undefined) issue("LLM_BASE_URL", "Required with openai-compatible");
+    if (provider !== "openai-compatible" && env.LLM_API_KEY === undefined) issue("LLM_API_KEY", `Required with ${provider}`);
   });
 
 /** Seconds each clock allows; `total` comes from the run. */
@@ -105,6 +127,8 @@ export type PoolConfig = {
   chromeEndpoints: string[];
   egressAdvertise: string | null;
   sandbox: "required" | "auto" | "off";
+  /** Null: no model is asked. */
+  llm: LlmConfig | null;
   logLevel: (typeof LOG_LEVELS)[number];
   clocks: ClockLimits;
 };
@@ -138,17 +162,23 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     chromeEndpoints: env.CHROME_WS_ENDPOINTS,
     egressAdvertise: env.POOL_EGRESS_ADVERTISE ?? null,
     sandbox: env.CHROME_SANDBOX,
+    llm:
+      env.LLM_MODEL === undefined
+        ? null
+        : {
+            model: env.LLM_MODEL,
+            utilityModel: env.UTILITY_MODEL ?? env.LLM_MODEL,
+            baseUrl: env.LLM_BASE_URL ?? null,
+            apiKey: env.LLM_API_KEY ?? null,
+            prices: env.LLM_PRICES,
+            timeoutMs: env.LLM_TIMEOUT_S * 1000,
+          },
     logLevel: env.LOG_LEVEL,
     clocks: CLOCK_LIMITS_S,
   };
 }
 
-const NO_MODEL = "this version cannot ask models yet: a failed step is not recovered";
 const NOT_USED_YET: Record<string, string> = {
-  LLM_MODEL: NO_MODEL,
-  LLM_BASE_URL: NO_MODEL,
-  LLM_API_KEY: NO_MODEL,
-  UTILITY_MODEL: NO_MODEL,
   OTEL_EXPORTER_OTLP_ENDPOINT: "this version has no tracing yet",
 };
 

@@ -8,7 +8,6 @@ import { type ServerType, serve } from "@hono/node-server";
 import packageJson from "../package.json" with { type: "json" };
 import { AppError } from "../shared/errors.ts";
 import type { NodeInfo } from "../shared/node.ts";
-import { recoverWithoutModel } from "./agent/recover.ts";
 import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
 import type { PoolConfig } from "./config.ts";
@@ -16,6 +15,7 @@ import { diskTroubles, readDiskFree } from "./disk.ts";
 import { openEgress } from "./guardrails/egress.ts";
 import { createPolicy } from "./guardrails/policy.ts";
 import { parsePrivateNetworks } from "./guardrails/private-networks.ts";
+import { createLlm } from "./llm/llm.ts";
 import { type NodeLog, openNodeLog } from "./node-log.ts";
 import { openLibrary } from "./playbook/load.ts";
 import { openQueue } from "./queue/boss.ts";
@@ -101,6 +101,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     diskFree: await readDiskFree(diskFolders),
   }));
   const live = new LiveRuns();
+  const llm = config.llm && createLlm(config.llm, nodeLog);
   const sessions: SessionDeps = {
     store,
     writer,
@@ -110,7 +111,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     outbox,
     browsers,
     policyOf: (guardrails) => createPolicy(guardrails, { privateNetworks: networks }),
-    recover: recoverWithoutModel,
+    llm,
     workDir,
     log: nodeLog,
     onVerdict: (verdict) => metrics.verdict(verdict),
@@ -181,7 +182,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     seal,
     browsers,
     library,
-    admission: { library, seal, operator: {} },
+    admission: { library, seal, operator: {}, llm },
     live,
     info,
     notReady: async () => [

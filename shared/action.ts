@@ -48,10 +48,15 @@ export const ACTION_PARAMS = {
   evaluate: z.strictObject({ expression: z.string().min(1).max(100_000) }),
 } as const;
 
+/** Parameters of `llm_extract`: what to find in the text. */
+export const LLM_EXTRACT_PARAMS = z.strictObject({ prompt: z.string().trim().min(1).max(4000) });
+
 export type SimpleActionName = keyof typeof ACTION_PARAMS;
-export type ActionName = SimpleActionName | "sequence";
+/** What a step may be besides one action: several of them, or a text that a model reads out of the page. */
+export const COMPOSED_ACTIONS = ["sequence", "llm_extract"] as const;
+export type ActionName = SimpleActionName | (typeof COMPOSED_ACTIONS)[number];
 export const SIMPLE_ACTION_NAMES = Object.keys(ACTION_PARAMS) as [SimpleActionName, ...SimpleActionName[]];
-export const ACTION_NAMES = [...SIMPLE_ACTION_NAMES, "sequence"] as [ActionName, ...ActionName[]];
+export const ACTION_NAMES = [...SIMPLE_ACTION_NAMES, ...COMPOSED_ACTIONS] as [ActionName, ...ActionName[]];
 export const ActionNameSchema = z.enum(ACTION_NAMES);
 
 /** Which actions must, may or cannot have a selector. */

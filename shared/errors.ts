@@ -21,7 +21,10 @@ export const ERROR_CODES = {
   UPSTREAM_TIMEOUT: { status: 504, meaning: "A node took the request and did not answer in time" },
   GUARDRAIL_BLOCKED: { status: null, meaning: "A guardrail refused an action; `details.rule` names it" },
   STUCK: { status: null, meaning: "The run repeated itself without getting on" },
-  STEP_FAILED: { status: null, meaning: "A step of the playbook failed, and so did its retry or recovery" },
+  STEP_FAILED: {
+    status: null,
+    meaning: "A step failed, and so did its retry or recovery; or the agent could not do what the directive says",
+  },
   TIMEOUT: { status: null, meaning: "A clock ran out; `details.clock` names it" },
   RUN_TERMINATED: { status: null, meaning: "The run was stopped, by request or because its node shut down" },
   BROWSER_CRASHED: { status: null, meaning: "The run's Chrome crashed or stopped answering" },

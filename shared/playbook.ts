@@ -1,6 +1,14 @@
 /** A playbook as its author writes it (YAML or JSON), parsed. Placeholders are still in it; binding happens when a run starts. */
 import { z } from "zod";
-import { ACTION_PARAMS, ActionNameSchema, SELECTOR_RULE, SelectorSchema, SIMPLE_ACTION_NAMES, type SimpleActionName } from "./action.ts";
+import {
+  ACTION_PARAMS,
+  ActionNameSchema,
+  LLM_EXTRACT_PARAMS,
+  SELECTOR_RULE,
+  SelectorSchema,
+  SIMPLE_ACTION_NAMES,
+  type SimpleActionName,
+} from "./action.ts";
 import { flatIssues } from "./errors.ts";
 import { contradictions, DEFAULT_LIMITS, GuardrailsInputSchema } from "./guardrails.ts";
 import { PARAMETER_NAME, PLAYBOOK_ID } from "./ids.ts";
@@ -138,10 +146,11 @@ function checkAction(
     for (const { path, message } of flatIssues(parsed.error?.issues ?? [])) issue(["params", ...path], message);
     return;
   }
-  const name = step.action as SimpleActionName;
-  if (SELECTOR_RULE[name] === "required" && step.selector === null) issue(["selector"], `${name} needs a selector`);
-  if (SELECTOR_RULE[name] === "none" && step.selector !== null) issue(["selector"], `${name} takes no selector`);
-  const parsed = ACTION_PARAMS[name].safeParse(step.params);
+  const name = step.action as SimpleActionName | "llm_extract";
+  if (name !== "llm_extract" && SELECTOR_RULE[name] === "required" && step.selector === null)
+    issue(["selector"], `${name} needs a selector`);
+  if (name !== "llm_extract" && SELECTOR_RULE[name] === "none" && step.selector !== null) issue(["selector"], `${name} takes no selector`);
+  const parsed = (name === "llm_extract" ? LLM_EXTRACT_PARAMS : ACTION_PARAMS[name]).safeParse(step.params);
   for (const each of parsed.error?.issues ?? []) {
     if (each.code === "unrecognized_keys") {
       for (const key of each.keys) issue(["params", key], "Unknown field");

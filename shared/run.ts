@@ -46,6 +46,7 @@ export const CreateRunSchema = z
     timeout_seconds: z.int().min(1).max(3600).default(600),
     max_steps: z.int().min(1).max(200).default(50),
     model: z.string().min(1).max(200).optional(),
+    max_cost_usd: z.number().positive().max(1000).optional().describe("Once models have cost so much no further one is asked"),
     thinking: z.enum(["minimal", "low", "medium", "high", "xhigh"]).optional(),
     guardrails: GuardrailsInputSchema.optional(),
     recording: RecordingOptionsSchema.prefault({}),

@@ -47,6 +47,12 @@ const HOMES: Record<string, string[]> = {
   "puppeteer-core": ["pool/browsers", "pool/actions", "pool/recording"],
   "@puppeteer/browsers": [], // a tool of set-up's, run as a command
   "playwright-core": ["pool/api"], // for its trace viewer, which a node hands to edges
+  ai: ["pool/llm", "pool/agent"],
+  "@ai-sdk/anthropic": ["pool/llm"],
+  "@ai-sdk/google": ["pool/llm"],
+  "@ai-sdk/openai": ["pool/llm"],
+  "@ai-sdk/openai-compatible": ["pool/llm"],
+  ajv: ["pool/agent"],
   turndown: ["pool/actions"],
   yaml: ["pool/playbook"],
   aws4fetch: ["shared"], // nodes write to the bucket and edges read from it: one client, Web standards only

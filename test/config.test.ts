@@ -3,11 +3,23 @@ import { notUsedYet, readConfig } from "../pool/config.ts";
 
 describe("a node's environment", () => {
   it("is warned of, variable by variable, where it sets what does nothing yet", () => {
-    const models = { LLM_MODEL: "openai:m", LLM_BASE_URL: "http://x", LLM_API_KEY: "secret", UTILITY_MODEL: "openai:m" };
-    const warnings = notUsedYet({ ...models, OTEL_EXPORTER_OTLP_ENDPOINT: "http://x", POOL_SLOTS: "3" });
-    expect(warnings.map((text) => text.split(" ")[0])).toEqual([...Object.keys(models), "OTEL_EXPORTER_OTLP_ENDPOINT"]);
+    const warnings = notUsedYet({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://secret", POOL_SLOTS: "3" });
+    expect(warnings.map((text) => text.split(" ")[0])).toEqual(["OTEL_EXPORTER_OTLP_ENDPOINT"]);
     expect(warnings.join()).not.toContain("secret");
-    expect(notUsedYet({ LLM_MODEL: "" })).toEqual([]);
+    expect(notUsedYet({ OTEL_EXPORTER_OTLP_ENDPOINT: "" })).toEqual([]);
+  });
+
+  it.each([
+    [{ LLM_MODEL: "gpt" }, ["LLM_MODEL"]],
+    [{ LLM_MODEL: "openai:m" }, ["LLM_API_KEY"]],
+    [{ LLM_MODEL: "openai-compatible:m" }, ["LLM_BASE_URL"]],
+    [{ LLM_API_KEY: "hunter2" }, ["LLM_API_KEY"]],
+    [{ LLM_MODEL: "openai:m", LLM_API_KEY: "hunter2", UTILITY_MODEL: "google:m" }, ["UTILITY_MODEL"]],
+    [{ LLM_PRICES: "openai:m=cheap" }, ["LLM_PRICES"]],
+  ])("says what a model needs: %j", (given, paths) => {
+    const read = () => readConfig({ POOL_TOKEN: "token-0123", ...given });
+    expect(read).toThrow(expect.objectContaining({ details: { issues: paths.map((path) => expect.objectContaining({ path })) } }));
+    expect(read).toThrow(expect.not.objectContaining({ message: expect.stringContaining("hunter2") }));
   });
 
   it("names every variable that is wrong, and repeats no value", () => {

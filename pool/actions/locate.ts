@@ -20,7 +20,7 @@ export type Found = { link: PageLink; frame: FrameRef; selector: string; what: s
 export type Purpose = {
   verb: string;
   want: "visible" | "attached";
-  task: "aim" | "fill" | "focus" | "choose" | "read" | "scroll" | null;
+  task: "aim" | "fill" | "focus" | "choose" | "read" | "scroll" | "map" | null;
   arg?: unknown;
 };
 

@@ -29,14 +29,14 @@ export function runRoutes(deps: ApiDeps): Hono {
   return new Hono()
     .post("/", async (c) => {
       const body = await bodyOf(c, CreateRunSchema);
-      if (queryOf(c, CreateQuerySchema).dry_run === "true") return c.json(dryRun(deps.admission, body));
+      if (queryOf(c, CreateQuerySchema).dry_run === "true") return c.json(await dryRun(deps.admission, body));
       const key = c.req.header(IDEMPOTENCY_HEADER);
       if (key !== undefined && (key.length === 0 || key.length > MAX_KEY_CHARS)) {
         throw validationFailed("The request", [{ path: IDEMPOTENCY_HEADER, message: `Expected 1 to ${MAX_KEY_CHARS} characters` }]);
       }
       const idempotency = key === undefined ? null : { key, digest: seal.digest(body) };
       try {
-        const run = admit(deps.admission, body, callerOf(c));
+        const run = await admit(deps.admission, body, callerOf(c));
         if (deps.draining())
           throw new AppError("POOL_SATURATED", "This node drains and takes no runs", { retryAfterS: 5, details: { reason: "draining" } });
         const created = await deps.createRun(run, idempotency);

@@ -1,6 +1,13 @@
 /** One step and the values it may use → actions ready to be performed, or everything that is wrong with them. */
 
-import { ACTION_PARAMS, type Action, type ActionName, type Selector, type SimpleActionName } from "../../shared/action.ts";
+import {
+  ACTION_PARAMS,
+  type Action,
+  type ActionName,
+  LLM_EXTRACT_PARAMS,
+  type Selector,
+  type SimpleActionName,
+} from "../../shared/action.ts";
 import { AppError, flatIssues } from "../../shared/errors.ts";
 import { type Step, StepSchema, type Verify, VerifySchema } from "../../shared/playbook.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
@@ -22,6 +29,8 @@ export type BoundStep = {
   action: ActionName;
   /** One; for a sequence all of it. */
   actions: readonly BoundAction[];
+  /** Of `llm_extract`: what a model is to find in the text that the action reads. */
+  prompt: string | null;
   description: string;
   verify: Verify | null;
   on_failure: Step["on_failure"];
@@ -76,6 +85,7 @@ export function bindOne(index: number, step: Step, scope: Scope, injections: rea
     index,
     action,
     actions: actions.flatMap((each) => each ?? []),
+    prompt: action === "llm_extract" ? String(ready.step.params.prompt) : null,
     description,
     verify,
     on_failure,
@@ -174,6 +184,7 @@ const namesOf = (template: unknown): string[] => (typeof template === "string" ?
 type Binding = { part: Part; path: Path; typed: TypedText | null; timeout_ms: number | null; late(field: PropertyKey): boolean };
 
 function bindAction({ part, path, typed, timeout_ms, late }: Binding, { credentialNames }: Scope, note: Report): BoundAction | null {
+  if (part.action === "llm_extract") return bindLlmExtract({ part, path, timeout_ms, late }, note);
   const action = part.action as SimpleActionName;
   const at = (...field: PropertyKey[]) => [...path, "params", ...field];
   if (part.selector) checkSelector(part.selector, [...path, "selector"], note);
@@ -187,6 +198,17 @@ function bindAction({ part, path, typed, timeout_ms, late }: Binding, { credenti
   const ref = typed === null && !late("credential_ref") ? params.credential_ref : undefined;
   if (ref !== undefined && !credentialNames.includes(ref)) note("credentials", at("credential_ref"), `No credential "${ref}" was given`);
   return { action: { action, selector: part.selector, params, timeout_ms } as Action, typed: typed?.length === 1 ? null : typed };
+}
+
+/** The text that the model is asked about is read as `extract` reads it; without a selector that of the page. */
+function bindLlmExtract({ part, path, timeout_ms, late }: Omit<Binding, "typed">, note: Report): BoundAction | null {
+  const selector = part.selector ?? { primary: "body", fallbacks: [], description: null };
+  checkSelector(selector, [...path, "selector"], note);
+  const parsed = LLM_EXTRACT_PARAMS.safeParse(part.params);
+  for (const issue of flatIssues(parsed.error?.issues ?? [])) {
+    if (!late(issue.path[0] ?? "")) note("steps", [...path, "params", ...issue.path], issue.message);
+  }
+  return parsed.success ? { action: { action: "extract", selector, params: { mode: "markdown" }, timeout_ms }, typed: null } : null;
 }
 
 /** The browser's own schemes and files are no place for a playbook; where a web address leads is the guardrails' matter. */

@@ -58,7 +58,7 @@ export function tryBind(
     warnings.push(...lookalikes(step, index));
     if (step.store_as === null) continue;
     if (yieldsText(step)) late.add(step.store_as);
-    else below("steps", ["store_as"], `A ${step.action} step has no text to store; extract and evaluate have`);
+    else below("steps", ["store_as"], `A ${step.action} step has no text to store; extract, llm_extract and evaluate have`);
   }
   const own = Object.fromEntries(
     playbook.parameters.flatMap(({ name }) => (Object.hasOwn(values, name) ? [[name, values[name] as Value]] : [])),
@@ -104,7 +104,7 @@ const injectionsOf = (injections: readonly Injection[], index: number) => inject
 
 /** Has the step a text, to store and to show? */
 export const yieldsText = (step: Step): boolean =>
-  partsOf(step).some(({ part }) => part.action === "extract" || part.action === "evaluate");
+  partsOf(step).some(({ part: { action } }) => action === "extract" || action === "evaluate" || action === "llm_extract");
 
 function whyNot(playbook: Playbook, index: number, name: string): string | null {
   const storing = playbook.steps.findIndex(({ store_as }) => store_as === name);

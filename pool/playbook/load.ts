@@ -1,7 +1,7 @@
 /** Playbooks from YAML, from inline objects, and from the files of a folder. */
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { ACTION_NAMES } from "../../shared/action.ts";
+import { ACTION_NAMES, COMPOSED_ACTIONS } from "../../shared/action.ts";
 import { AppError, flatIssues, formatPath, type Issue, validationFailed } from "../../shared/errors.ts";
 import { PLAYBOOK_ID } from "../../shared/ids.ts";
 import { type Playbook, PlaybookSchema } from "../../shared/playbook.ts";
@@ -51,7 +51,9 @@ function betterMessage(path: readonly PropertyKey[], message: string, found: unk
   const known = ACTION_NAMES.join(", ");
   if (path.at(-1) === "action" && found === undefined) return `Required; known are ${known}`;
   if (path.at(-1) === "action" && typeof found === "string") {
-    return found === "sequence" ? "A sequence cannot hold a sequence" : `Unknown action "${found.slice(0, 50)}"; known are ${known}`;
+    return COMPOSED_ACTIONS.some((each) => each === found)
+      ? `A sequence cannot hold a ${found}`
+      : `Unknown action "${found.slice(0, 50)}"; known are ${known}`;
   }
   const [only, ...others] = typeof found === "object" && found !== null ? Object.entries(found) : [];
   if (only && others.length === 0 && only[1] === null && message !== "Unknown field") {

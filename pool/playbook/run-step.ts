@@ -36,8 +36,8 @@ export type StepFailure = {
   spend(usage: Usage): void;
 };
 
-/** The step is done. `text`: what it was to extract, if it was. */
-export type Recovered = { text: string | null };
+/** The step is done. `text`: what it was to extract, if it was. `tookOver`: and so are all that follow it, and proven. */
+export type Recovered = { text: string | null; tookOver?: boolean };
 
 /** A `step` event without its time. */
 export type StepNotice = Omit<Extract<RunEvent, { type: "step" }>, "type" | "at">;
@@ -46,6 +46,8 @@ export type StepNotice = Omit<Extract<RunEvent, { type: "step" }>, "type" | "at"
 export type RunnerDeps = {
   act(action: Action, info: ActInfo): Promise<{ text: string | null }>;
   verify(verify: Verify): Promise<void>;
+  /** What the prompt asks for, found in the text by a model. @throws LLM_ERROR */
+  answer(question: { prompt: string; text: string; spend(usage: Usage): void }): Promise<string>;
   /** Repairs a step, or throws. */
   recover(failure: StepFailure): Promise<Recovered>;
   onStep(notice: StepNotice): void;
@@ -57,7 +59,7 @@ export type RunnerDeps = {
 
 /** How a step ended. `error`: shown to the user; `raw`: what really happened; `cause`: its type decides the code. */
 export type StepEnd = { attempts: number; recovered: boolean } & (
-  | { success: true; text: string | null }
+  | { success: true; text: string | null; tookOver: boolean }
   | { success: false; cause: AppError; error: string; raw: string }
 );
 
@@ -73,7 +75,13 @@ type Attempts = { count: number; dispatched: boolean; text: string | null; faile
 /** Runs a bound step to its end. Never throws. */
 export async function runStep(playbook: Playbook, step: BoundStep, deps: RunnerDeps, spend: (usage: Usage) => void): Promise<StepEnd> {
   const attempts: Attempts = { count: 0, dispatched: false, text: null, failedAt: "action" };
-  const done = (recovered: boolean): StepEnd => ({ attempts: attempts.count, recovered, success: true, text: attempts.text });
+  const done = (recovered: boolean, tookOver = false): StepEnd => ({
+    attempts: attempts.count,
+    recovered,
+    success: true,
+    text: attempts.text,
+    tookOver,
+  });
   const failed = (cause: AppError, recovered = false, recovery: AppError | null = null): StepEnd => {
     const shown = step.failure_message !== null && !deps.signal.aborted ? step.failure_message : cause.message;
     const both = (message: string) => (recovery ? `step error: ${message}; recovery error: ${recovery.message}` : message);
@@ -86,15 +94,17 @@ export async function runStep(playbook: Playbook, step: BoundStep, deps: RunnerD
   if (isFinal(error) || deps.signal.aborted || step.on_failure === "abort") return failed(error);
   if (mayNotRepeat(step, attempts)) return failed(notRepeated(error));
 
-  const { failure_message } = step;
-  deps.onStep(notice(step, "failed", attempts.count, failure_message ?? error.message));
-  try {
-    await deps.pause(RETRY_PAUSE_MS, deps.signal);
-  } catch (cause) {
-    return failed(toAppError(cause, deps));
-  }
-  error = await attempt(step, attempts, deps, spend);
-  if (error === null) return done(false);
+  if (step.prompt === null) {
+    const { failure_message } = step;
+    deps.onStep(notice(step, "failed", attempts.count, failure_message ?? error.message));
+    try {
+      await deps.pause(RETRY_PAUSE_MS, deps.signal);
+    } catch (cause) {
+      return failed(toAppError(cause, deps));
+    }
+    error = await attempt(step, attempts, deps, spend);
+    if (error === null) return done(false);
+  } // a model was asked as often as makes sense already
   if (isFinal(error) || deps.signal.aborted || step.on_failure !== "llm_recover") return failed(error);
   if (mayNotRepeat(step, attempts)) return failed(notRepeated(error));
 
@@ -104,9 +114,10 @@ export async function runStep(playbook: Playbook, step: BoundStep, deps: RunnerD
     if (unsure && (await holds(step, deps))) return done(false);
     asked = true;
     const recovered = await untilAborted(deps.recover({ playbook, step, error, dispatched: attempts.dispatched, spend }), deps.signal);
-    if (step.verify) await untilAborted(deps.verify(step.verify), deps.signal);
-    attempts.text = recovered.text;
-    return done(true);
+    const { text, tookOver = false } = recovered;
+    if (step.verify && !tookOver) await untilAborted(deps.verify(step.verify), deps.signal); // the page is past it otherwise
+    attempts.text = text;
+    return done(true, tookOver);
   } catch (cause) {
     const recovery = toAppError(cause, deps);
     return deps.signal.aborted || !asked ? failed(recovery, asked) : failed(error, true, recovery);
@@ -135,6 +146,10 @@ async function attempt(step: BoundStep, attempts: Attempts, deps: RunnerDeps, sp
     if (step.once && attempts.dispatched && (await holds(step, deps))) return null;
     attempts.failedAt = "action";
     attempts.text = await performAll(step, attempts, deps, spend);
+    if (step.prompt !== null) {
+      const question = { prompt: step.prompt, text: attempts.text ?? "", spend };
+      attempts.text = await untilAborted(deps.answer(question), deps.signal);
+    }
     attempts.failedAt = "verify";
     if (step.verify) await untilAborted(deps.verify(step.verify), deps.signal);
     return null;

@@ -54,6 +54,7 @@ export async function runPlaybook(bound: BoundPlaybook, given: RunnerDeps): Prom
     deps.onResult(result);
     if (!end.success) return ended(deps.signal.aborted ? abortReason(deps.signal) : runError(shown, end));
     if (end.text !== null && end.text !== "") extracted_texts.push(end.text);
+    if (end.tookOver) return ended(null);
     if (store_as !== null && end.text !== null) stored[store_as] = end.text;
   }
   return ended(null);

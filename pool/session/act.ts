@@ -6,6 +6,7 @@ import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Verdict } from "../../shared/guardrails.ts";
 import type { SecretValue } from "../../shared/secret-value.ts";
 import type { ClickTarget } from "../actions/attempt.ts";
+import type { CaptchaWatch } from "../actions/captcha.ts";
 import { credentialRefusal } from "../actions/credential-origins.ts";
 import type { PerformContext, Performed } from "../actions/perform.ts";
 import type { Tabs } from "../actions/tabs.ts";
@@ -43,6 +44,7 @@ type ActDeps = {
   guardrails: RunGuardrails;
   recorder: Recorder;
   log: ActionLog;
+  captcha: CaptchaWatch;
   emit: (event: RunEvent) => void;
   onRecord: (record: ActionRecord) => void;
   credential: (name: string) => SecretValue;
@@ -92,6 +94,7 @@ export function createAct(deps: ActDeps): Act {
       tell(verdict, mySeq);
       if (verdict.kind === "block" || verdict.kind === "stop") throw refused(verdict);
       done = await deps.perform(tabs, action, { signal, credential, learn, values, permit, observe: recording.observer });
+      if (action.action === "goto" || action.action === "click") done = saying(await deps.captcha.check(signal), done);
     } catch (error) {
       await deps.loss(); // a crash breaks the action first, and is the run's end in the next moment
       failure = signal.aborted ? signal.reason : error;
@@ -138,6 +141,9 @@ export function createAct(deps: ActDeps): Act {
 
 /** What the action itself failed with says less than the verdict; other codes say how the run ends. A stop outweighs a refusal. */
 const YIELDING: Record<"block" | "stop", readonly ErrorCode[]> = { block: ["STEP_FAILED"], stop: ["STEP_FAILED", "GUARDRAIL_BLOCKED"] };
+/** What is said of the page stands before what the action has to tell. */
+const saying = (remark: string | null, done: Performed): Performed =>
+  remark === null ? done : { ...done, text: done.text === null ? remark : `${remark}\n${done.text}` };
 
 const now = () => new Date().toISOString();
 

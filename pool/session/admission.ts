@@ -1,47 +1,90 @@
 /** Takes a request in: everything that can be known to be wrong is refused here, before there is a run. */
-import { AppError, validationFailed } from "../../shared/errors.ts";
+import { AppError, type Issue, toErrorDetail, validationFailed } from "../../shared/errors.ts";
 import type { GuardrailsInput } from "../../shared/guardrails.ts";
 import { newRunId } from "../../shared/ids.ts";
 import type { Playbook } from "../../shared/playbook.ts";
 import type { CreateRun, DryRun } from "../../shared/run.ts";
+import { compileSchema } from "../agent/data-schema.ts";
 import { mergeGuardrails } from "../guardrails/merge.ts";
+import type { Llm } from "../llm/llm.ts";
+import { parseModelName } from "../llm/model-name.ts";
 import { bindPlaybook } from "../playbook/bind.ts";
 import type { Library } from "../playbook/load.ts";
 import { checkPlaybookRequest, resolvePlaybook } from "../playbook/request.ts";
 import type { NewRun } from "../store/runs.ts";
 import type { Seal } from "../store/seal.ts";
 
-export type AdmissionDeps = { library: Library; seal: Seal; operator: GuardrailsInput };
+/** `llm` null: no model is configured. */
+export type AdmissionDeps = { library: Library; seal: Seal; operator: GuardrailsInput; llm: Pick<Llm, "model" | "hasPrice"> | null };
+
+/** What is wrong with what the request asks of models. */
+async function modelIssues(llm: AdmissionDeps["llm"], { model, max_cost_usd, output_schema }: CreateRun): Promise<Issue[]> {
+  const issues: Issue[] = [];
+  const issue = (path: string, message: string) => void issues.push({ path, message });
+  if (model !== undefined && llm === null) issue("model", "No model is configured on this pool");
+  if (model !== undefined && llm !== null) {
+    const { provider } = parseModelName(llm.model);
+    if (!model.startsWith(`${provider}:`) || model === `${provider}:`)
+      issue("model", `Expected a model of the pool's provider, as ${provider}:name`);
+  }
+  if (max_cost_usd !== undefined && !llm?.hasPrice(model ?? llm.model))
+    issue(
+      "max_cost_usd",
+      llm
+        ? `The price of ${model ?? llm.model} is not known (LLM_PRICES), so the limit could not be kept`
+        : "No model is configured on this pool",
+    );
+  if (output_schema !== undefined) {
+    const error = await compileSchema(output_schema).then(
+      () => null,
+      (cause: unknown) => toErrorDetail(cause),
+    );
+    if (error) issue("output_schema", error.message.replace(/^output_schema: /, ""));
+  }
+  return issues;
+}
 
 const NO_MODEL = "No playbook matches the directive, and no model is configured that could carry it out alone";
 
-/** @throws VALIDATION_FAILED with everything that is wrong with the playbook, its values or the guardrails. */
-export function admit({ library, seal, operator }: AdmissionDeps, body: CreateRun, apiKeyName: string | null): NewRun {
+/** @throws VALIDATION_FAILED with everything that is wrong with the playbook, its values, the guardrails or what is asked of a model. */
+export async function admit({ library, seal, operator, llm }: AdmissionDeps, body: CreateRun, apiKeyName: string | null): Promise<NewRun> {
   const { credentials = {}, playbook: _, params, guardrails, ...request } = body; // what stands in a column of its own is not kept twice
   const playbook = resolvePlaybook(library, body);
-  if (playbook === null) throw validationFailed("The request", [{ path: "directive", message: NO_MODEL }]);
-  const bound = bindPlaybook(playbook, {
-    params,
-    directive: body.directive ?? null,
-    credentialNames: Object.keys(credentials),
-  });
+  if (playbook === null && llm === null) throw validationFailed("The request", [{ path: "directive", message: NO_MODEL }]);
+  const wrong = [...(await modelIssues(llm, body)), ...(llm ? [] : needsModel(playbook))];
+  if (wrong.length > 0) throw validationFailed("The request", wrong);
+  const bound =
+    playbook &&
+    bindPlaybook(playbook, {
+      params,
+      directive: body.directive ?? null,
+      credentialNames: Object.keys(credentials),
+    });
   const run_id = newRunId();
   return {
     run_id,
     api_key_name: apiKeyName,
-    request: { ...request, start_url: body.start_url ?? bound.start_url ?? undefined },
+    request: { ...request, start_url: body.start_url ?? bound?.start_url ?? undefined },
     playbook,
-    params: bound.params,
-    guardrails: mergeGuardrails({ operator, playbook: playbook.guardrails, request: guardrails }),
+    params: bound?.params ?? {},
+    guardrails: mergeGuardrails({ operator, playbook: playbook?.guardrails, request: guardrails }),
     sealed_credentials: Object.keys(credentials).length > 0 ? seal.seal(run_id, credentials) : null,
   };
 }
 
 /** What `admit` would say, as a list; nothing is written and nothing is opened. */
-export function dryRun({ library, operator }: AdmissionDeps, body: CreateRun): DryRun {
+export async function dryRun({ library, operator, llm }: AdmissionDeps, body: CreateRun): Promise<DryRun> {
   const { playbook, checks, warnings } = checkPlaybookRequest(library, { ...body, credentialNames: Object.keys(body.credentials ?? {}) });
   const noPlaybook = playbook === null && body.playbook === undefined;
-  if (noPlaybook) checks.push({ name: "playbook", passed: false, message: NO_MODEL });
+  if (noPlaybook)
+    checks.push({
+      name: "playbook",
+      passed: llm !== null,
+      message: llm ? `No playbook matches: ${llm.model} carries it out alone` : NO_MODEL,
+    });
+  const wrong = [...(await modelIssues(llm, body)), ...(llm ? [] : needsModel(playbook))];
+  if (wrong.length > 0)
+    checks.push({ name: "model", passed: false, message: wrong.map(({ path, message }) => `${path}: ${message}`).join("; ") });
   const layers = { operator, playbook: playbook?.guardrails, request: body.guardrails };
   const merged = tryMerge(layers);
   const all = [
@@ -52,7 +95,7 @@ export function dryRun({ library, operator }: AdmissionDeps, body: CreateRun): D
   return {
     valid: all.every(({ passed }) => passed),
     checks: all,
-    warnings: [...warnings, ...remarks(body), ...recoverable(playbook)],
+    warnings: [...warnings, ...remarks(body, llm !== null), ...(llm ? [] : recoverable(playbook))],
     guardrails: merged.guardrails,
   };
 }
@@ -65,6 +108,12 @@ function tryMerge(layers: Parameters<typeof mergeGuardrails>[0]) {
     return { guardrails: mergeGuardrails({ operator: layers.operator }), error: error.message };
   }
 }
+
+/** Steps that nothing but a model can do. */
+const needsModel = (playbook: Playbook | null): Issue[] =>
+  (playbook?.steps ?? []).flatMap(({ action }, i) =>
+    action === "llm_extract" ? [{ path: `playbook.steps[${i}].action`, message: "llm_extract needs a model, and none is configured" }] : [],
+  );
 
 function recoverable(playbook: Playbook | null): string[] {
   const count = playbook?.steps.filter(({ on_failure }) => on_failure === "llm_recover").length ?? 0;
@@ -80,17 +129,16 @@ function bindings({ credential_origins = {} }: CreateRun): DryRun["checks"] {
 const unbound = ({ credentials = {}, credential_origins }: CreateRun): string[] =>
   credential_origins === undefined ? [] : Object.keys(credentials).filter((name) => !Object.hasOwn(credential_origins, name));
 
-function remarks(body: CreateRun): string[] {
+function remarks(body: CreateRun, hasModel: boolean): string[] {
   const empty = Object.entries(body.credentials ?? {}).filter(([, secret]) => secret.isBlank);
   return [
     ...empty.map(([name]) => `Credential "${name}" is blank`),
     ...unbound(body).map((name) => `Credential "${name}" may be typed on any page: credential_origins does not name it`),
-    ...(body.output_schema ? ["output_schema needs a model, and none is configured: data will be null"] : []),
+    ...(body.output_schema && !hasModel ? ["output_schema needs a model, and none is configured: data will be null"] : []),
     ...(body.output_schema && !("type" in body.output_schema) ? ["output_schema has no type"] : []),
-    ...(["model", "thinking"] as const)
-      .filter((name) => body[name] !== undefined)
-      .map((name) => `No model can be asked yet: ${name} has no effect`),
-    ...(body.max_steps !== 50 ? ["max_steps limits an agent, and none runs yet: it has no effect"] : []),
+    ...(["thinking", "max_steps"] as const)
+      .filter((name) => !hasModel && body[name] !== undefined && body[name] !== 50)
+      .map((name) => `No model is configured: ${name} has no effect`),
     ...(body.max_steps > 100 ? ["max_steps over 100: an agent that needs so many is usually lost"] : []),
     ...(body.timeout_seconds > 1800 ? ["timeout_seconds over 1800: a slot is taken for more than half an hour"] : []),
   ];

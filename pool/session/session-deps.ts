@@ -4,7 +4,7 @@ import type { TerminalStatus } from "../../shared/run-status.ts";
 import type { Browsers } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import type { Policy } from "../guardrails/policy.ts";
-import type { Recovered, StepFailure } from "../playbook/run-step.ts";
+import type { Llm } from "../llm/llm.ts";
 import type { SecretsInHand } from "../secrets/in-hand.ts";
 import type { EventWriter } from "../store/events.ts";
 import type { RunRow } from "../store/runs.ts";
@@ -24,7 +24,8 @@ export type SessionDeps = {
   outbox: Outbox;
   browsers: Browsers<EgressListener>;
   policyOf: (guardrails: Guardrails) => Policy;
-  recover: (failure: StepFailure) => Promise<Recovered>;
+  /** Null: no model is configured on this node. */
+  llm: Llm | null;
   /** Below it each run has a folder for what it records. */
   workDir: string;
   log: Log;

@@ -142,6 +142,7 @@ export class Session implements LiveRun {
       emit: (event) => this.#emit(event),
       onRecord: (record) => this.#actions.push(record),
       warn: (phase, error) => this.#warn({ phase, error }),
+      holdIdle: () => this.#clocks.hold(),
     };
     await work(stage, this.#deps);
   }

@@ -2,12 +2,15 @@
 import { pause } from "../../shared/deadline.ts";
 import { AppError, type ErrorDetail, toErrorDetail } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
+import type { Playbook } from "../../shared/playbook.ts";
 import type { StepResult } from "../../shared/run.ts";
 import { type Credentials, SecretValue } from "../../shared/secret-value.ts";
+import { createCaptchaWatch } from "../actions/captcha.ts";
 import { perform } from "../actions/perform.ts";
 import { takeScreenshot } from "../actions/screenshot.ts";
 import { openTabs, type Tabs } from "../actions/tabs.ts";
 import { checkVerify } from "../actions/verify-page.ts";
+import { judgeClick } from "../agent/judge-click.ts";
 import type { Lease } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import { openGuardrails } from "../guardrails/guardrails.ts";
@@ -23,9 +26,11 @@ import type { Redactor } from "../secrets/redactor.ts";
 import { MIN_CHARS } from "../secrets/variants.ts";
 import type { RunRow } from "../store/runs.ts";
 import { type Act, createAct } from "./act.ts";
+import { type Asker, createAsker } from "./asker.ts";
 import type { Progress } from "./outcome.ts";
 import type { SessionDeps } from "./session-deps.ts";
 import { createTextBudget } from "./text-budget.ts";
+import { createUnderstudy, type Understudy, withoutInvisible } from "./understudy.ts";
 
 /** What the session lends its work, and hears from it. */
 export type Stage = {
@@ -44,6 +49,8 @@ export type Stage = {
   emit: (event: RunEvent) => void;
   onRecord: (record: ActionRecord) => void;
   warn: (phase: string, error: ErrorDetail) => void;
+  /** Holds the idle clock until the result is called. */
+  holdIdle: () => () => void;
 };
 
 /** How long after a broken connection the browser's loss is told, at most. */
@@ -58,8 +65,8 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 const now = () => new Date().toISOString();
 
 export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
-  const { row, signal, redactor, progress } = stage;
-  const bound = bindRun(row, stage.credentials);
+  const { row, signal, redactor } = stage;
+  const bound = row.playbook && bindRun(row, row.playbook, stage.credentials);
   const opening = openRecording(stage);
   const lease = await keep(stage, leaseBrowser(stage, deps));
   lease.lost.addEventListener("abort", () => stage.lost(lease.lost.reason), { once: true });
@@ -75,9 +82,23 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   const tabs = await keep(stage, openRunTabs(stage, lease, recorder));
   stage.disposables.defer(() => recorder.finish()); // the recording ends before its pages do
 
-  const guardrails = openGuardrails({ guardrails: row.guardrails, policy, egress: lease.egress, onVerdict: deps.onVerdict });
+  const asker = deps.llm && createAsker(stage, deps.llm);
+  const reader = asker && {
+    ask: (question: Parameters<Asker["ask"]>[0]) => asker.ask(question, "reader"),
+    redact: redactor.text,
+    filterText: withoutInvisible,
+  };
+  const guardrails = openGuardrails({
+    guardrails: row.guardrails,
+    policy,
+    egress: lease.egress,
+    ...(reader ? { askModel: (question) => judgeClick(question, reader) } : {}),
+    onVerdict: deps.onVerdict,
+  });
+  const captcha = createCaptchaWatch(tabs);
   const act = createAct({
     tabs,
+    captcha,
     perform,
     guardrails,
     recorder,
@@ -97,13 +118,16 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     loss: () => (lease.browser.connected ? null : Promise.race([aborted(lease.lost), pause(LOSS_TOLD_MS)])),
   });
   stage.running();
-  await openStart(act, row.request.start_url ?? bound.start_url);
-  await runBound(bound, { stage, deps, act, tabs, recorder });
-  signal.throwIfAborted();
-  if (row.request.output_schema && progress.data === null) {
-    const error = new AppError("LLM_ERROR", "No model is configured that could fill output_schema: data stays null");
-    stage.warn("output_schema", toErrorDetail(error));
+  await openStart(act, row.request.start_url ?? bound?.start_url ?? null);
+  const understudy = createUnderstudy({ stage, asker, act, tabs });
+  try {
+    if (bound) await runBound(bound, { stage, deps, act, tabs, recorder, understudy });
+    else await understudy.carryOut(row.request.directive ?? "");
+  } catch (error) {
+    throw await captcha.explain(error, signal);
   }
+  signal.throwIfAborted();
+  if (bound) await understudy.fillData();
 }
 
 /** Why no Chrome could be had is the operator's to know: it holds paths, addresses and what Chrome said. */
@@ -128,9 +152,8 @@ async function keep<R extends AsyncDisposable>({ disposables, signal }: Stage, o
 }
 
 /** The row was bound once when it was accepted; its credentials' values are needed only from now on. */
-function bindRun(row: RunRow, credentials: Credentials): BoundPlaybook {
-  if (!row.playbook) throw new AppError("INTERNAL", "The run has no playbook"); // none is admitted
-  return bindPlaybook(row.playbook, {
+function bindRun(row: RunRow, playbook: Playbook, credentials: Credentials): BoundPlaybook {
+  return bindPlaybook(playbook, {
     params: row.params,
     directive: row.request.directive ?? null,
     credentialNames: Object.keys(credentials),
@@ -186,9 +209,9 @@ async function openStart(act: Act, url: string | null): Promise<void> {
   }
 }
 
-type Parts = { stage: Stage; deps: SessionDeps; act: Act; tabs: Tabs; recorder: Recorder };
+type Parts = { stage: Stage; deps: SessionDeps; act: Act; tabs: Tabs; recorder: Recorder; understudy: Understudy };
 
-async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder }: Parts): Promise<void> {
+async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder, understudy }: Parts): Promise<void> {
   const { signal, redactor, progress, emit } = stage;
   const mask = redactor.text;
   let group: { end(error?: string | null): void } | null = null;
@@ -199,7 +222,8 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
       return act(action, { step, tool: "playbook", title: description, values, origin: "author", intent: description, more, ...typing });
     },
     verify: (verify) => checkVerify(tabs, verify, { signal }),
-    recover: deps.recover,
+    answer: (question) => understudy.answer(question),
+    recover: (failure) => understudy.recover(bound, failure),
     onStep: (notice) => {
       if (notice.state === "started" && notice.attempt === 1) group = recorder.step(notice.index, mask(notice.description));
       emit({ type: "step", at: now(), ...notice, description: mask(notice.description), error: notice.error && mask(notice.error) });

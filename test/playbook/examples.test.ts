@@ -51,6 +51,7 @@ async function run(source: string, params: Params = {}, credentials: Credentials
       perform(tabs, action, { signal, values, credential: typed ? () => composeTyped(typed, credential) : credential }),
     verify: (verify) => checkVerify(tabs, verify, { signal }),
     recover: () => Promise.reject(new Error("No model")),
+    answer: () => Promise.reject(new Error("No model")),
     onStep: () => {},
     onResult: () => {},
     pause: (_ms, abort) => pause(0, abort),

@@ -14,6 +14,7 @@ type Act = (action: Action, nth: number, info: ActInfo) => string | null | Promi
 type Script = {
   act?: Act;
   verify?: (verify: Verify, nth: number) => void | Promise<void>;
+  answer?: (prompt: string, text: string) => string;
   recover?: (failure: StepFailure) => { text: string | null } | Promise<{ text: string | null }>;
   signal?: AbortSignal;
   deps?: Partial<RunnerDeps>;
@@ -41,6 +42,11 @@ async function run(steps: object[], script: Script = {}, parameters: object[] = 
       seen.verified += 1;
       await script.verify?.(verify, seen.verified);
     },
+    answer: async ({ prompt, text, spend }) => {
+      spend({ model: "m", input_tokens: 5, output_tokens: 2, cost_usd: null });
+      if (script.answer) return script.answer(prompt, text);
+      throw new AppError("LLM_ERROR", "No model is configured");
+    },
     async recover(failure) {
       seen.failures.push(failure);
       if (!script.recover) throw new AppError("LLM_ERROR", "No model is configured");
@@ -66,6 +72,20 @@ const failFirst =
 const click = (more: object = {}) => ({ action: "click", selector: "#a", description: "Click a", ...more });
 const extract = (store_as?: string) => ({ action: "extract", selector: "#a", ...(store_as ? { store_as } : {}) });
 const verify = { expect_text_on_page: "Done" };
+
+describe("llm_extract", () => {
+  it("gives what a model found in the page's text, counts what that cost, and is not tried again: the model was asked often enough", async () => {
+    const step = { action: "llm_extract", params: { prompt: "The total of {item}" }, store_as: "total", on_failure: "retry" };
+    const ask = [{ name: "item", default: "tea" }];
+    const answer = (prompt: string, text: string) => `${prompt}|${text}`;
+    const { outcome, acts, results } = await run([step, click({ description: "{total}" })], { act: () => "Tea $4", answer }, ask);
+    expect(acts[0]).toMatchObject({ action: "extract", selector: { primary: "body" }, params: { mode: "markdown" } });
+    expect(outcome).toMatchObject({ success: true, extracted_texts: ["The total of tea|Tea $4"] });
+    expect(results).toMatchObject([{ usage: { input_tokens: 5, output_tokens: 2 } }, { description: "The total of tea|Tea $4" }]);
+    const failing = await run([step], { act: () => "Tea" }, ask);
+    expect([failing.acts.length, failing.pauses.length, failing.outcome.error?.code]).toEqual([1, 0, "LLM_ERROR"]);
+  });
+});
 
 describe("a run without trouble", () => {
   it("does each step in its turn, tells of each, and ends with the last text", async () => {

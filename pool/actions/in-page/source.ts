@@ -1,5 +1,6 @@
 /** The engine that is put into the page: the parts of this folder, joined, as one expression. */
 import { createAim } from "./aim.ts";
+import { createCaptcha } from "./captcha.ts";
 import { createCover } from "./cover.ts";
 import { createDom } from "./dom.ts";
 import { createEdit } from "./edit.ts";
@@ -7,6 +8,8 @@ import { createFind } from "./find.ts";
 import { createLook, type LookAnswer, type LookRequest } from "./look.ts";
 import { createNames } from "./names.ts";
 import { createNative } from "./native.ts";
+import { createOwnSelectors } from "./own-selectors.ts";
+import { createPageMap } from "./page-map.ts";
 import { createRead } from "./read.ts";
 import { createRoles } from "./roles.ts";
 import { createTexts } from "./texts.ts";
@@ -24,6 +27,9 @@ function join(
     edit: typeof createEdit;
     read: typeof createRead;
     cover: typeof createCover;
+    captcha: typeof createCaptcha;
+    ownSelectors: typeof createOwnSelectors;
+    pageMap: typeof createPageMap;
   },
 ) {
   const roles = parts.roles(dom);
@@ -33,6 +39,7 @@ function join(
   const edit = parts.edit(dom, roles);
   const read = parts.read(dom);
   const cover = parts.cover(dom, edit);
+  const pageMap = parts.pageMap(dom, roles, names, parts.ownSelectors(dom));
   const look = parts.look(dom, find, {
     aim: aim.aim,
     fill: edit.fill,
@@ -40,6 +47,7 @@ function join(
     choose: edit.choose,
     read: read.read,
     scroll: read.scroll,
+    map: pageMap.task,
   } as never);
   const { state } = look;
   return {
@@ -62,6 +70,8 @@ function join(
       await new Promise((resolve) => setTimeout(resolve));
       return { loading: dom.readyState(document) === "loading" };
     },
+    map: pageMap.map,
+    captcha: parts.captcha(dom).captcha,
     offer: look.offer,
     throughFrame: aim.throughFrame,
     held: () => state.held,
@@ -81,6 +91,9 @@ const PARTS = {
   edit: createEdit,
   read: createRead,
   cover: createCover,
+  captcha: createCaptcha,
+  ownSelectors: createOwnSelectors,
+  pageMap: createPageMap,
 };
 const parts = Object.entries(PARTS).map(([name, part]) => `${name}: ${part}`);
 export const ENGINE_SOURCE = `(${join})((${createDom})((${createNative})()), { ${parts.join(",\n")} })`;

@@ -1,0 +1,36 @@
+/** What the session lends an agent. Each is a function, so that who guards, masks or filters is the session's to say. */
+import type { Action, Selector } from "../../shared/action.ts";
+import type { Verdict } from "../../shared/guardrails.ts";
+import type { Verify } from "../../shared/playbook.ts";
+import type { MapItem, PageMap } from "../actions/page-map.ts";
+import type { Answer, Question } from "../llm/llm.ts";
+
+/** The page, as an agent may look at it. */
+export type View = {
+  map(): Promise<PageMap>;
+  /** As `map`, with all of a large page. */
+  mapAll(): Promise<PageMap>;
+  /** What is below an element. @throws ActionError */
+  part(selector: Selector): Promise<MapItem[]>;
+  picture(): Promise<Uint8Array>;
+  /** Another one: another page has come. */
+  stamp(): Promise<string>;
+  url(): string;
+};
+
+export type AgentDeps = {
+  view: View;
+  /** Performs an action; guardrails, log and events included. `hear` is told what they remark. @throws what went wrong */
+  act(action: Action, hear: (verdict: Verdict) => void): Promise<{ text: string | null; summary: string }>;
+  /** @throws when it does not hold */
+  verify(verify: Verify): Promise<void>;
+  /** Asks the model; counts, and ends with the run. @throws LLM_ERROR */
+  ask(question: Pick<Question, "system" | "messages" | "tools">): Promise<Answer>;
+  /** May an agent do this, before the guardrails are asked? A refusal is told to the model. */
+  judge(action: Action): Promise<Verdict>;
+  /** Masks secrets, in whatever goes to the model. */
+  redact(text: string): string;
+  /** Takes out what a page's words must not do to the model. */
+  filterText(text: string): string;
+  signal: AbortSignal;
+};

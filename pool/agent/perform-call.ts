@@ -1,0 +1,117 @@
+/** What comes of one call of the model. */
+import type { Action } from "../../shared/action.ts";
+import { AppError, toErrorDetail } from "../../shared/errors.ts";
+import type { Verdict } from "../../shared/guardrails.ts";
+import type { Outcome } from "./conversation.ts";
+import type { AgentDeps } from "./deps.ts";
+import type { Deed } from "./memory.ts";
+import { fitLines, itemLines, toLines } from "./page-lines.ts";
+import { cutText } from "./tokens.ts";
+import type { Intent } from "./tools.ts";
+import { untrusted } from "./untrusted.ts";
+
+/** Tokens that a closer look may cost. */
+const PART_BUDGET = 2_000;
+const EXTRACT_CHARS = 6_000;
+
+export type Doing = Pick<Outcome, "text" | "long"> & { deeds: Deed[]; extracted: string[]; picture: Uint8Array | null };
+
+const said = (text: string): Doing => ({ text, long: false, deeds: [], extracted: [], picture: null });
+
+/** After these the run is over: nothing that a model could still do. A refusal is not among them, a stop is. */
+export function endsRun(error: unknown): boolean {
+  if (!(error instanceof AppError)) return true;
+  if (error.code === "GUARDRAIL_BLOCKED") return error.details?.kind === "stop";
+  return ["STUCK", "BROWSER_CRASHED", "TIMEOUT", "RUN_TERMINATED", "NODE_LOST", "LLM_ERROR", "CAPTCHA_FAILED", "INTERNAL"].includes(
+    error.code,
+  );
+}
+
+/** @throws only what ends the run */
+export async function performCall(
+  intent: Extract<Intent, { kind: "act" | "get_dom" | "screenshot" | "malformed" }>,
+  deps: AgentDeps,
+): Promise<Doing> {
+  switch (intent.kind) {
+    case "malformed":
+      return said(`Not a valid call: ${intent.why}`);
+    case "act":
+      return intent.isSequence ? await performSequence(intent.actions, deps) : await performOne(intent.actions[0] as Action, deps);
+    case "get_dom":
+      return await told(deps, async () => said(await closerLook(intent, deps)));
+    case "screenshot":
+      return await told(deps, async () => ({ ...said("The picture follows."), picture: await deps.view.picture() }));
+  }
+}
+
+async function performSequence(actions: Action[], deps: AgentDeps): Promise<Doing> {
+  const all = said("");
+  const texts: string[] = [];
+  for (const [i, action] of actions.entries()) {
+    const one = await performOne(action, deps);
+    texts.push(`${i + 1} (${action.action}): ${one.text}`);
+    all.deeds.push(...one.deeds);
+    all.extracted.push(...one.extracted);
+    all.long ||= one.long;
+    if (one.deeds.some(({ error }) => error !== null)) {
+      texts.push(...(i + 1 < actions.length ? [`The other ${actions.length - i - 1} were not done.`] : []));
+      break;
+    }
+  }
+  return { ...all, text: texts.join("\n") };
+}
+
+async function performOne(action: Action, deps: AgentDeps): Promise<Doing> {
+  const remarks: string[] = [];
+  const hear = ({ kind, reason }: Verdict) => void remarks.push(`${kind}: ${reason}`);
+  const before = () => remarks.map((each) => `[${deps.redact(each)}]\n`).join("");
+  const deed = (error: string | null, text: string | null, summary: string): Deed => ({
+    summary,
+    url: deps.redact(deps.view.url()),
+    error,
+    text,
+  });
+  const failed = (message: string): Doing => {
+    const clean = deps.redact(deps.filterText(message));
+    return { ...said(`${before()}Failed:\n${untrusted(clean)}`), deeds: [deed(clean, null, nameOf(action, deps))] };
+  };
+  try {
+    const verdict = await deps.judge(action);
+    if (verdict.kind === "block" || verdict.kind === "stop") return failed(`refused: ${verdict.reason}`);
+    if (verdict.kind !== "allow") hear(verdict);
+    const { text, summary } = await deps.act(action, hear);
+    const isExtract = action.action === "extract";
+    const clean = text === null ? null : deps.redact(deps.filterText(text));
+    const told = clean === null || clean === "" ? "Done." : `Done:\n${untrusted(cutText(clean, EXTRACT_CHARS))}`;
+    const deeds = [deed(null, isExtract ? clean : null, deps.redact(summary))];
+    return { text: `${before()}${told}`, long: isExtract, deeds, extracted: isExtract && text ? [text] : [], picture: null };
+  } catch (error) {
+    if (deps.signal.aborted || endsRun(error)) throw error;
+    return failed(toErrorDetail(error).message);
+  }
+}
+
+const nameOf = (action: Action, { redact }: AgentDeps): string =>
+  redact(action.action === "goto" ? "goto" : `${action.action}${action.selector ? ` ${action.selector.primary}` : ""}`);
+
+async function closerLook({ selector, query }: { selector: string | null; query: string | null }, deps: AgentDeps): Promise<string> {
+  const lines =
+    selector === null
+      ? toLines(await deps.view.mapAll())
+      : itemLines(await deps.view.part({ primary: selector, fallbacks: [], description: null }));
+  const words = query?.toLowerCase().split(/\s+/).filter(Boolean) ?? [];
+  const clean = lines.map(({ text, rank }) => ({ text: deps.redact(deps.filterText(text)), rank }));
+  const found = clean.filter(({ text }) => words.length === 0 || words.some((word) => text.toLowerCase().includes(word)));
+  if (found.length === 0) return words.length > 0 ? "No line of the page holds one of these words." : "There is nothing to see there.";
+  return untrusted(fitLines(found, PART_BUDGET).join("\n"));
+}
+
+/** What fails is told, unless it ends the run. */
+async function told(deps: AgentDeps, work: () => Promise<Doing>): Promise<Doing> {
+  try {
+    return await work();
+  } catch (error) {
+    if (deps.signal.aborted || endsRun(error)) throw error;
+    return said(`Failed:\n${untrusted(deps.redact(deps.filterText(toErrorDetail(error).message)))}`);
+  }
+}
