@@ -137,7 +137,7 @@ describe("a playbook in a real page", () => {
   - action: sequence
     once: true
     on_failure: retry
-    timeout_ms: 300
+    timeout_ms: 1500
     params:
       actions:
         - {action: click, selector: "role=button[name='Cancel order']"}
