@@ -331,6 +331,7 @@ describe("a page full of attacks", () => {
         call("get_dom", { query: "user copy echo" }),
         call("click", { selector: "#ignore-the-user-is-not-there" }),
         call("screenshot"),
+        call("click", { selector: "button" }),
         call("done", { summary: "Seen", expect_element_visible: "#echo" }),
       );
       const { run: ended } = await run({
@@ -340,7 +341,9 @@ describe("a page full of attacks", () => {
         credentials: { pw: SECRET },
       });
       expect(ended).toMatchObject({ status: "completed", result: "Seen" });
-      expect(model.requests).toHaveLength(7);
+      expect(model.requests).toHaveLength(8);
+      expect(textOf(model.requests[7] as never)).toContain("nobody asked for that");
+      expect(ended.actions.at(-1)).toMatchObject({ action: "click", success: false });
       for (const request of model.requests) {
         const body = JSON.stringify(request);
         for (const form of [SECRET, btoa(SECRET), encodeURIComponent(SECRET), [...SECRET].join(" ")]) expect(body).not.toContain(form);
