@@ -10,8 +10,9 @@ import { parseKeys } from "./keys.ts";
 import { type Found, locate } from "./locate.ts";
 import { FrameGone, type PageLink } from "./page-link.ts";
 import { shown } from "./selector-syntax.ts";
+import { gone, sendKeys, sent } from "./send-keys.ts";
 import { handled, markInput } from "./settle.ts";
-import { gone, sent, TYPED_BY_KEY, typeSecret, typeSecretHere } from "./type-secret.ts";
+import { TYPED_BY_KEY, typeSecret, typeSecretHere } from "./type-secret.ts";
 
 type Text = string | SecretValue;
 
@@ -72,11 +73,10 @@ async function typeHere(attempt: Attempt, link: PageLink, text: Text): Promise<v
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
   if (typeof text !== "string") return await typeSecretHere(attempt, link, text);
+  if (text.length <= TYPED_BY_KEY) return await sendKeys(attempt, link, { text, typed: true }, () => link.page.keyboard.type(text));
   markInput(link, { typed: true });
   sent(attempt);
-  const { keyboard } = link.page;
-  const typing = text.length <= TYPED_BY_KEY ? keyboard.type(text) : link.session.send("Input.insertText", { text });
-  await untilAborted(typing.catch(gone), attempt.signal);
+  await untilAborted(link.session.send("Input.insertText", { text }).catch(gone), attempt.signal);
 }
 
 async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { modifiers: KeyInput[]; key: KeyInput }): Promise<void> {
@@ -84,17 +84,15 @@ async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { mod
   if (attempt.context.permit && PRESSES.has(key)) await permitKey(attempt, attempt.context.permit, link, key);
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
-  markInput(link, { typed: key.length === 1 || key === "Backspace" || key === "Delete" });
-  sent(attempt);
-  const pressing = (async () => {
+  const typed = key.length === 1 || key === "Backspace" || key === "Delete";
+  await sendKeys(attempt, link, { text: null, typed }, async () => {
     for (const modifier of modifiers) await keyboard.down(modifier);
     try {
       await keyboard.press(key);
     } finally {
       for (const modifier of modifiers.toReversed()) await keyboard.up(modifier);
     }
-  })();
-  await untilAborted(pressing.catch(gone), attempt.signal);
+  });
 }
 
 /** Keys that press what has the focus, as a click does. */

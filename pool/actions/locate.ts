@@ -5,6 +5,7 @@ import { pause } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
 import type { Attempt } from "./attempt.ts";
 import { lookEverywhere, type Seen } from "./frame-looks.ts";
+import type { FillPlan } from "./in-page/edit.ts";
 import type { LookAnswer } from "./in-page/look.ts";
 import { FrameGone, type FrameRef, type PageLink } from "./page-link.ts";
 import { type ParsedSelector, parseSelector, shown } from "./selector-syntax.ts";
@@ -45,9 +46,10 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
     const restMs = (open < candidates.length ? openedAt + shareMs : attempt.endAt) - performance.now();
     const waitMs = stays === 0 ? 0 : Math.min(STAY_MS[Math.min(stays, STAY_MS.length) - 1] as number, Math.max(1, restMs));
     const at = performance.now();
+    const task = isUnsettled(link, "act") ? null : purpose.task; // it is done once, and not to what the last action is about to replace
     let seen: Seen;
     try {
-      seen = await lookEverywhere({ link, queries: candidates.slice(0, open), ...purpose, deaf, signal }, waitMs);
+      seen = await lookEverywhere({ link, queries: candidates.slice(0, open), ...purpose, task, deaf, signal }, waitMs);
     } catch (error) {
       if (!(error instanceof FrameGone)) throw error;
       await pause(10, signal); // the next document is not there yet
@@ -55,15 +57,16 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
       continue;
     }
     const { frame, answer } = seen;
-    if (answer.kind !== "missing" && answer.kind !== "invalid" && answer.atOnce && isUnsettled(link, "act")) {
-      await settle(link, "act", signal); // it may be what the last action is about to replace
+    if (answer.kind !== "missing" && answer.kind !== "invalid" && answer.atOnce && isUnsettled(link, "act") && !isDone(answer, task)) {
+      await settle(link, "act", signal);
       continue;
     }
+    if (answer.kind === "found" && !answer.atOnce && link.input) link.input.seen = true;
+    if (answer.kind === "found" && task !== purpose.task) continue; // found, and now for the task
     stays += 1;
     switch (answer.kind) {
       case "found": {
         const source = (candidates[answer.index] as ParsedSelector).source;
-        if (link.input && !answer.atOnce) link.input.seen = true;
         tellChoice(attempt, candidates, answer);
         return { link, frame, selector: source, what: answer.what, done: answer.done, at };
       }
@@ -91,6 +94,12 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
       }
     }
   }
+}
+
+/** Has it been done to the page already? What only makes an element ready is done again where the page may change under it. */
+function isDone(answer: LookAnswer, task: Purpose["task"]): boolean {
+  if (answer.kind !== "found") return false;
+  return task === "choose" || task === "scroll" || (task === "fill" && (answer.done as FillPlan).step === "done");
 }
 
 function tellChoice(attempt: Attempt, candidates: ParsedSelector[], answer: Extract<LookAnswer, { kind: "found" }>): void {

@@ -10,6 +10,7 @@ import { assertMayBeTyped } from "./credential-origins.ts";
 import type { Found } from "./locate.ts";
 import { FrameGone, type FrameRef, type PageLink } from "./page-link.ts";
 import { shown } from "./selector-syntax.ts";
+import { gone, sendKeys, sent } from "./send-keys.ts";
 import { markInput } from "./settle.ts";
 
 /** Up to here each character is a key of its own, which one-time-code fields and shortcuts need. */
@@ -42,9 +43,11 @@ export async function typeSecretHere(attempt: Attempt, link: PageLink, secret: S
   for (const part of secret.origins === null || isLong ? [text] : text) {
     for (const frame of await focused(link, secret, signal)) assertMayBeTyped(secret, await link.call(frame, "place", undefined, signal));
     signal.throwIfAborted();
-    sent(attempt);
-    const typing = isLong ? link.session.send("Input.insertText", { text: part }) : link.page.keyboard.type(part);
-    await untilAborted(typing.catch(gone), signal);
+    if (!isLong) await sendKeys(attempt, link, { text: part, typed: true }, () => link.page.keyboard.type(part));
+    else {
+      sent(attempt);
+      await untilAborted(link.session.send("Input.insertText", { text: part }).catch(gone), signal);
+    }
   }
   for (const frame of await focused(link, secret, signal)) await link.call(frame, "markFocused", undefined, signal).catch(gone);
 }
@@ -60,11 +63,3 @@ async function focused(link: PageLink, { origins }: SecretValue, signal: AbortSi
   const these = frames.filter((_, i) => having[i]);
   return these.length > 0 ? these : [link.main];
 }
-
-/** From here on it may have reached the page, whatever happens to us. */
-export function sent(attempt: Attempt): void {
-  attempt.dispatched = true;
-  attempt.obstacle = null;
-}
-
-export const gone = (): void => {}; // the page went away under the key, as it does when one closes a tab

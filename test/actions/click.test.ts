@@ -145,6 +145,27 @@ describe("click", () => {
     expect(await bench.read("hits")).toEqual(["button"]);
   });
 
+  it("sends a click again only if Chrome has dropped it, and fails where it always does", async () => {
+    await using bench = await harness.open(`${COUNTER}<button onclick="count()">Pay</button><select><option>x</select>`);
+    const chrome = await bench.page.createCDPSession();
+    const ignore = (ignoring: boolean) => chrome.send("Input.setIgnoreInputEvents", { ignore: ignoring });
+    let sent = 0;
+    const dropping = (times: number) => ({ observe: { log() {}, input: () => ignore(++sent <= times).then(() => {}) } });
+    await bench.act("click", { selector: "text=Pay" }, dropping(2));
+    expect([sent, await bench.read("clicks")]).toEqual([3, 1]);
+    sent = 0;
+    const failed = bench.act("click", { selector: "text=Pay" }, dropping(9));
+    await expect(failed).rejects.toThrow(
+      "Cannot click text=Pay: the click was sent and the element did not get it: Chrome has dropped it, 3 times",
+    );
+    await expect(failed).rejects.toMatchObject({ code: "STEP_FAILED", dispatched: true });
+    await ignore(false);
+    sent = 0;
+    for (let i = 0; i < 3; i += 1) await bench.act("click", { selector: "select" }, dropping(0)); // its list opens and closes: a window of its own
+    await bench.act("click", { selector: "text=Pay" }, dropping(0));
+    expect([sent, await bench.read("clicks")]).toEqual([4, 2]);
+  });
+
   it("fails in words that list each candidate", async () => {
     await using bench = await harness.open(`<p hidden>Save</p>`);
     const failed = bench.act("click", { selector: { primary: "#gone", fallbacks: ["text=Save"] }, timeout_ms: 1_500 });

@@ -30,6 +30,18 @@ describe("frames and shadow roots", () => {
     await expect(bench.act("extract", { selector: ".only" })).resolves.toMatchObject({ text: "In the frame" });
   });
 
+  it("keeps a click from the page around a frame that is not drawn yet, and brings it to the frame", async () => {
+    const { site } = harness;
+    const count = "<script>let n = 0; addEventListener('mousedown', () => { n += 1 }, true)</script>";
+    await using bench = await harness.open(
+      `${count}<script>onkeydown = () => document.body.insertAdjacentHTML('beforeend', '<iframe src="${site.otherUrl}/in" style="position:fixed;inset:0;width:100%;height:100%"></iframe>')</script>`,
+      { "/in": `${count}<button style="position:fixed;inset:0">Go</button>` },
+    );
+    await bench.act("key_press", { key: "a" });
+    await bench.act("click", { selector: "text=Go" });
+    expect([await bench.read("n"), await bench.page.frames()[1]?.evaluate("n")]).toEqual([0, 1]);
+  });
+
   it("prefers the main frame, and the frames in their order", async () => {
     await using bench = await harness.open(`<iframe src="/a"></iframe><iframe src="/b"></iframe><p class=main>Main</p>`, {
       "/a": "<p class=both>A</p><p class=main>A</p>",

@@ -100,10 +100,22 @@ describe("hostile pages", () => {
     await expect(bench.act("click", { selector: "#never", timeout_ms: 1_000 })).rejects.toMatchObject({ code: "STEP_FAILED" });
   });
 
-  it("may swallow every event: the click counts as sent", async () => {
-    await using bench = await harness.open(
-      `<button>Go</button><script>for (const name of ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click']) addEventListener(name, (e) => { e.stopImmediatePropagation(); n = (window.n ?? 0) + 1 }, true)</script>`,
-    );
-    await expect(bench.act("click", { selector: "text=Go" })).resolves.toMatchObject({ dispatched: true });
+  it("may keep every event to itself: it is clicked once, whatever it hides, and the log tells", async () => {
+    const hide = `<script>const clicks = []; for (const name of ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick', 'contextmenu'])
+      addEventListener(name, (e) => { e.stopImmediatePropagation(); if (!/mouse|pointer/.test(name)) clicks.push(name) }, true)</script>`;
+    await using bench = await harness.open(`<button>Go</button><iframe src="/in"></iframe>${hide}`, {
+      "/in": `<button>Inner</button>${hide}`,
+    });
+    for (const [selector, button] of [
+      ["text=Go", "left"],
+      ["text=Go", "middle"],
+      ["text=Inner", "left"],
+    ]) {
+      await expect(bench.act("click", { selector, button })).resolves.toMatchObject({ dispatched: true });
+      expect(bench.logs.at(-1)).toBe("The page keeps its events to itself: it was given the click, what the click hit was not seen");
+    }
+    expect(await bench.read("[clicks, frames[0].eval('clicks')]")).toEqual([["click", "auxclick"], ["click"]]);
+    await bench.act("click", { selector: "iframe" });
+    expect(await bench.read("[clicks.length, frames[0].eval('clicks.length')]")).toEqual([2, 2]);
   });
 });

@@ -150,6 +150,30 @@ describe("key_press", () => {
     expect(await bench.read("document.querySelector('input').value")).toBe("kept");
   });
 
+  it("sends keys again that Chrome has dropped before the page was drawn, and fails where it always does", async () => {
+    await using bench = await harness.open("<script>const keys = []; onkeydown = (e) => keys.push(e.key)</script>"); // nothing to draw
+    const chrome = await bench.page.createCDPSession();
+    const ignore = (ignoring: boolean) => chrome.send("Input.setIgnoreInputEvents", { ignore: ignoring });
+    const told: string[] = [];
+    const dropping = (times: number) => ({
+      observe: { input: () => ignore(true).then(() => {}), log: (message: string) => void (told.push(message) === times && ignore(false)) },
+    });
+    await bench.act("key_press", { key: "Enter" }, dropping(1));
+    await bench.act("key_press", { text: "ab" }, dropping(3));
+    expect([told.splice(0), await bench.read("keys")]).toEqual([
+      Array(3).fill("Chrome has dropped the keys: they are sent again"),
+      ["Enter", "a", "b"],
+    ]);
+    for (const given of [{ key: "Enter" }, { text: "ab" }, { text: "aé" }]) {
+      const failed = bench.act("key_press", given, dropping(9));
+      await expect(failed).rejects.toThrow("Cannot type: no key reached the page, which is not drawn yet: Chrome has dropped them");
+      await expect(failed).rejects.toMatchObject({ dispatched: true });
+    }
+    await ignore(false);
+    await bench.act("key_press", { key: "x" });
+    expect(await bench.read("keys.join('')")).toBe("Enterabx");
+  });
+
   it("refuses keys that no keyboard has, by name", () => {
     expect(parseKeys("Control+Shift+K")).toEqual({ modifiers: ["Control", "Shift"], key: "K" });
     expect(parseKeys("ctrl+A")).toEqual({ modifiers: ["Control"], key: "a" });

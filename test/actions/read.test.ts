@@ -75,6 +75,25 @@ describe("actions that read, choose and wait", () => {
     expect(text).toMatch(/… \(cut at 200000 characters\)$/);
   });
 
+  it("chooses, sets and scrolls once, also while the last action is still at work", async () => {
+    await using bench = await harness.open(
+      `<button onclick="fetch('/slow').then(() => done = true)">Go</button><select onchange="told.push('select')"><option>One<option>Two</select><input type=date onchange="told.push('date')">
+      <div id=d style="height:50px;overflow:auto"><p style="height:2000px">x</p></div><script>const told = []; let done = false</script>`,
+      { "/slow": (_, response) => void setTimeout(() => response.end("x"), 300) },
+    );
+    for (const [name, given] of [
+      ["select", { selector: "select", label: "Two" }],
+      ["key_press", { selector: "input", text: "2026-02-28" }],
+      ["scroll", { selector: "#d", amount: 100 }],
+    ] as const) {
+      await bench.read("done = false");
+      await bench.act("click", { selector: "text=Go" });
+      await bench.act(name, given);
+      expect([name, await bench.read("done")]).toEqual([name, true]);
+    }
+    expect(await bench.read("[told, d.scrollTop]")).toEqual([["select", "date"], 100]);
+  });
+
   it("runs a script once, whatever becomes of it", async () => {
     let orders = 0;
     await using bench = await harness.open("<p>x</p>", {

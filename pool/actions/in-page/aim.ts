@@ -3,6 +3,7 @@ import type { Dom } from "./dom.ts";
 import type { TaskOutcome } from "./look.ts";
 import type { Names } from "./names.ts";
 import type { Roles } from "./roles.ts";
+import type { PressVerdict, Watch } from "./watch.ts";
 
 export type Box = { x: number; y: number; width: number; height: number };
 /** In CSS pixels of the element's own frame. */
@@ -21,9 +22,8 @@ export type ClickTarget = {
   dialog: string;
 };
 export type Confirmed = { ok: true; target: ClickTarget } | { moved: string } | { notYet: string };
-export type ClickVerdict = { kind: "hit" } | { kind: "none" } | { kind: "missed"; by: string };
 
-export function createAim(dom: Dom, roles: Roles, names: Names) {
+export function createAim(dom: Dom, roles: Roles, names: Names, watch: Watch) {
   const { closest, holds } = dom;
   const CONTROL =
     "button, a[href], label, summary, [role=button], [role=link], [role=tab], [role^=menuitem], [role=option], [role=checkbox], [role=radio], [role=switch], [role=treeitem]";
@@ -140,9 +140,6 @@ export function createAim(dom: Dom, roles: Roles, names: Names) {
     return dom.describe(hit);
   }
 
-  type Armed = { target: Element; verdict: ClickVerdict; stop(): void };
-  let armed: Armed | null = null;
-
   /** After the pointer has moved there and a frame was drawn: is all as it was? Then the next click is watched, and swallowed if it would miss. */
   async function confirm(element: Element | null, { x, y, box }: Aim): Promise<Confirmed> {
     await dom.nextFrame();
@@ -153,7 +150,13 @@ export function createAim(dom: Dom, roles: Roles, names: Names) {
     if (disabled) return { notYet: disabled };
     const hit = hitAt(element, x, y);
     if (!accepts(element, hit)) return { notYet: hit ? `covered by ${coverOf(element, hit)}` : "nothing can be clicked where it is" };
-    arm(element);
+    watch.arm(
+      (first, atX, atY) => {
+        const now = first && accepts(element, first) ? first : hitAt(element, atX, atY);
+        return accepts(element, now) ? null : now ? dom.describe(now) : "nothing";
+      },
+      hit !== null && watch.holdsAnother(hit),
+    );
     return { ok: true, target: targetOf(element) };
   }
 
@@ -208,37 +211,11 @@ export function createAim(dom: Dom, roles: Roles, names: Names) {
     return sender ? targetOf(sender) : { ...targetOf(at), submits: form !== null };
   }
 
-  const EVENTS = ["pointerdown", "mousedown", "pointerup", "mouseup", "click", "auxclick", "dblclick", "contextmenu"];
-
-  function arm(target: Element): void {
-    armed?.stop();
-    const mine: Armed = { target, verdict: { kind: "none" }, stop };
-    armed = mine;
-    function onEvent(event: Event): void {
-      if (!event.isTrusted) return;
-      if (mine.verdict.kind === "none") {
-        const { clientX, clientY } = event as MouseEvent;
-        const [first] = event.composedPath();
-        const hit = dom.isElement(first) && accepts(target, first) ? first : hitAt(target, clientX, clientY);
-        mine.verdict = accepts(target, hit) ? { kind: "hit" } : { kind: "missed", by: hit ? dom.describe(hit) : "nothing" };
-      }
-      if (mine.verdict.kind !== "missed") return;
-      event.preventDefault();
-      event.stopImmediatePropagation();
-    }
-    function stop(): void {
-      for (const name of EVENTS) removeEventListener(name, onEvent, true);
-    }
-    for (const name of EVENTS) addEventListener(name, onEvent, { capture: true, passive: false });
-  }
-
   /** What became of the click; where scripts run, once the page's own handlers and what they queued have run. */
-  async function verdict({ inMain }: { inMain: boolean }): Promise<ClickVerdict> {
-    const mine = armed;
-    armed = null;
-    mine?.stop();
+  async function verdict({ inMain }: { inMain: boolean }): Promise<PressVerdict> {
+    const verdict = watch.disarm();
     if (inMain) await new Promise((resolve) => setTimeout(resolve)); // a sandboxed frame may run no timers
-    return mine?.verdict ?? { kind: "none" };
+    return verdict;
   }
 
   /** A point of a frame inside this one, in this one's pixels, if a click there goes into the frame. */

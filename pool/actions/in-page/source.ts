@@ -13,6 +13,7 @@ import { createPageMap } from "./page-map.ts";
 import { createRead } from "./read.ts";
 import { createRoles } from "./roles.ts";
 import { createTexts } from "./texts.ts";
+import { createWatch } from "./watch.ts";
 
 /** Joins the parts; runs in the page. Its text is sent there, with the parts as arguments. */
 function join(
@@ -23,6 +24,7 @@ function join(
     texts: typeof createTexts;
     find: typeof createFind;
     look: typeof createLook;
+    watch: typeof createWatch;
     aim: typeof createAim;
     edit: typeof createEdit;
     read: typeof createRead;
@@ -35,7 +37,8 @@ function join(
   const roles = parts.roles(dom);
   const names = parts.names(dom, roles);
   const find = parts.find(dom, roles, names, parts.texts(dom, roles));
-  const aim = parts.aim(dom, roles, names);
+  const watch = parts.watch(dom);
+  const aim = parts.aim(dom, roles, names, watch);
   const edit = parts.edit(dom, roles);
   const read = parts.read(dom);
   const cover = parts.cover(dom, edit);
@@ -55,6 +58,10 @@ function join(
     confirm: (arg: Parameters<typeof aim.confirm>[1]) => aim.confirm(state.held, arg),
     focused: aim.focused,
     verdict: aim.verdict,
+    guard: watch.guard,
+    disarm: watch.disarm,
+    presses: watch.presses,
+    keys: watch.keys,
     typed: () => edit.typed(state.held),
     put: (arg: Parameters<typeof edit.put>[1]) => edit.put(state.held, arg),
     place: edit.place,
@@ -87,6 +94,7 @@ const PARTS = {
   texts: createTexts,
   find: createFind,
   look: createLook,
+  watch: createWatch,
   aim: createAim,
   edit: createEdit,
   read: createRead,
