@@ -8,6 +8,8 @@ import type { EventLog } from "./event-log.ts";
 export interface LiveRun {
   readonly runId: string;
   readonly apiKeyName: string | null;
+  /** The run ended elsewhere, or is another node's: what is known of it here is not so, and what is stored is. */
+  readonly isDisowned: boolean;
   /** Resolves once what the store knew before the claim is in it. */
   events(): Promise<EventLog>;
   toRun(): Run;
@@ -38,7 +40,8 @@ export class LiveRuns {
   }
 
   get(runId: string): LiveRun | null {
-    return this.#runs.get(runId) ?? null;
+    const run = this.#runs.get(runId);
+    return run && !run.isDisowned ? run : null;
   }
 
   all(): LiveRun[] {

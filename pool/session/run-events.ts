@@ -21,6 +21,7 @@ type Options = {
 export class RunEvents {
   readonly #options: Options;
   readonly #log: Promise<EventLog>;
+  #isEnding = false;
 
   constructor(options: Options) {
     this.#options = options;
@@ -40,6 +41,7 @@ export class RunEvents {
 
   /** Goes out beside the work; in order of the calls. */
   emit(event: RunEvent): void {
+    if (this.#isEnding) return; // the store would refuse it, and that must not look as if the run were another's
     const { writer, fence } = this.#options;
     this.#follow(writer.append(fence, event).then((stored) => [stored]));
   }
@@ -49,10 +51,13 @@ export class RunEvents {
     this.#follow(writer.transition(fence, "running", { at }));
   }
 
-  /** @throws as EventWriter.transition */
-  async end(status: TerminalStatus, fields: EndFields): Promise<void> {
+  /** `onStored`: called before live readers hear of it. @throws as EventWriter.transition */
+  async end(status: TerminalStatus, fields: EndFields, onStored: () => void): Promise<void> {
+    this.#isEnding = true;
     const { writer, fence } = this.#options;
-    await this.#tell(await writer.transition(fence, status, fields));
+    const events = await writer.transition(fence, status, fields);
+    onStored();
+    await this.#tell(events);
   }
 
   /** Live readers end here, complete or not; what is stored has the rest. */

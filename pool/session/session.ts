@@ -5,14 +5,14 @@ import { pause } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Artifact, RecordingState } from "../../shared/recording.ts";
-import type { Run } from "../../shared/run.ts";
-import type { Warning } from "../../shared/run-status.ts";
+import type { Clocks, Run } from "../../shared/run.ts";
+import type { TerminalStatus, Warning } from "../../shared/run-status.ts";
 import type { ActionLog } from "../recording/action-log.ts";
 import type { Recorder } from "../recording/recorder.ts";
 import { openRunFolder } from "../recording/run-folder.ts";
 import { Redactor } from "../secrets/redactor.ts";
 import type { Fence } from "../store/events.ts";
-import { type Aftermath, type Claim, type RunRow, updateAftermath } from "../store/runs.ts";
+import { type Aftermath, type Claim, type RunLists, type RunOutcome, type RunRow, updateAftermath } from "../store/runs.ts";
 import { toRun } from "../store/to-run.ts";
 import { type CommitPlan, commitArtifacts, stageArtifacts } from "./artifacts.ts";
 import { createClocks, type RunClocks } from "./clocks.ts";
@@ -27,6 +27,11 @@ import { type Stage, work } from "./work.ts";
 
 /** How long the work may take to write down what it was at when it was told to end. */
 const WIND_DOWN_MS = 500;
+
+/** What of the row is known at the end only. */
+type End = { status: TerminalStatus; finished_at: Date; outcome: RunOutcome; lists: RunLists; clocks: Clocks };
+
+const isConflict = (error: unknown): boolean => error instanceof AppError && error.code === "CONFLICT";
 
 /**
  * States: working → over (status published) → left (Chrome gone, slot may go) → settled (artifacts committed, or put aside).
@@ -56,7 +61,6 @@ export class Session implements LiveRun {
   #progress: Progress = noProgress();
   #recording: { recorder: Recorder; log: ActionLog } | null = null;
   #recordingState: RecordingState;
-  /** The run ended elsewhere, or belongs to another: nothing more is written to it. */
   #disowned = false;
   /** Its terminal status is in the store, not in the outbox. */
   #isPublished = true;
@@ -88,6 +92,7 @@ export class Session implements LiveRun {
       lastEventId: run.last_event_id,
       onFailure: (error) => {
         this.#deps.log.error("An event could not be stored", { error });
+        if (isConflict(error)) this.#disown();
         this.stop(error instanceof AppError ? error : new AppError("INTERNAL", "The store was away for too long", { cause: error }));
       },
       log: this.#deps.log,
@@ -97,6 +102,16 @@ export class Session implements LiveRun {
 
   stop(reason: AppError): void {
     this.#ending.abort(reason);
+  }
+
+  /** Nothing more is written to it either. */
+  get isDisowned(): boolean {
+    return this.#disowned;
+  }
+
+  #disown(): void {
+    this.#disowned = true;
+    void this.#events.close(); // readers go on with what is stored
   }
 
   events(): Promise<EventLog> {
@@ -171,26 +186,30 @@ export class Session implements LiveRun {
   }
 
   async #finalize(outcome: Outcome): Promise<void> {
-    this.#row.status = outcome.status;
-    this.#row.finished_at = new Date();
     const { result, data, usage, extracted_texts, step_results } = this.#progress;
-    this.#row.outcome = { result: outcome.error ? null : result, data: this.#redactor.deep(data), error: outcome.error, usage };
-    this.#row.lists = { actions: this.#actions, step_results, extracted_texts };
-    this.#row.clocks = this.#clocks.read();
+    const end: End = {
+      status: outcome.status,
+      finished_at: new Date(),
+      outcome: { result: outcome.error ? null : result, data: this.#redactor.deep(data), error: outcome.error, usage },
+      lists: { actions: this.#actions, step_results, extracted_texts },
+      clocks: this.#clocks.read(),
+    };
     if (this.#recordingState === "recording") this.#recordingState = "finalizing";
-    const phases = { publishStatus: this.#publishPhase(outcome), cleanup: this.#cleanupPhase(), persist: this.#persistPhase() };
+    const phases = { publishStatus: this.#publishPhase(end), cleanup: this.#cleanupPhase(), persist: this.#persistPhase() };
     await finalize(phases, (warning, cause) => this.#warn(warning, cause));
     await this.#events.close();
     this.#left.resolve();
     this.#settled.resolve();
   }
 
-  #publishPhase({ status }: Outcome): Phase {
+  /** The row shows the end only once nothing can change it: stored, or put aside on disk to be. */
+  #publishPhase(end: End): Phase {
+    const { status, finished_at, outcome, lists, clocks } = end;
     const fields = () => ({
-      at: this.#row.finished_at ?? new Date(),
-      outcome: this.#row.outcome as NonNullable<RunRow["outcome"]>,
-      lists: this.#row.lists as NonNullable<RunRow["lists"]>,
-      clocks: this.#row.clocks ?? undefined,
+      at: finished_at,
+      outcome,
+      lists,
+      clocks,
       warnings: [...this.#warnings],
       recording_state: this.#recordingState,
     });
@@ -198,14 +217,14 @@ export class Session implements LiveRun {
       work: async (signal) => {
         try {
           const stored = fields();
-          await this.#events.end(status, { ...stored, signal });
+          await this.#events.end(status, { ...stored, signal }, () => Object.assign(this.#row, end));
           this.#row.warnings = [...this.#row.warnings, ...stored.warnings];
           this.#warnings.splice(0, stored.warnings.length);
           this.#deps.onEnd(status, this.#row);
         } catch (error) {
-          if (!(error instanceof AppError && error.code === "CONFLICT")) throw error;
+          if (!isConflict(error)) throw error;
           this.#deps.log.warn("The run ended elsewhere, or is no longer this node's", { error });
-          this.#disowned = true;
+          this.#disown();
         }
         this.#over.resolve();
       },
@@ -213,6 +232,7 @@ export class Session implements LiveRun {
         this.#isPublished = false;
         try {
           await this.#deps.outbox.add({ kind: "publish", run_id: this.runId, payload: { fence: this.#fence, status, fields: fields() } });
+          Object.assign(this.#row, end);
         } finally {
           await this.#events.close(); // readers go on with what is stored, and wait there
           this.#over.resolve();

@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, vi } from "vitest";
+import { endRunsOfEarlierBoots } from "../../pool/queue/lost.ts";
+import { deliverFromOutbox } from "../../pool/recovery.ts";
+import { SecretsInHand } from "../../pool/secrets/in-hand.ts";
+import { LiveRuns } from "../../pool/session/live-runs.ts";
+import { Outbox } from "../../pool/session/outbox.ts";
+import { Session } from "../../pool/session/session.ts";
+import type { SessionDeps } from "../../pool/session/session-deps.ts";
+import { EventWriter } from "../../pool/store/events.ts";
+import { type Store, StoreOutage } from "../../pool/store/sql.ts";
+import { readRun } from "../../pool/store/to-run.ts";
+import { openDirectoryVolume } from "../../pool/volume/directory.ts";
+import { OWNER, quiet } from "../support/run-fixtures.ts";
+import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
+
+/** A session on a store that can go away, beside an outbox that is not started. The run has no playbook: its work fails at once. */
+async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}) {
+  await using made = new AsyncDisposableStack();
+  const root = await mkdtemp(join(tmpdir(), "us-end-"));
+  made.defer(() => rm(root, { recursive: true, force: true }));
+  const outage = { isOn: false };
+  const store: Store = {
+    ...opened.store,
+    query: (...asked) => (outage.isOn ? Promise.reject(new StoreOutage("away")) : opened.store.query(...asked)),
+    transaction: (work) => (outage.isOn ? Promise.reject(new StoreOutage("away")) : opened.store.transaction(work)),
+  };
+  const writer = new EventWriter({ store, settle: async () => {}, log: quiet });
+  const volume = await openDirectoryVolume(join(root, "volume"));
+  const outbox = await Outbox.open(join(root, "outbox"), deliverFromOutbox({ store, volume, writer, log: quiet }), quiet);
+  const claim = await claimedRun(opened);
+  const own = { store, writer, volume, outbox, workDir: join(root, "work"), secretsInHand: new SecretsInHand(), log: quiet };
+  const told = { onVerdict: () => {}, onAction: () => {}, onEnd: () => {} };
+  const session = new Session(claim, { ...own, ...told, ...more } as SessionDeps);
+  const live = new LiveRuns();
+  live.add(session);
+  const kept = made.move();
+  return { session, live, outbox, outage, root, ...claim, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+eachStore("a session's end", (opened) => {
+  it("is not shown before it is stored or on disk: what a client has read does not change", async () => {
+    await using run = await sessionOn(opened());
+    await run.session.events();
+    const shown: string[] = [];
+    const add = vi.spyOn(run.outbox, "add").mockImplementationOnce(async (entry) => {
+      shown.push(run.session.toRun().status);
+      await run.outbox.add(entry);
+      shown.push(run.session.toRun().status);
+    });
+    run.outage.isOn = true;
+    await run.session.run();
+    expect(add).toHaveBeenCalled();
+    expect(shown).toEqual(["starting", "starting"]);
+    expect(run.session.toRun()).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
+    run.outage.isOn = false;
+    await run.session.settled;
+    expect(await run.outbox.deliverAll()).toEqual([]);
+    expect(await readRun(opened().store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
+  });
+
+  it("that was written elsewhere is not contradicted here: the run is no longer live", async () => {
+    await using run = await sessionOn(opened());
+    const { store, queue } = opened();
+    await endRunsOfEarlierBoots({ store, queue, owner: { ...OWNER, boot_id: "boot-2" }, log: quiet });
+    expect(run.live.get(run.fence.run_id)).toBe(run.session);
+    await run.session.run();
+    expect(run.live.get(run.fence.run_id)).toBeNull();
+    expect((await run.session.events()).isEnded).toBe(true);
+    expect(run.session.toRun().status).toBe("starting");
+    await run.live.settled();
+    expect(await readRun(store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "NODE_LOST" } });
+  });
+}, ["embedded"]);
