@@ -21,6 +21,8 @@ export class Outbox implements AsyncDisposable {
   #loop: Promise<void> = Promise.resolve();
   /** Entries whose failure was told; again and again would fill the log of a long outage. */
   readonly #told = new Set<string>();
+  /** Runs of which this process still writes what their entries need. */
+  readonly #held = new Map<string, Promise<unknown>>();
 
   private constructor(dir: string, deliver: (entry: OutboxEntry) => Promise<void>, log: Log) {
     this.#dir = dir;
@@ -44,11 +46,21 @@ export class Outbox implements AsyncDisposable {
     this.#wake();
   }
 
+  /** Delivers nothing of this run until the promise has settled. Call before the entry is added. */
+  hold(runId: string, until: Promise<unknown>): void {
+    const both = Promise.allSettled([this.#held.get(runId), until]).then(() => {
+      if (this.#held.get(runId) !== both) return;
+      this.#held.delete(runId);
+      this.#wake();
+    });
+    this.#held.set(runId, both);
+  }
+
   /** Delivers what an earlier process left. Returns what could not be delivered yet. */
   async deliverAll(): Promise<OutboxEntry[]> {
     const left: OutboxEntry[] = [];
     for (const entry of await this.#entries()) {
-      if (left.some(({ run_id }) => run_id === entry.run_id)) {
+      if (this.#held.has(entry.run_id) || left.some(({ run_id }) => run_id === entry.run_id)) {
         left.push(entry);
         continue;
       }

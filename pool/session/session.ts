@@ -1,12 +1,14 @@
 /** One run on this node, from its claim to its end: browser, guardrails, recorder, playbook, and the three phases of its finalizer. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { pause } from "../../shared/deadline.ts";
+import { pause, withDeadline } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Artifact, RecordingState } from "../../shared/recording.ts";
 import type { Clocks, Run } from "../../shared/run.ts";
 import type { TerminalStatus, Warning } from "../../shared/run-status.ts";
+import type { Lease } from "../browsers/browsers.ts";
+import type { EgressListener } from "../guardrails/egress.ts";
 import type { ActionLog } from "../recording/action-log.ts";
 import type { Recorder } from "../recording/recorder.ts";
 import { openRunFolder } from "../recording/run-folder.ts";
@@ -27,6 +29,8 @@ import { type Stage, work } from "./work.ts";
 
 /** How long the work may take to write down what it was at when it was told to end. */
 const WIND_DOWN_MS = 500;
+/** How long its browser waits for a recording to be written; it may be finished after that. Below the limit of cleanup, which ends the browser too. */
+const RECORDING_END_MS = 10_000;
 
 /** What of the row is known at the end only. */
 type End = { status: TerminalStatus; finished_at: Date; outcome: RunOutcome; lists: RunLists; clocks: Clocks };
@@ -60,6 +64,8 @@ export class Session implements LiveRun {
   readonly #stage = new AsyncDisposableStack();
   #progress: Progress = noProgress();
   #recording: { recorder: Recorder; log: ActionLog } | null = null;
+  #recordingEnd: Promise<void> | null = null;
+  #lease: Lease<EgressListener> | null = null;
   #recordingState: RecordingState;
   #disowned = false;
   /** Its terminal status is in the store, not in the outbox. */
@@ -152,6 +158,7 @@ export class Session implements LiveRun {
       disposables: this.#stage,
       progress: this.#progress,
       lost: (reason) => this.stop(reason),
+      leased: (lease) => (this.#lease = lease),
       recording: (recording) => (this.#recording = recording),
       running: () => this.#running(),
       emit: (event) => this.#emit(event),
@@ -198,7 +205,7 @@ export class Session implements LiveRun {
     const phases = { publishStatus: this.#publishPhase(end), cleanup: this.#cleanupPhase(), persist: this.#persistPhase() };
     await finalize(phases, (warning, cause) => this.#warn(warning, cause));
     await this.#events.close();
-    this.#left.resolve();
+    await this.left;
     this.#settled.resolve();
   }
 
@@ -245,14 +252,29 @@ export class Session implements LiveRun {
     return {
       work: async () => {
         try {
-          await this.#recording?.log.drain();
+          await withDeadline(RECORDING_END_MS, () => this.#endRecording()); // before its pages end
         } finally {
-          await this.#stage.disposeAsync(); // recorder, tabs and browser, in this order
+          await this.#stage.disposeAsync(); // tabs, then browser
           this.#left.resolve();
         }
       },
-      failed: () => this.#left.resolve(),
+      failed: () => void this.#dropBrowser(), // not waited for: what is recorded can be stored meanwhile
     };
+  }
+
+  /** Whatever cleanup hangs on: no slot is given back while its Chrome lives. */
+  async #dropBrowser(): Promise<void> {
+    this.#lease?.kill();
+    await this.#lease?.[Symbol.asyncDispose]();
+    this.#left.resolve();
+  }
+
+  /** Once, however often it is asked for; may hang as long as the disk does. */
+  #endRecording(): Promise<void> {
+    if (!this.#recording) return Promise.resolve();
+    const { log, recorder } = this.#recording;
+    this.#recordingEnd ??= Promise.all([log.drain(), recorder.finish()]).then(() => {});
+    return this.#recordingEnd;
   }
 
   #persistPhase(): Phase {
@@ -263,6 +285,7 @@ export class Session implements LiveRun {
     return {
       work: async () => {
         if (this.#disowned) return this.#clear();
+        await this.#endRecording();
         if (this.#recordingState === "finalizing") this.#recordingState = this.#isWhole() ? "ready" : "partial";
         Object.assign(plan, { files: this.#recorded(), state: this.#recordingState });
         if (!this.#isPublished) throw new AppError("INTERNAL", "The run's artifacts wait for its status");
@@ -272,6 +295,11 @@ export class Session implements LiveRun {
         this.#clear();
       },
       failed: async () => {
+        if (plan.state === "finalizing") {
+          // Still being written: all is named that will be there, and what then is not makes it partial.
+          Object.assign(plan, { files: this.#recorded(), state: "ready" });
+          outbox.hold(this.runId, this.#endRecording());
+        }
         await outbox.add({ kind: "persist", run_id: this.runId, payload: plan });
         await settle({});
       },
@@ -288,7 +316,7 @@ export class Session implements LiveRun {
 
   /** Is everything in the recording that belongs there? */
   #isWhole(): boolean {
-    return !this.keepsTrace || this.#recorded().some(({ kind }) => kind === "trace");
+    return !this.keepsTrace || this.#recorded().some(({ kind, bytes }) => kind === "trace" && bytes !== null);
   }
 
   #recorded(): Pick<Artifact, "name" | "kind" | "bytes">[] {

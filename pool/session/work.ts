@@ -44,6 +44,8 @@ export type Stage = {
   progress: Progress;
   /** The browser is gone, or the run is no longer ours. */
   lost: (reason: AppError) => void;
+  leased: (lease: Lease<EgressListener>) => void;
+  /** From now on the session ends it, before what is in `disposables`. */
   recording: (recording: { recorder: Recorder; log: ActionLog }) => void;
   running: () => void;
   emit: (event: RunEvent) => void;
@@ -69,6 +71,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   const bound = row.playbook && bindRun(row, row.playbook, stage.credentials);
   const opening = openRecording(stage);
   const lease = await keep(stage, leaseBrowser(stage, deps));
+  stage.leased(lease);
   lease.lost.addEventListener("abort", () => stage.lost(lease.lost.reason), { once: true });
   if (lease.lost.aborted) throw lease.lost.reason;
   const policy = deps.policyOf(row.guardrails);
@@ -80,7 +83,6 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   });
   const { recorder, log } = await opening(lease.version);
   const tabs = await keep(stage, openRunTabs(stage, lease, recorder));
-  stage.disposables.defer(() => recorder.finish()); // the recording ends before its pages do
 
   const asker = deps.llm && createAsker(stage, deps.llm);
   const reader = asker && {
@@ -141,14 +143,18 @@ async function leaseBrowser({ row, signal }: Stage, { browsers, log }: SessionDe
   }
 }
 
-/** Leaves what opens to the finalizer; what opens only after that has been, is closed at once. */
-async function keep<R extends AsyncDisposable>({ disposables, signal }: Stage, opening: Promise<R>): Promise<R> {
+/** Leaves what opens to the finalizer. */
+const keep = async <R extends AsyncDisposable>(stage: Stage, opening: Promise<R>): Promise<R> =>
+  stage.disposables.use(await inTime(stage, opening));
+
+/** What opens only after the finalizer has been, is closed at once. */
+async function inTime<R extends AsyncDisposable>({ disposables, signal }: Stage, opening: Promise<R>): Promise<R> {
   const opened = await opening;
   if (disposables.disposed) {
     await opened[Symbol.asyncDispose]();
     throw signal.reason;
   }
-  return disposables.use(opened);
+  return opened;
 }
 
 /** The row was bound once when it was accepted; its credentials' values are needed only from now on. */
@@ -184,7 +190,7 @@ function openRecording(stage: Stage): (chromeVersion: string) => Promise<{ recor
       learn: (secret) => redactor.learn(new SecretValue("typed", secret)),
       source: row.playbook ? playbookSource(row.playbook) : undefined,
     });
-    const recorder = await keep(stage, opened);
+    const recorder = await inTime(stage, opened);
     stage.recording({ recorder, log });
     return { recorder, log };
   };

@@ -1,6 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { createReadStream } from "node:fs";
+import { link, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, it, vi } from "vitest";
 import { endRunsOfEarlierBoots } from "../../pool/queue/lost.ts";
 import { deliverFromOutbox } from "../../pool/recovery.ts";
@@ -10,14 +13,17 @@ import { Outbox } from "../../pool/session/outbox.ts";
 import { Session } from "../../pool/session/session.ts";
 import type { SessionDeps } from "../../pool/session/session-deps.ts";
 import { EventWriter } from "../../pool/store/events.ts";
+import type { NewRun } from "../../pool/store/runs.ts";
 import { type Store, StoreOutage } from "../../pool/store/sql.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import { openDirectoryVolume } from "../../pool/volume/directory.ts";
-import { OWNER, quiet } from "../support/run-fixtures.ts";
+import { AppError } from "../../shared/errors.ts";
+import { PlaybookSchema } from "../../shared/playbook.ts";
+import { newRun, OWNER, quiet } from "../support/run-fixtures.ts";
 import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
 
 /** A session on a store that can go away, beside an outbox that is not started. The run has no playbook: its work fails at once. */
-async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}) {
+async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}, posted: Partial<NewRun> = {}) {
   await using made = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "us-end-"));
   made.defer(() => rm(root, { recursive: true, force: true }));
@@ -30,47 +36,115 @@ async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}) {
   const writer = new EventWriter({ store, settle: async () => {}, log: quiet });
   const volume = await openDirectoryVolume(join(root, "volume"));
   const outbox = await Outbox.open(join(root, "outbox"), deliverFromOutbox({ store, volume, writer, log: quiet }), quiet);
-  const claim = await claimedRun(opened);
+  const claim = await claimedRun(opened, newRun({}, posted));
   const own = { store, writer, volume, outbox, workDir: join(root, "work"), secretsInHand: new SecretsInHand(), log: quiet };
   const told = { onVerdict: () => {}, onAction: () => {}, onEnd: () => {} };
   const session = new Session(claim, { ...own, ...told, ...more } as SessionDeps);
   const live = new LiveRuns();
   live.add(session);
   const kept = made.move();
-  return { session, live, outbox, outage, root, ...claim, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { session, live, outbox, outage, volume, root, ...claim, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-eachStore("a session's end", (opened) => {
-  it("is not shown before it is stored or on disk: what a client has read does not change", async () => {
-    await using run = await sessionOn(opened());
-    await run.session.events();
-    const shown: string[] = [];
-    const add = vi.spyOn(run.outbox, "add").mockImplementationOnce(async (entry) => {
-      shown.push(run.session.toRun().status);
-      await run.outbox.add(entry);
-      shown.push(run.session.toRun().status);
+eachStore(
+  "a session's end",
+  (opened) => {
+    it("is not shown before it is stored or on disk: what a client has read does not change", async () => {
+      await using run = await sessionOn(opened());
+      await run.session.events();
+      const shown: string[] = [];
+      const add = vi.spyOn(run.outbox, "add").mockImplementationOnce(async (entry) => {
+        shown.push(run.session.toRun().status);
+        await run.outbox.add(entry);
+        shown.push(run.session.toRun().status);
+      });
+      run.outage.isOn = true;
+      await run.session.run();
+      expect(add).toHaveBeenCalled();
+      expect(shown).toEqual(["starting", "starting"]);
+      expect(run.session.toRun()).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
+      run.outage.isOn = false;
+      await run.session.settled;
+      expect(await run.outbox.deliverAll()).toEqual([]);
+      expect(await readRun(opened().store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
     });
-    run.outage.isOn = true;
-    await run.session.run();
-    expect(add).toHaveBeenCalled();
-    expect(shown).toEqual(["starting", "starting"]);
-    expect(run.session.toRun()).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
-    run.outage.isOn = false;
-    await run.session.settled;
-    expect(await run.outbox.deliverAll()).toEqual([]);
-    expect(await readRun(opened().store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
-  });
 
-  it("that was written elsewhere is not contradicted here: the run is no longer live", async () => {
-    await using run = await sessionOn(opened());
-    const { store, queue } = opened();
-    await endRunsOfEarlierBoots({ store, queue, owner: { ...OWNER, boot_id: "boot-2" }, log: quiet });
-    expect(run.live.get(run.fence.run_id)).toBe(run.session);
-    await run.session.run();
-    expect(run.live.get(run.fence.run_id)).toBeNull();
-    expect((await run.session.events()).isEnded).toBe(true);
-    expect(run.session.toRun().status).toBe("starting");
-    await run.live.settled();
-    expect(await readRun(store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "NODE_LOST" } });
-  });
-}, ["embedded"]);
+    it("that was written elsewhere is not contradicted here: the run is no longer live", async () => {
+      await using run = await sessionOn(opened());
+      const { store, queue } = opened();
+      await endRunsOfEarlierBoots({ store, queue, owner: { ...OWNER, boot_id: "boot-2" }, log: quiet });
+      expect(run.live.get(run.fence.run_id)).toBe(run.session);
+      await run.session.run();
+      expect(run.live.get(run.fence.run_id)).toBeNull();
+      expect((await run.session.events()).isEnded).toBe(true);
+      expect(run.session.toRun().status).toBe("starting");
+      await run.live.settled();
+      expect(await readRun(store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "NODE_LOST" } });
+    });
+
+    it("kills Chrome and gives the slot back though the recording cannot be written, and keeps what is finished later", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      try {
+        const ended: string[] = [];
+        const [closed, reached] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        const lease = {
+          lost: new AbortController().signal,
+          egress: { attach: () => {} },
+          version: "1.2.3",
+          page: {
+            createCDPSession: () => {
+              reached.resolve();
+              run.session.stop(new AppError("RUN_TERMINATED", "Enough"));
+              return new Promise(() => {});
+            },
+          },
+          kill: () => void ended.push("killed"),
+          [Symbol.asyncDispose]: () => closed.promise.then(() => void ended.push("gone")),
+        };
+        let part = "";
+        const browsers = {
+          lease: async (runId: string) => {
+            part = join(run.root, "work", runId, "trace.zip.part");
+            await promisify(execFile)("mkfifo", [part]); // who opens it to write waits for a reader
+            return lease;
+          },
+        } as unknown as SessionDeps["browsers"];
+        const steps = [{ action: "goto", params: { url: "http://example.test/" } }];
+        const run = await sessionOn(
+          opened(),
+          { browsers, policyOf: () => ({}) as never },
+          { playbook: PlaybookSchema.parse({ id: "p", steps }) },
+        );
+        await using _run = run;
+        const left = run.session.run().then(() => ended.push("left"));
+        await reached.promise;
+        const until = async (isSo: () => boolean) => {
+          while (!isSo()) await vi.advanceTimersByTimeAsync(100);
+        };
+        await until(() => ended.length > 0);
+        expect(ended).toEqual(["killed"]);
+        expect(run.session.toRun().status).toBe("terminated");
+        closed.resolve();
+        await left;
+        expect(ended.slice(-1)).toEqual(["left"]);
+        expect(ended).toContain("gone");
+
+        let isSettled = false;
+        void run.session.settled.then(() => (isSettled = true));
+        await until(() => isSettled);
+        expect(await run.outbox.deliverAll()).toHaveLength(1); // held: its trace is still being written
+        await link(part, `${part}.reader`);
+        await rm(part);
+        await writeFile(part, "as written");
+        createReadStream(`${part}.reader`).resume();
+        await vi.waitFor(async () => expect(await run.outbox.deliverAll()).toEqual([]));
+        const manifest = await run.volume.manifest(run.fence.run_id);
+        expect(manifest?.state).toBe("ready");
+        expect(manifest?.artifacts.map(({ name }) => name)).toContain("trace.zip");
+      } finally {
+        vi.useRealTimers();
+      }
+    });
+  },
+  ["embedded"],
+);

@@ -61,4 +61,18 @@ describe("Outbox", () => {
     await outbox.add({ kind: "persist", run_id: newRunId(), payload: 1 });
     expect((await done.promise).payload).toBe(1);
   });
+
+  it("delivers nothing of a run whose files this process still writes", async () => {
+    const [run_id, writing] = [newRunId(), Promise.withResolvers<void>()];
+    const done = Promise.withResolvers<void>();
+    let isWritten = false;
+    await using outbox = await Outbox.open(dir, async () => (isWritten ? done.resolve() : done.reject(new Error("too early"))), log);
+    outbox.hold(run_id, writing.promise);
+    await outbox.add({ kind: "persist", run_id, payload: 1 });
+    expect(await outbox.deliverAll()).toHaveLength(1);
+    isWritten = true;
+    outbox.start();
+    writing.resolve();
+    await done.promise;
+  });
 });
