@@ -61,9 +61,18 @@ async function storeRemains({ store, volume }: Deps, runId: string, dir: string)
   const run = await readRun(store, runId);
   if (run && there) {
     const plan: CommitPlan = { dir, files, state, restage: true };
-    await commitArtifacts(volume, runId, row.api_key_name, await stageArtifacts(plan, run, await readAllEvents(store, runId)));
+    const whole = await stageArtifacts(plan, run, await readAllEvents(store, runId));
+    await commitUnlessDeleted({ store, volume }, runId, row.api_key_name, whole);
   }
   await updateAftermath(store, runId, { recording_state: state, settled: true });
+}
+
+/** A settled run may be deleted at any moment; who deletes removes its artifacts before its row. Without a row nobody would remove what comes after. */
+async function commitUnlessDeleted({ store, volume }: Omit<Deps, "log">, runId: string, owner: string | null, plan: CommitPlan) {
+  const manifest = await commitArtifacts(volume, runId, owner, plan);
+  if ((await readRow(store, runId)) !== null) return manifest;
+  await volume.remove(runId);
+  return null;
 }
 
 /**
@@ -111,7 +120,7 @@ export function deliverFromOutbox({ store, volume, writer }: Deps & { writer: Ev
     if (row === null || run === null) return rm(plan.dir, { recursive: true, force: true }); // deleted meanwhile
     const left = await whatIsLeft(plan);
     const whole = left?.restage ? await stageArtifacts(left, run, await readAllEvents(store, run_id)) : left;
-    const manifest = whole ? await commitArtifacts(volume, run_id, row.api_key_name, whole) : await volume.manifest(run_id);
+    const manifest = whole ? await commitUnlessDeleted({ store, volume }, run_id, row.api_key_name, whole) : await volume.manifest(run_id);
     await updateAftermath(store, run_id, { recording_state: manifest?.state ?? (plan.state === "off" ? "off" : "lost"), settled: true });
     await rm(plan.dir, { recursive: true, force: true });
   };

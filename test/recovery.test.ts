@@ -136,4 +136,22 @@ eachStore("the outbox", (opened) => {
     expect(await run.volume.manifest(run.run_id)).toBeNull();
     expect(await run.isThere()).toBe(false);
   });
+
+  it("leaves nothing in the volume of a run that is deleted while its artifacts are committed", async () => {
+    await using run = await earlierRun(opened());
+    const { store, writer } = opened();
+    await writer.transition(run.fence, "completed", { ...OUTCOME, settled: true });
+    const volume: Volume = {
+      ...run.volume,
+      remove: (runId) => run.volume.remove(runId),
+      commit: async (...committed) => {
+        await deleteRun(store, run.run_id);
+        return run.volume.commit(...committed);
+      },
+    };
+    const deliver = deliverFromOutbox({ store, volume, writer, log: quiet });
+    await deliver({ kind: "persist", run_id: run.run_id, payload: planOf(run.dir) });
+    expect(await run.volume.manifest(run.run_id)).toBeNull();
+    expect(await run.isThere()).toBe(false);
+  });
 });

@@ -73,7 +73,12 @@ export function watchPeers({ store, queue, owner, onLost, log, ...times }: Deps 
     for (const row of rows) {
       if (!isTerminal(row.status)) {
         if (await endLostRun({ store, queue }, row, left)) onLost?.(row.run_id);
-      } else await updateAftermath(store, row.run_id, { settled: true, ...(row.recording_state !== "off" && { recording_state: "lost" }) });
+      } else
+        await updateAftermath(store, row.run_id, {
+          settled: true,
+          onlyUnsettled: true, // its node may have stored it since we looked
+          ...(row.recording_state !== "off" && { recording_state: "lost" }),
+        });
     }
   }
 

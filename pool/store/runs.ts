@@ -118,8 +118,8 @@ export async function queuePosition(sql: Sql, runId: string): Promise<number | n
   return row?.position ?? null;
 }
 
-/** Warnings are added, the rest is set. */
-export type Aftermath = { warnings?: Warning[]; recording_state?: RecordingState; settled?: boolean };
+/** Warnings are added, the rest is set. `onlyUnsettled`: nothing changes once the run is settled. */
+export type Aftermath = { warnings?: Warning[]; recording_state?: RecordingState; settled?: boolean; onlyUnsettled?: boolean };
 
 /** What may still change once a run is over: how its artifacts fared. No fence: a node that salvages is not the one that ran it. */
 export async function updateAftermath(sql: Sql, runId: string, aftermath: Aftermath): Promise<void> {
@@ -129,9 +129,16 @@ export async function updateAftermath(sql: Sql, runId: string, aftermath: Afterm
          warnings = warnings || $2::jsonb,
          recording_state = coalesce($3, recording_state),
          settled_at = CASE WHEN $4 THEN coalesce(settled_at, $5) ELSE settled_at END
-       WHERE run_id = $1 RETURNING run_id
+       WHERE run_id = $1 AND (settled_at IS NULL OR NOT $6) RETURNING run_id
      ) SELECT pg_notify('${RUNS_CHANNEL}', run_id::text) FROM changed`,
-    [runId, toJson(aftermath.warnings ?? []), aftermath.recording_state ?? null, aftermath.settled ?? false, new Date()],
+    [
+      runId,
+      toJson(aftermath.warnings ?? []),
+      aftermath.recording_state ?? null,
+      aftermath.settled ?? false,
+      new Date(),
+      aftermath.onlyUnsettled ?? false,
+    ],
   );
 }
 

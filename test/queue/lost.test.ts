@@ -120,6 +120,31 @@ function watching(opened: () => TestStore): void {
     await expect(writer.append(open.fence, hint)).rejects.toMatchObject({ code: "CONFLICT" });
   });
 
+  it("leave the recording alone of a run that its node has stored while they looked", async () => {
+    const { store, writer } = opened();
+    await using _silent = await join(PEER, 3_600_000);
+    const { fence } = await claimedRun(opened(), newRun(), PEER);
+    await writer.transition(fence, "completed", OUTCOME);
+    let isSeen = false;
+    const query = async <Row>(...asked: Parameters<typeof store.query>) => {
+      const rows = await store.query<Row>(...asked);
+      if (!isSeen && asked[0].includes("AND node_id = $1"))
+        await updateAftermath(store, fence.run_id, { settled: true, recording_state: "ready" });
+      else if (asked[0].includes("UPDATE")) isSeen = true;
+      return rows;
+    };
+    await using _watching = watchPeers({
+      ...opened(),
+      store: { ...store, query },
+      owner: OWNER,
+      log: quiet,
+      everyMs: 20,
+      lostAfterMs: 200,
+    });
+    await eventually(() => isSeen).toBe(true);
+    expect(await readRun(store, fence.run_id)).toMatchObject({ status: "completed", recording: { state: "ready" } });
+  });
+
   it("leave the runs of one that goes on beating alone, and watch their own not at all", async () => {
     let looks = 0;
     const { store } = opened();
