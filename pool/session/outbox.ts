@@ -21,6 +21,8 @@ export class Outbox implements AsyncDisposable {
   #loop: Promise<void> = Promise.resolve();
   /** Entries whose failure was told; again and again would fill the log of a long outage. */
   readonly #told = new Set<string>();
+  /** Entries that the disk did not take. */
+  readonly #unsaved = new Map<string, OutboxEntry>();
   /** Runs of which this process still writes what their entries need. */
   readonly #held = new Map<string, Promise<unknown>>();
 
@@ -36,14 +38,32 @@ export class Outbox implements AsyncDisposable {
     return new Outbox(dir, deliver, log);
   }
 
-  /** Resolves once the entry is on disk. */
+  /** Resolves once the entry is on disk. Rejects when it cannot be: then it is kept in memory and tried again, as long as this process lives. */
   async add(entry: OutboxEntry): Promise<void> {
+    try {
+      await this.#save(entry);
+    } catch (error) {
+      this.#unsaved.set(`${entry.run_id} ${entry.kind}`, entry);
+      throw error;
+    } finally {
+      this.#wake();
+    }
+  }
+
+  async #save(entry: OutboxEntry): Promise<void> {
     const path = join(this.#dir, `${entry.run_id}.${entry.kind}.json`);
     await using file = await open(`${path}.part`, "w", 0o600);
     await file.writeFile(JSON.stringify(entry));
     await file.sync();
     await rename(`${path}.part`, path);
-    this.#wake();
+  }
+
+  /** A full disk must not keep a run from its end: what still cannot be written down is delivered from memory. */
+  async #saveAgain(): Promise<void> {
+    for (const [key, entry] of this.#unsaved)
+      await this.#save(entry)
+        .then(() => this.#unsaved.delete(key))
+        .catch(() => {}); // told by add
   }
 
   /** Delivers nothing of this run until the promise has settled. Call before the entry is added. */
@@ -59,6 +79,7 @@ export class Outbox implements AsyncDisposable {
   /** Delivers what an earlier process left. Returns what could not be delivered yet. */
   async deliverAll(): Promise<OutboxEntry[]> {
     const left: OutboxEntry[] = [];
+    await this.#saveAgain();
     for (const entry of await this.#entries()) {
       if (this.#held.has(entry.run_id) || left.some(({ run_id }) => run_id === entry.run_id)) {
         left.push(entry);
@@ -67,6 +88,7 @@ export class Outbox implements AsyncDisposable {
       try {
         await this.#deliver(entry);
         await rm(join(this.#dir, `${entry.run_id}.${entry.kind}.json`), { force: true });
+        this.#unsaved.delete(`${entry.run_id} ${entry.kind}`);
         this.#told.delete(`${entry.run_id} ${entry.kind}`);
       } catch (error) {
         left.push(entry);
@@ -108,21 +130,20 @@ export class Outbox implements AsyncDisposable {
   }
 
   async #entries(): Promise<OutboxEntry[]> {
-    const names = (await readdir(this.#dir))
-      .filter((name) => name.endsWith(".json"))
-      .sort()
-      .reverse(); // "publish" before "persist"
-    const entries: OutboxEntry[] = [];
+    const names = (await readdir(this.#dir)).filter((name) => name.endsWith(".json"));
+    const entries: OutboxEntry[] = [...this.#unsaved.values()];
     for (const name of names) {
       const [runId = "", kind] = name.split(".");
+      if (this.#unsaved.has(`${runId} ${kind}`)) continue;
       if (!isRunId(runId) || (kind !== "publish" && kind !== "persist")) continue;
       entries.push(JSON.parse(await readFile(join(this.#dir, name), "utf8")) as OutboxEntry); // written by add(), whole or not at all
     }
-    return entries;
+    return entries.sort((a, b) => (a.kind === b.kind ? 0 : a.kind === "publish" ? -1 : 1));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await this.#loop;
+    await this.#saveAgain();
   }
 }

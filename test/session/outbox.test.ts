@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -74,5 +74,17 @@ describe("Outbox", () => {
     outbox.start();
     writing.resolve();
     await done.promise;
+  });
+
+  it("delivers from memory what the disk does not take", async () => {
+    const run_id = newRunId();
+    const delivered: OutboxEntry[] = [];
+    const outbox = await Outbox.open(dir, async (entry) => void delivered.push(entry), log);
+    await mkdir(join(dir, `${run_id}.publish.json.part`)); // a file of this name cannot be written
+    await expect(outbox.add({ kind: "publish", run_id, payload: 1 })).rejects.toThrow();
+    expect(await outbox.deliverAll()).toEqual([]);
+    expect(delivered).toEqual([{ kind: "publish", run_id, payload: 1 }]);
+    expect(await outbox.deliverAll()).toEqual([]);
+    expect(delivered).toHaveLength(1);
   });
 });
