@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../shared/errors.ts";
+import type { RunEvent } from "../shared/event.ts";
 import { isRunId } from "../shared/ids.ts";
 import type { RecordingState } from "../shared/recording.ts";
 import type { TerminalStatus } from "../shared/run-status.ts";
@@ -101,14 +102,21 @@ async function sweepWorkDir(deps: Deps & Pick<RecoveryDeps, "workDir" | "waiting
   }
 }
 
-type PublishPayload = { fence: Fence; status: TerminalStatus; fields: Omit<EndFields, "at" | "signal"> & { at: string } };
+type PublishPayload = {
+  fence: Fence;
+  status: TerminalStatus;
+  fields: Omit<EndFields, "at" | "signal"> & { at: string };
+  /** Events that may be missing in the store, or in part be there, after number `after`. Entries of an older version have none. */
+  before?: { after: number; events: RunEvent[] };
+};
 
 /** Finishes what a finalizer had to put aside. May be called again for what it has done. */
 export function deliverFromOutbox({ store, volume, writer }: Deps & { writer: EventWriter }) {
   return async ({ kind, run_id, payload }: OutboxEntry): Promise<void> => {
     if (kind === "publish") {
-      const { fence, status, fields } = payload as PublishPayload; // written by the session, whole or not at all
+      const { fence, status, fields, before } = payload as PublishPayload; // written by the session, whole or not at all
       try {
+        if (before) await writer.complete(fence, before.after, before.events);
         await writer.transition(fence, status, { ...fields, at: new Date(fields.at) });
       } catch (error) {
         if (!(error instanceof AppError && error.code === "CONFLICT")) throw error; // a CONFLICT: it is over already

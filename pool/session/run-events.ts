@@ -1,8 +1,11 @@
 /** A run's events on their way: into the store first, then to its live readers. */
+
+import { untilAborted } from "../../shared/deadline.ts";
 import type { NumberedEvent, RunEvent } from "../../shared/event.ts";
 import type { TerminalStatus } from "../../shared/run-status.ts";
 import { type EndFields, type EventWriter, type Fence, readEvents } from "../store/events.ts";
-import type { Store } from "../store/sql.ts";
+import { type Store, StoreOutage } from "../store/sql.ts";
+import { statusEvents } from "../store/status-change.ts";
 import { readAllEvents } from "../store/to-run.ts";
 import type { Log } from "../telemetry/log.ts";
 import { EventLog } from "./event-log.ts";
@@ -22,9 +25,14 @@ export class RunEvents {
   readonly #options: Options;
   readonly #log: Promise<EventLog>;
   #isEnding = false;
+  /** Not known to be stored, in order. */
+  #unstored: RunEvent[] = [];
+  #lastStoredId: number;
+  #underWay: Promise<unknown> = Promise.resolve();
 
   constructor(options: Options) {
     this.#options = options;
+    this.#lastStoredId = options.lastEventId;
     this.#log = this.#readPast();
   }
 
@@ -43,18 +51,30 @@ export class RunEvents {
   emit(event: RunEvent): void {
     if (this.#isEnding) return; // the store would refuse it, and that must not look as if the run were another's
     const { writer, fence } = this.#options;
-    this.#follow(writer.append(fence, event).then((stored) => [stored]));
+    this.#follow(
+      event,
+      writer.append(fence, event).then((stored) => [stored]),
+    );
   }
 
   running(at: Date): void {
     const { writer, fence } = this.#options;
-    this.#follow(writer.transition(fence, "running", { at }));
+    const [event] = statusEvents({ ...fence, from: "starting", to: "running", at });
+    this.#follow(event as RunEvent, writer.transition(fence, "running", { at }));
+  }
+
+  /** What must be stored before the run's end, once nothing of it is under way any more (`settled`). Some of it may be there already, after number `after`. */
+  unstored(): { after: number; events: RunEvent[]; settled: Promise<unknown> } {
+    return { after: this.#lastStoredId, events: [...this.#unstored], settled: this.#underWay };
   }
 
   /** `onStored`: called before live readers hear of it. @throws as EventWriter.transition */
   async end(status: TerminalStatus, fields: EndFields, onStored: () => void): Promise<void> {
     this.#isEnding = true;
     const { writer, fence } = this.#options;
+    await untilAborted(this.#underWay, fields.signal ?? new AbortController().signal);
+    // An event that an outage left in doubt is looked for, and stored if it is not there, before anything follows it.
+    if (this.#unstored.length > 0) throw new StoreOutage("Events of the run wait to be stored");
     const events = await writer.transition(fence, status, fields);
     onStored();
     await this.#tell(events);
@@ -65,8 +85,19 @@ export class RunEvents {
     (await this.#log).end();
   }
 
-  #follow(stored: Promise<NumberedEvent[]>): void {
-    stored.then((events) => this.#tell(events)).catch((error: unknown) => this.#options.onFailure(error));
+  #follow(event: RunEvent, storing: Promise<NumberedEvent[]>): void {
+    this.#unstored.push(event);
+    const settled = storing.then(
+      (events) => {
+        this.#unstored = this.#unstored.filter((each) => each !== event);
+        this.#lastStoredId = events.at(-1)?.id ?? this.#lastStoredId;
+      },
+      (error: unknown) => {
+        if (!(error instanceof StoreOutage)) this.#unstored = this.#unstored.filter((each) => each !== event); // refused for ever
+      },
+    );
+    this.#underWay = Promise.all([this.#underWay, settled]);
+    storing.then((events) => this.#tell(events)).catch((error: unknown) => this.#options.onFailure(error));
   }
 
   /** To live readers, in order. An event whose storing was in doubt may be there after all: then it is read, not left out. */

@@ -237,8 +237,11 @@ export class Session implements LiveRun {
       },
       failed: async () => {
         this.#isPublished = false;
+        const { settled, ...before } = this.#events.unstored();
+        this.#deps.outbox.hold(this.runId, settled); // what is still on its way must not be stored twice
         try {
-          await this.#deps.outbox.add({ kind: "publish", run_id: this.runId, payload: { fence: this.#fence, status, fields: fields() } });
+          const payload = { fence: this.#fence, status, fields: fields(), before };
+          await this.#deps.outbox.add({ kind: "publish", run_id: this.runId, payload });
           Object.assign(this.#row, end);
         } finally {
           await this.#events.close(); // readers go on with what is stored, and wait there

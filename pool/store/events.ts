@@ -95,6 +95,23 @@ export class EventWriter {
     });
   }
 
+  /**
+   * Stores those of a run's events that are not there yet: a beginning of them may be, after number `after`. May be repeated. Nothing else of the run
+   * may be on its way. @throws CONFLICT when the run is over or no longer this attempt's
+   */
+  async complete(fence: Fence, after: number, events: readonly RunEvent[]): Promise<void> {
+    const wanted = events.map((event) => freeze(event).json);
+    const stored = await readEvents(this.#store, fence.run_id, after, wanted.length);
+    const isThere = stored.every(({ event }, i) => isDeepStrictEqual(event, JSON.parse(wanted[i] ?? "null")));
+    if (!isThere) throw fencedOff(fence);
+    this.forget(fence.run_id); // whoever writes next reads where it stands
+    for (let i = stored.length; i < wanted.length; i++) {
+      const event = events[i] as RunEvent;
+      if (event.type === "status") await this.transition(fence, "running", { at: new Date(event.at) });
+      else await this.append(fence, event);
+    }
+  }
+
   #add(item: Waiting): void {
     this.#waiting.push(item);
     if (this.#pumping) return;

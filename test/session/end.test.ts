@@ -10,16 +10,18 @@ import { deliverFromOutbox } from "../../pool/recovery.ts";
 import { SecretsInHand } from "../../pool/secrets/in-hand.ts";
 import { LiveRuns } from "../../pool/session/live-runs.ts";
 import { Outbox } from "../../pool/session/outbox.ts";
+import { RunEvents } from "../../pool/session/run-events.ts";
 import { Session } from "../../pool/session/session.ts";
 import type { SessionDeps } from "../../pool/session/session-deps.ts";
-import { EventWriter } from "../../pool/store/events.ts";
+import { EventWriter, readEvents } from "../../pool/store/events.ts";
 import type { NewRun } from "../../pool/store/runs.ts";
 import { type Store, StoreOutage } from "../../pool/store/sql.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import { openDirectoryVolume } from "../../pool/volume/directory.ts";
 import { AppError } from "../../shared/errors.ts";
+import type { RunEvent } from "../../shared/event.ts";
 import { PlaybookSchema } from "../../shared/playbook.ts";
-import { newRun, OWNER, quiet } from "../support/run-fixtures.ts";
+import { newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
 import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
 
 /** A session on a store that can go away, beside an outbox that is not started. The run has no playbook: its work fails at once. */
@@ -27,11 +29,17 @@ async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}, pos
   await using made = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "us-end-"));
   made.defer(() => rm(root, { recursive: true, force: true }));
-  const outage = { isOn: false };
+  const outage = { isOn: false, answersLost: false };
+  const away = () => new StoreOutage("away");
   const store: Store = {
     ...opened.store,
-    query: (...asked) => (outage.isOn ? Promise.reject(new StoreOutage("away")) : opened.store.query(...asked)),
-    transaction: (work) => (outage.isOn ? Promise.reject(new StoreOutage("away")) : opened.store.transaction(work)),
+    query: async <Row>(...asked: Parameters<Store["query"]>) => {
+      if (outage.isOn) throw away();
+      const rows = await opened.store.query<Row>(...asked);
+      if (outage.answersLost) throw away();
+      return rows;
+    },
+    transaction: (work) => (outage.isOn ? Promise.reject(away()) : opened.store.transaction(work)),
   };
   const writer = new EventWriter({ store, settle: async () => {}, log: quiet });
   const volume = await openDirectoryVolume(join(root, "volume"));
@@ -43,7 +51,7 @@ async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}, pos
   const live = new LiveRuns();
   live.add(session);
   const kept = made.move();
-  return { session, live, outbox, outage, volume, root, ...claim, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { session, live, outbox, outage, store, volume, root, ...claim, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 eachStore(
@@ -80,6 +88,48 @@ eachStore(
       expect(run.session.toRun().status).toBe("starting");
       await run.live.settled();
       expect(await readRun(store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "NODE_LOST" } });
+    });
+
+    it("stores first what an outage kept from the store, each event once", async () => {
+      await using run = await sessionOn(opened());
+      const { store } = opened();
+      const failures: unknown[] = [];
+      const hint = (text: string): RunEvent => ({
+        type: "guardrail",
+        at: new Date().toISOString(),
+        rule: "r",
+        kind: "hint",
+        reason: text,
+        action_seq: null,
+        host: null,
+      });
+      const writer = new EventWriter({ store: run.store, settle: async () => {}, log: quiet, outageLimitMs: 0 });
+      const options = { writer, fence: run.fence, lastEventId: 2, onFailure: (error: unknown) => failures.push(error), log: quiet };
+      const events = new RunEvents({ ...options, store: run.store });
+      events.emit(hint("before"));
+      await events.unstored().settled;
+      run.outage.answersLost = true; // this one arrives, and nobody hears of it
+      events.running(new Date());
+      await events.unstored().settled;
+      run.outage.answersLost = false;
+      run.outage.isOn = true;
+      events.emit(hint("last"));
+      await events.unstored().settled;
+      run.outage.isOn = false;
+      await expect(events.end("completed", OUTCOME, () => {})).rejects.toBeInstanceOf(StoreOutage);
+      const { settled: _, ...before } = events.unstored();
+      const fields = { ...OUTCOME, at: new Date().toISOString() };
+      await run.outbox.add({
+        kind: "publish",
+        run_id: run.fence.run_id,
+        payload: { fence: run.fence, status: "completed", fields, before },
+      });
+      expect(await run.outbox.deliverAll()).toEqual([]);
+      const stored = await readEvents(store, run.fence.run_id, 2, 100);
+      const told = stored.map(({ event }) => (event.type === "guardrail" ? event.reason : "status" in event ? event.status : event.type));
+      expect(told).toEqual(["before", "running", "last", "completed", "completed"]);
+      expect(failures).toHaveLength(2);
+      run.session.stop(new AppError("RUN_TERMINATED", "Enough"));
     });
 
     it("kills Chrome and gives the slot back though the recording cannot be written, and keeps what is finished later", async () => {
