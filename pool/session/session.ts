@@ -163,7 +163,7 @@ export class Session implements LiveRun {
       running: () => this.#running(),
       emit: (event) => this.#emit(event),
       onRecord: (record) => this.#actions.push(record),
-      warn: (phase, error) => this.#warn({ phase, error }),
+      warn: (phase, error, cause) => this.#warn({ phase, error }, cause),
       holdIdle: () => this.#clocks.hold(),
     };
     await work(stage, this.#deps);

@@ -50,7 +50,8 @@ export type Stage = {
   running: () => void;
   emit: (event: RunEvent) => void;
   onRecord: (record: ActionRecord) => void;
-  warn: (phase: string, error: ErrorDetail) => void;
+  /** `cause`: for the node's log alone. */
+  warn: (phase: string, error: ErrorDetail, cause?: unknown) => void;
   /** Holds the idle clock until the result is called. */
   holdIdle: () => () => void;
 };
@@ -169,7 +170,7 @@ function bindRun(row: RunRow, playbook: Playbook, credentials: Credentials): Bou
 /** The action log's folder is made while the browser is on its way. */
 function openRecording(stage: Stage): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
   const { row, dir, redactor } = stage;
-  const warn = (error: unknown) => stage.warn("recording", toErrorDetail(error));
+  const warn = (error: unknown) => stage.warn("recording", toErrorDetail(error), error);
   const opening = openActionLog({ dir, runId: row.run_id, mask: redactor.text, warn });
   opening.catch(() => {}); // heard where it is awaited
   return async (chromeVersion) => {

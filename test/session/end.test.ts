@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createReadStream } from "node:fs";
-import { link, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -17,6 +17,7 @@ import { EventWriter, readEvents } from "../../pool/store/events.ts";
 import type { NewRun } from "../../pool/store/runs.ts";
 import { type Store, StoreOutage } from "../../pool/store/sql.ts";
 import { readRun } from "../../pool/store/to-run.ts";
+import type { Log } from "../../pool/telemetry/log.ts";
 import { openDirectoryVolume } from "../../pool/volume/directory.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { RunEvent } from "../../shared/event.ts";
@@ -194,6 +195,37 @@ eachStore(
       } finally {
         vi.useRealTimers();
       }
+    });
+
+    it("tells the log, and not the client, why a recording could not be written", async () => {
+      const told: unknown[] = [];
+      const log: Log = { ...quiet, with: () => log, warn: (_message, more) => void told.push(more?.error) };
+      const createCDPSession = () => {
+        run.session.stop(new AppError("RUN_TERMINATED", "Enough"));
+        return new Promise(() => {});
+      };
+      const lease = {
+        lost: new AbortController().signal,
+        egress: { attach: () => {} },
+        version: "1",
+        page: { createCDPSession },
+        kill: () => {},
+        [Symbol.asyncDispose]: async () => {},
+      };
+      const browsers = {
+        lease: async (runId: string) => {
+          await mkdir(join(run.root, "work", runId, "trace.zip.part")); // a file of this name cannot be written
+          return lease;
+        },
+      } as unknown as SessionDeps["browsers"];
+      const steps = [{ action: "goto", params: { url: "http://example.test/" } }];
+      const playbook = PlaybookSchema.parse({ id: "p", steps });
+      const run = await sessionOn(opened(), { browsers, log, policyOf: () => ({}) as never }, { playbook });
+      await using _run = run;
+      await run.session.run();
+      await run.session.settled;
+      expect(told).toContainEqual(expect.objectContaining({ cause: expect.objectContaining({ code: "EISDIR" }) }));
+      expect(JSON.stringify(run.session.toRun().warnings)).not.toContain("EISDIR");
     });
   },
   ["embedded"],
