@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { pause, withDeadline } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
-import type { Artifact, RecordingState } from "../../shared/recording.ts";
-import type { Clocks, Run } from "../../shared/run.ts";
-import type { TerminalStatus, Warning } from "../../shared/run-status.ts";
+import type { Artifact } from "../../shared/recording.ts";
+import type { Run } from "../../shared/run.ts";
+import type { Warning } from "../../shared/run-status.ts";
 import type { Lease } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import type { ActionLog } from "../recording/action-log.ts";
@@ -14,10 +14,10 @@ import type { Recorder } from "../recording/recorder.ts";
 import { openRunFolder } from "../recording/run-folder.ts";
 import { Redactor } from "../secrets/redactor.ts";
 import type { Fence } from "../store/events.ts";
-import { type Aftermath, type Claim, type RunLists, type RunOutcome, type RunRow, updateAftermath } from "../store/runs.ts";
+import type { Claim, RunRow } from "../store/runs.ts";
 import { toRun } from "../store/to-run.ts";
-import { type CommitPlan, commitArtifacts, stageArtifacts } from "./artifacts.ts";
 import { createClocks, type RunClocks } from "./clocks.ts";
+import { type End, type Ending, type Finality, isConflict, persistPhase, publishPhase } from "./ending.ts";
 import type { EventLog } from "./event-log.ts";
 import { finalize, type Phase } from "./finalizer.ts";
 import type { LiveRun } from "./live-runs.ts";
@@ -31,11 +31,6 @@ import { type Stage, work } from "./work.ts";
 const WIND_DOWN_MS = 500;
 /** How long its browser waits for a recording to be written; it may be finished after that. Below the limit of cleanup, which ends the browser too. */
 const RECORDING_END_MS = 10_000;
-
-/** What of the row is known at the end only. */
-type End = { status: TerminalStatus; finished_at: Date; outcome: RunOutcome; lists: RunLists; clocks: Clocks };
-
-const isConflict = (error: unknown): boolean => error instanceof AppError && error.code === "CONFLICT";
 
 /**
  * States: working → over (status published) → left (Chrome gone, slot may go) → settled (artifacts committed, or put aside).
@@ -66,10 +61,7 @@ export class Session implements LiveRun {
   #recording: { recorder: Recorder; log: ActionLog } | null = null;
   #recordingEnd: Promise<void> | null = null;
   #lease: Lease<EgressListener> | null = null;
-  #recordingState: RecordingState;
-  #disowned = false;
-  /** Its terminal status is in the store, not in the outbox. */
-  #isPublished = true;
+  readonly #finality: Finality;
   readonly #redactor = new Redactor();
 
   constructor({ fence, run }: Claim, deps: SessionDeps) {
@@ -83,7 +75,7 @@ export class Session implements LiveRun {
     this.#deps = { ...deps, log: deps.log.with({ run_id: fence.run_id }) };
     this.#fence = fence;
     this.#row = { ...run };
-    this.#recordingState = run.recording_state;
+    this.#finality = { recording: run.recording_state, isDisowned: false, isPublished: true };
     const queuedS = ((run.claimed_at ?? run.created_at).getTime() - run.created_at.getTime()) / 1000;
     this.#clocks = createClocks({
       limits: run.clock_limits,
@@ -112,11 +104,11 @@ export class Session implements LiveRun {
 
   /** Nothing more is written to it either. */
   get isDisowned(): boolean {
-    return this.#disowned;
+    return this.#finality.isDisowned;
   }
 
   #disown(): void {
-    this.#disowned = true;
+    this.#finality.isDisowned = true;
     void this.#events.close(); // readers go on with what is stored
   }
 
@@ -201,53 +193,30 @@ export class Session implements LiveRun {
       lists: { actions: this.#actions, step_results, extracted_texts },
       clocks: this.#clocks.read(),
     };
-    if (this.#recordingState === "recording") this.#recordingState = "finalizing";
-    const phases = { publishStatus: this.#publishPhase(end), cleanup: this.#cleanupPhase(), persist: this.#persistPhase() };
+    if (this.#finality.recording === "recording") this.#finality.recording = "finalizing";
+    const phases = { publishStatus: publishPhase(this.#ends(), end), cleanup: this.#cleanupPhase(), persist: persistPhase(this.#ends()) };
     await finalize(phases, (warning, cause) => this.#warn(warning, cause));
     await this.#events.close();
     await this.left;
     this.#settled.resolve();
   }
 
-  /** The row shows the end only once nothing can change it: stored, or put aside on disk to be. */
-  #publishPhase(end: End): Phase {
-    const { status, finished_at, outcome, lists, clocks } = end;
-    const fields = () => ({
-      at: finished_at,
-      outcome,
-      lists,
-      clocks,
-      warnings: [...this.#warnings],
-      recording_state: this.#recordingState,
-    });
+  #ends(): Ending {
     return {
-      work: async (signal) => {
-        try {
-          const stored = fields();
-          await this.#events.end(status, { ...stored, signal }, () => Object.assign(this.#row, end));
-          this.#row.warnings = [...this.#row.warnings, ...stored.warnings];
-          this.#warnings.splice(0, stored.warnings.length);
-          this.#deps.onEnd(status, this.#row);
-        } catch (error) {
-          if (!isConflict(error)) throw error;
-          this.#deps.log.warn("The run ended elsewhere, or is no longer this node's", { error });
-          this.#disown();
-        }
-        this.#over.resolve();
-      },
-      failed: async () => {
-        this.#isPublished = false;
-        const { settled, ...before } = this.#events.unstored();
-        this.#deps.outbox.hold(this.runId, settled); // what is still on its way must not be stored twice
-        try {
-          const payload = { fence: this.#fence, status, fields: fields(), before };
-          await this.#deps.outbox.add({ kind: "publish", run_id: this.runId, payload });
-          Object.assign(this.#row, end);
-        } finally {
-          await this.#events.close(); // readers go on with what is stored, and wait there
-          this.#over.resolve();
-        }
-      },
+      deps: this.#deps,
+      fence: this.#fence,
+      row: this.#row,
+      dir: this.dir,
+      events: this.#events,
+      warnings: this.#warnings,
+      state: this.#finality,
+      over: this.#over.resolve,
+      disown: () => this.#disown(),
+      endRecording: () => this.#endRecording(),
+      recorded: () => this.#recorded(),
+      keepsTrace: this.keepsTrace,
+      toRun: () => this.toRun(),
+      clear: () => this.#clear(),
     };
   }
 
@@ -280,46 +249,12 @@ export class Session implements LiveRun {
     return this.#recordingEnd;
   }
 
-  #persistPhase(): Phase {
-    const { store, volume, outbox } = this.#deps;
-    const plan: CommitPlan = { dir: this.dir, files: [], state: this.#recordingState, restage: true };
-    const settle = (aftermath: Aftermath) =>
-      updateAftermath(store, this.runId, { ...aftermath, warnings: [...this.#warnings], settled: true });
-    return {
-      work: async () => {
-        if (this.#disowned) return this.#clear();
-        await this.#endRecording();
-        if (this.#recordingState === "finalizing") this.#recordingState = this.#isWhole() ? "ready" : "partial";
-        Object.assign(plan, { files: this.#recorded(), state: this.#recordingState });
-        if (!this.#isPublished) throw new AppError("INTERNAL", "The run's artifacts wait for its status");
-        Object.assign(plan, await stageArtifacts(plan, this.toRun(), await this.#events.all()));
-        await commitArtifacts(volume, this.runId, this.#row.api_key_name, plan);
-        await settle({ recording_state: plan.state });
-        this.#clear();
-      },
-      failed: async () => {
-        if (plan.state === "finalizing") {
-          // Still being written: all is named that will be there, and what then is not makes it partial.
-          Object.assign(plan, { files: this.#recorded(), state: "ready" });
-          outbox.hold(this.runId, this.#endRecording());
-        }
-        await outbox.add({ kind: "persist", run_id: this.runId, payload: plan });
-        await settle({});
-      },
-    };
-  }
-
   /** The folder goes when nobody reads from it any more; what a crash leaves of it, the next start sweeps. */
   #clear(): void {
     const released = this.#recording?.recorder.released() ?? Promise.resolve();
     released
       .then(() => rm(this.dir, { recursive: true, force: true }))
       .catch((error: unknown) => this.#deps.log.warn("The run's staging folder could not be removed", { error }));
-  }
-
-  /** Is everything in the recording that belongs there? */
-  #isWhole(): boolean {
-    return !this.keepsTrace || this.#recorded().some(({ kind, bytes }) => kind === "trace" && bytes !== null);
   }
 
   #recorded(): Pick<Artifact, "name" | "kind" | "bytes">[] {
@@ -333,7 +268,7 @@ export class Session implements LiveRun {
       extracted_texts: this.#progress.extracted_texts,
       usage: this.#progress.usage,
       clocks: this.#clocks.read(),
-      recording_state: this.#recordingState,
+      recording_state: this.#finality.recording,
       warnings: [...this.#row.warnings, ...this.#warnings],
     });
   }

@@ -25,7 +25,7 @@ import { PlaybookSchema } from "../../shared/playbook.ts";
 import { newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
 import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
 
-/** A session on a store that can go away, beside an outbox that is not started. The run has no playbook: its work fails at once. */
+/** A session on a store that can go away, beside an outbox that is not started. There is no Chrome: its work fails at once. */
 async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}, posted: Partial<NewRun> = {}) {
   await using made = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "us-end-"));
@@ -46,7 +46,8 @@ async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}, pos
   const volume = await openDirectoryVolume(join(root, "volume"));
   const outbox = await Outbox.open(join(root, "outbox"), deliverFromOutbox({ store, volume, writer, log: quiet }), quiet);
   const claim = await claimedRun(opened, newRun({}, posted));
-  const own = { store, writer, volume, outbox, workDir: join(root, "work"), secretsInHand: new SecretsInHand(), log: quiet };
+  const browsers = { lease: async () => Promise.reject(new Error("There is no Chrome")) } as unknown as SessionDeps["browsers"];
+  const own = { browsers, store, writer, volume, outbox, workDir: join(root, "work"), secretsInHand: new SecretsInHand(), log: quiet };
   const told = { onVerdict: () => {}, onAction: () => {}, onEnd: () => {} };
   const session = new Session(claim, { ...own, ...told, ...more } as SessionDeps);
   const live = new LiveRuns();
@@ -71,11 +72,11 @@ eachStore(
       await run.session.run();
       expect(add).toHaveBeenCalled();
       expect(shown).toEqual(["starting", "starting"]);
-      expect(run.session.toRun()).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
+      expect(run.session.toRun()).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
       run.outage.isOn = false;
       await run.session.settled;
       expect(await run.outbox.deliverAll()).toEqual([]);
-      expect(await readRun(opened().store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
+      expect(await readRun(opened().store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
     });
 
     it("that was written elsewhere is not contradicted here: the run is no longer live", async () => {

@@ -1,0 +1,100 @@
+/** The two phases of a run's end that write: its status, and what it leaves. */
+import { AppError } from "../../shared/errors.ts";
+import type { Artifact, RecordingState } from "../../shared/recording.ts";
+import type { Clocks, Run } from "../../shared/run.ts";
+import type { TerminalStatus, Warning } from "../../shared/run-status.ts";
+import type { Fence } from "../store/events.ts";
+import { type Aftermath, type RunLists, type RunOutcome, type RunRow, updateAftermath } from "../store/runs.ts";
+import { type CommitPlan, commitArtifacts, stageArtifacts } from "./artifacts.ts";
+import type { Phase } from "./finalizer.ts";
+import type { RunEvents } from "./run-events.ts";
+import type { SessionDeps } from "./session-deps.ts";
+
+/** What of the row is known at the end only. */
+export type End = { status: TerminalStatus; finished_at: Date; outcome: RunOutcome; lists: RunLists; clocks: Clocks };
+
+/** `isDisowned`: the run ended elsewhere, or belongs to another. `isPublished`: its status is in the store, not in the outbox. */
+export type Finality = { recording: RecordingState; isDisowned: boolean; isPublished: boolean };
+
+/** What the session lends the phases. */
+export type Ending = {
+  deps: SessionDeps;
+  fence: Fence;
+  row: RunRow;
+  dir: string;
+  keepsTrace: boolean;
+  events: RunEvents;
+  warnings: Warning[];
+  state: Finality;
+  over: () => void;
+  disown: () => void;
+  endRecording: () => Promise<void>;
+  recorded: () => Pick<Artifact, "name" | "kind" | "bytes">[];
+  toRun: () => Run;
+  clear: () => void;
+};
+
+export const isConflict = (error: unknown): boolean => error instanceof AppError && error.code === "CONFLICT";
+
+/** The row shows the end only once nothing can change it: stored, or put aside on disk to be. */
+export function publishPhase({ deps, fence, row, events, warnings, state, over, disown }: Ending, end: End): Phase {
+  const { status, finished_at, outcome, lists, clocks } = end;
+  const fields = () => ({ at: finished_at, outcome, lists, clocks, warnings: [...warnings], recording_state: state.recording });
+  return {
+    work: async (signal) => {
+      try {
+        const stored = fields();
+        await events.end(status, { ...stored, signal }, () => Object.assign(row, end));
+        row.warnings = [...row.warnings, ...stored.warnings];
+        warnings.splice(0, stored.warnings.length);
+        deps.onEnd(status, row);
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+        deps.log.warn("The run ended elsewhere, or is no longer this node's", { error });
+        disown();
+      }
+      over();
+    },
+    failed: async () => {
+      state.isPublished = false;
+      const { settled, ...before } = events.unstored();
+      deps.outbox.hold(fence.run_id, settled); // what is still on its way must not be stored twice
+      try {
+        await deps.outbox.add({ kind: "publish", run_id: fence.run_id, payload: { fence, status, fields: fields(), before } });
+        Object.assign(row, end);
+      } finally {
+        await events.close(); // readers go on with what is stored, and wait there
+        over();
+      }
+    },
+  };
+}
+
+export function persistPhase({ deps, fence, row, dir, keepsTrace, events, warnings, state, ...run }: Ending): Phase {
+  const { store, volume, outbox } = deps;
+  const plan: CommitPlan = { dir, files: [], state: state.recording, restage: true };
+  const settle = (aftermath: Aftermath) => updateAftermath(store, fence.run_id, { ...aftermath, warnings: [...warnings], settled: true });
+  const isWhole = () => !keepsTrace || run.recorded().some(({ kind, bytes }) => kind === "trace" && bytes !== null);
+  return {
+    work: async () => {
+      if (state.isDisowned) return run.clear();
+      await run.endRecording();
+      if (state.recording === "finalizing") state.recording = isWhole() ? "ready" : "partial";
+      Object.assign(plan, { files: run.recorded(), state: state.recording });
+      if (!state.isPublished) throw new AppError("INTERNAL", "The run's artifacts wait for its status");
+      Object.assign(plan, await stageArtifacts(plan, run.toRun(), await events.all()));
+      await commitArtifacts(volume, fence.run_id, row.api_key_name, plan);
+      await settle({ recording_state: plan.state });
+      run.clear();
+    },
+    failed: async () => {
+      if (plan.state === "finalizing") {
+        // Still being written: all is named that will be there, and what then is not makes it partial.
+        Object.assign(plan, { files: run.recorded(), state: "ready" });
+        outbox.hold(fence.run_id, run.endRecording());
+      }
+      await outbox.add({ kind: "persist", run_id: fence.run_id, payload: plan });
+      await settle({});
+    },
+  };
+}
