@@ -27,7 +27,7 @@ const printOf = (apiKey: string) => createHash("sha256").update(apiKey).digest("
 
 /** What the file holds; a new secret where there is none. Linked into place whole, so that two launchers never use different ones. */
 async function keepSecret(file: string, make: () => string): Promise<string> {
-  const draft = `${file}.${process.pid}.draft`;
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}.draft`;
   await writeFile(draft, `${make()}\n`, { mode: 0o600 });
   await link(draft, file)
     .catch((error: NodeJS.ErrnoException) => {
