@@ -4,7 +4,7 @@ import type { EndFields } from "../../pool/store/events.ts";
 import type { Owner } from "../../pool/store/fence.ts";
 import type { NewRun } from "../../pool/store/runs.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
-import type { Guardrails } from "../../shared/guardrails.ts";
+import { DEFAULT_LIMITS, type Guardrails } from "../../shared/guardrails.ts";
 import { newRunId } from "../../shared/ids.ts";
 import { CreateRunSchema } from "../../shared/run.ts";
 import { type ClockLimits, NO_USAGE } from "../../shared/run-status.ts";
@@ -16,19 +16,9 @@ export const OWNER: Owner = { node_id: "node-a", boot_id: "boot-1", node_url: "h
 const GUARDRAILS: Guardrails = {
   allowed_domains: null,
   blocked_domains: [],
-  max_urls_visited: 50,
-  max_consecutive_errors: 5,
+  ...DEFAULT_LIMITS,
   allow_private_networks: false,
   enable_llm_action_check: true,
-  stuck_window_size: 12,
-  stuck_repeat_hint: 3,
-  stuck_repeat_warn: 5,
-  stuck_repeat_stop: 7,
-  stuck_cycle_max_length: 3,
-  stuck_cycle_repeats: 3,
-  stuck_revisit_gap: 5,
-  stuck_failure_cluster_window: 5,
-  stuck_failure_cluster_threshold: 3,
   stuck_applies_to: "improvised",
 };
 
