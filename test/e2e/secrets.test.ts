@@ -136,21 +136,14 @@ describe("planted secrets", () => {
     expect(processes.flatMap(({ about, bytes }) => found(about, bytes))).toEqual([]);
   });
 
+  /** One step for each way in which errors come about. */
   const FAILING: Record<string, object> = {
     goto: { action: "goto", params: { url: "{stored_url}" } },
-    "goto nowhere": { action: "goto", params: { url: "http://127.0.0.1:1/{stored}" } },
-    click: { action: "click", selector: "text={stored}-not-there" },
     "click on a covered one": { action: "click", selector: "#covered" },
-    key_press: { action: "key_press", selector: "[title='{stored}-not']", params: { text: "{credentials.password}" } },
     "key_press into a date": { action: "key_press", selector: "#date", params: { text: "{credentials.password}" } },
-    "key_press of no key": { action: "key_press", params: { key: "{stored}" } },
-    scroll: { action: "scroll", selector: "#not-{stored}" },
     wait_for: { action: "wait_for", selector: "xpath=//p[{stored}]" },
     select: { action: "select", selector: "#choice", params: { label: "{stored}?" } },
-    extract: { action: "extract", selector: "#nothing[title='{stored}']" },
     evaluate: { action: "evaluate", params: { expression: "(() => { throw new Error('it is ' + secrets().join() + forms().join()) })()" } },
-    "evaluate, a syntax error": { action: "evaluate", params: { expression: "secrets(" } },
-    sequence: { action: "sequence", params: { actions: [{ action: "click", selector: "text={stored}-not-there" }] } },
     "a verification": { action: "scroll", verify: { expect_text_on_page: "{stored} is not there", timeout_ms: 200 } },
   };
 

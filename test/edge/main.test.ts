@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { describe, expect, it } from "vitest";
 import { findDeno } from "../support/deno.ts";
 import { edgeEnv, KEYS } from "../support/edge.ts";
+import { INHERITED } from "../support/environment.ts";
 
 const deno = findDeno();
 const runtimes: [string, string, string[]][] = [
@@ -15,7 +16,7 @@ describe.each(runtimes)("the edge as a process on %s", (_, command, args) => {
   const spawnEdge = (env: Record<string, string>) => {
     const child = spawn(command, args, {
       cwd: new URL("../..", import.meta.url),
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+      env: { ...INHERITED, ...env },
       stdio: ["ignore", "ignore", "pipe"],
     });
     child.stderr.setEncoding("utf8");

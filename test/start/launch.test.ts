@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { pause } from "../../shared/deadline.ts";
+import { INHERITED } from "../support/environment.ts";
 import { freePort, processesWith } from "../support/system.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -93,10 +94,9 @@ async function makePlace() {
     /** The node is who holds DATA_DIR. */
     nodePid: async () => (JSON.parse(await readFile(join(dataDir, "node.holder.json"), "utf8")) as { pid: number }).pid,
     start(file: string) {
-      const { PATH, HOME, CHROME_PATH } = process.env;
       const child = spawn(process.execPath, [file], {
         cwd: ROOT,
-        env: { PATH, HOME, CHROME_PATH, DATA_DIR: dataDir, EDGE_PORT: String(edgePort), POOL_PORT: String(poolPort), LOG_LEVEL: "warn" },
+        env: { ...INHERITED, DATA_DIR: dataDir, EDGE_PORT: String(edgePort), POOL_PORT: String(poolPort), LOG_LEVEL: "warn" },
         stdio: ["ignore", "pipe", "pipe"],
       });
       children.push(child);

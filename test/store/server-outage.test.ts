@@ -1,18 +1,23 @@
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readEvents } from "../../pool/store/events.ts";
 import { StoreOutage } from "../../pool/store/sql.ts";
-import { postgresMissing } from "../support/postgres.ts";
+import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { OUTCOME } from "../support/run-fixtures.ts";
-import { claimedRun, openTestStore, sharedPostgres } from "../support/store.ts";
+import { claimedRun, openTestStore } from "../support/store.ts";
 
 const hint = (reason: string) =>
   ({ type: "guardrail", at: new Date().toISOString(), rule: "r", kind: "hint", reason, action_seq: null, host: null }) as const;
 
 describe.skipIf(postgresMissing !== null)(`a short outage of Postgres${postgresMissing === null ? "" : `: ${postgresMissing}`}`, () => {
+  let postgres: TestPostgres;
+  beforeAll(async () => {
+    postgres = await startPostgres();
+  });
+  afterAll(() => postgres?.[Symbol.asyncDispose]());
+
   it.each(["kill", "stop"] as const)(
     "is survived by a run (%s, then started again): its events are all there, in order, once",
     async (end) => {
-      const postgres = await sharedPostgres();
       await using opened = await openTestStore("server", { databaseUrl: await postgres.createDatabase() });
       const { fence } = await claimedRun(opened);
       const texts = Array.from({ length: 120 }, (_, n) => String(n));
@@ -34,7 +39,6 @@ describe.skipIf(postgresMissing !== null)(`a short outage of Postgres${postgresM
   );
 
   it("is named as what it is while it lasts, and listeners hear again afterwards that they may have missed something", async () => {
-    const postgres = await sharedPostgres();
     await using opened = await openTestStore("server", { databaseUrl: await postgres.createDatabase() });
     const { promise: missed, resolve: onMissed } = Promise.withResolvers<void>();
     const { promise: heard, resolve: onHeard } = Promise.withResolvers<void>();
@@ -51,7 +55,6 @@ describe.skipIf(postgresMissing !== null)(`a short outage of Postgres${postgresM
   });
 
   it("in the middle of a transaction leaves the next one a sound connection", async () => {
-    const postgres = await sharedPostgres();
     await using opened = await openTestStore("server", { databaseUrl: await postgres.createDatabase() });
     const broken = opened.store.transaction(async (tx) => {
       await tx.query("SELECT 1", []);

@@ -5,6 +5,7 @@ import { parseConfig } from "../../edge/config.ts";
 import type { EdgeLimits } from "../../edge/edge.ts";
 import { startOnNode } from "../../edge/main-node.ts";
 import { findDeno } from "./deno.ts";
+import { INHERITED } from "./environment.ts";
 import { POOL_TOKEN, type StandInNode } from "./stand-in-node.ts";
 
 export type TestEdge = AsyncDisposable & { url: string; get: TestFetch };
@@ -36,7 +37,7 @@ export async function edgeOnNode(
 export async function edgeOnDeno(nodes: readonly (StandInNode | string)[], env: Record<string, string> = {}): Promise<TestEdge> {
   const child = spawn(findDeno() ?? "deno", ["run", "--allow-net", "--allow-env", "--allow-read", "edge/main.ts"], {
     cwd: new URL("../..", import.meta.url),
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...edgeEnv(nodes, env), LOG_LEVEL: "info" },
+    env: { ...INHERITED, ...edgeEnv(nodes, env), LOG_LEVEL: "info" },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";

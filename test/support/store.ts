@@ -1,10 +1,7 @@
 /** Stores for tests: the embedded one on a temporary folder, or a database of a real Postgres. */
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 import { type JobQueue, openQueue } from "../../pool/queue/boss.ts";
 import type { Claim } from "../../pool/queue/claim.ts";
@@ -15,6 +12,7 @@ import type { Owner } from "../../pool/store/fence.ts";
 import type { NewRun } from "../../pool/store/runs.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "./postgres.ts";
 import { CLOCK_LIMITS, claimant, newRun, OWNER, quiet } from "./run-fixtures.ts";
+import { copyStoreSeed } from "./store-seed.ts";
 
 /** Everything around one store that a node has. */
 export type TestStore = AsyncDisposable & {
@@ -59,24 +57,7 @@ export function sharedPostgres(): Promise<TestPostgres> {
 async function emptyDataDir(kind: StoreKind, stack: AsyncDisposableStack): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "us-store-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
-  if (kind === "embedded") await cp(await seed(), dir, { recursive: true });
-  return dir;
-}
-
-/** Made once for this state of the schema and the libraries, and kept among other caches. */
-async function seed(): Promise<string> {
-  const root = new URL("../../", import.meta.url);
-  const sources = ["pool/store/schema.ts", "pool/queue/boss.ts", "package-lock.json"].map((path) => readFileSync(new URL(path, root)));
-  const hash = createHash("sha256").update(Buffer.concat(sources)).digest("hex").slice(0, 16);
-  const cache = fileURLToPath(new URL("node_modules/.cache/understudy/", root));
-  const dir = join(cache, `store-${hash}`);
-  if (existsSync(dir)) return dir;
-  await mkdir(cache, { recursive: true });
-  const making = await mkdtemp(join(cache, "making-"));
-  {
-    await using _opened = await openTestStore("embedded", { dataDir: making });
-  }
-  await rename(making, dir).catch(() => rm(making, { recursive: true })); // another test file was faster
+  if (kind === "embedded") await copyStoreSeed(dir);
   return dir;
 }
 
@@ -92,6 +73,7 @@ const KINDS: StoreKind[] = ["embedded", "server"];
 
 /** The same tests on both kinds of store: one open store of each for all tests of a file, emptied after each test. */
 export function eachStore(title: string, tests: (opened: () => TestStore, kind: StoreKind) => void, kinds = KINDS): void {
+  afterAll(closeShared);
   for (const kind of kinds) {
     const missing = kind === "server" ? postgresMissing : null;
     describe.skipIf(missing !== null)(`${title} (${kind}${missing === null ? "" : `: ${missing}`})`, () => {
@@ -109,7 +91,6 @@ export function eachStore(title: string, tests: (opened: () => TestStore, kind: 
     });
   }
 }
-afterAll(closeShared);
 
 /** Waits until this is so. The machine may be busy: only what never comes takes long. */
 export const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 25_000, interval: 10 });

@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 import { pause } from "../../shared/deadline.ts";
 import { openDashboard } from "../fixtures/dashboard/dashboard.ts";
 import { type Client, createClient } from "./client.ts";
+import { INHERITED } from "./environment.ts";
+import { copyStoreSeed } from "./store-seed.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const API_KEYS = {
@@ -56,6 +58,7 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
   await using opened = new AsyncDisposableStack();
   const dataDir = await mkdtemp(join(tmpdir(), "us-e2e-"));
   opened.defer(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }));
+  if (env.DATABASE_URL === undefined) await copyStoreSeed(dataDir);
   const dashboard = opened.use(await openDashboard({ slowMs }));
   await mkdir(join(dataDir, "playbooks"), { recursive: true });
   const [nodePort, edgePort] = [await freePort(), await freePort()];
@@ -132,7 +135,7 @@ async function chromeFolderOf(nodeUrl: string): Promise<string> {
 async function start(args: string[], env: Record<string, string>, url: string, runtime = process.execPath): Promise<Started> {
   const child = spawn(runtime, args, {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, CHROME_PATH: process.env.CHROME_PATH, ...env },
+    env: { ...INHERITED, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
