@@ -1,4 +1,19 @@
+import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+
+/** Chromes and stores make and remove thousands of small files: where memory can hold them, a tenth of the time goes with the disk. */
+const MEMORY_FOLDER = "/dev/shm";
+const ENOUGH_BYTES = 4 * 1024 ** 3;
+
+function holdsTests(folder: string): boolean {
+  if (!existsSync(folder) || !existsSync("/proc/mounts")) return false;
+  const mount = readFileSync("/proc/mounts", "utf8")
+    .split("\n")
+    .find((line) => line.split(" ")[1] === folder);
+  const { bsize, bavail } = statfsSync(folder);
+  return mount !== undefined && !/\b(ro|noexec)\b/.test(mount.split(" ")[3] ?? "ro") && bsize * bavail >= ENOUGH_BYTES;
+}
+if (holdsTests(MEMORY_FOLDER)) process.env.TMPDIR ??= MEMORY_FOLDER;
 
 export default defineConfig({
   test: {
