@@ -1,16 +1,17 @@
 /** The embedded store: PGlite, a Postgres in this process, on a directory. What it needs of us is in docs/findings.md. */
+import { fork } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
-import { Worker } from "node:worker_threads";
 import type { PGlite, Transaction } from "@electric-sql/pglite";
 import { withDeadline } from "../../shared/deadline.ts";
 import type { Store } from "./sql.ts";
 
 /** 128 MB by default, for data that is small and in the page cache anyway. */
 const SHARED_BUFFERS = "16MB";
+const STDERR_CHARS = 1_000;
 
 export async function openEmbedded(dir: string): Promise<Store> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -62,9 +63,11 @@ async function openPglite(dir: string): Promise<PGlite> {
 
 /** The first start of all. Broken off, it is begun again by the next. */
 async function makeFiles(dir: string): Promise<void> {
-  const worker = new Worker(new URL("./first-start.ts", import.meta.url), { workerData: dir, execArgv: [] });
-  const [exitCode] = await once(worker, "exit"); // rejects with what the worker threw
-  if (exitCode !== 0) throw new Error(`Cannot make a store in "${dir}": exit code ${exitCode}`);
+  const child = fork(new URL("./first-start.ts", import.meta.url), [dir], { execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  let words = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (words += text));
+  const [exitCode] = await once(child, "close"); // rejects when it could not be started
+  if (exitCode !== 0) throw new Error(`Cannot make a store in "${dir}" (exit code ${exitCode}): ${words.slice(-STDERR_CHARS)}`);
 }
 
 /** One at a time, in order of calls. PGlite works on this thread: between two that wait, the event loop gets its turn. */
