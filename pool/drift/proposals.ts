@@ -6,7 +6,7 @@ import type { Playbook, Step } from "../../shared/playbook.ts";
 import type { Proposal } from "../../shared/proposal.ts";
 import { unifiedDiff } from "../playbook/diff.ts";
 import type { Library } from "../playbook/load.ts";
-import { type Repair, repairedStep } from "../playbook/repair.ts";
+import { changesSelectorsOnly, type Repair, repairedStep } from "../playbook/repair.ts";
 import { applyRepair, stillApplies } from "../playbook/yaml-edit.ts";
 import { toJson } from "../store/json.ts";
 import {
@@ -37,7 +37,10 @@ export type Proposals = {
   accept(playbookId: string, proposalId: string): Promise<Proposal>;
   /** @throws NOT_FOUND · CONFLICT: it was accepted; that is taken back by a roll-back */
   reject(playbookId: string, proposalId: string): Promise<Proposal>;
-  /** The step as the latest open proposal has it; null, unless the operator wants proposals to prove themselves. */
+  /**
+   * The step as the latest open proposal has it; null, unless the operator wants proposals to prove themselves. Only other selectors for what the author
+   * wrote: an action that an agent added would be granted as an author's once it is promoted, and that takes a person.
+   */
   onTrial(playbook: Playbook, index: number): Promise<{ proposalId: string; step: Step } | null>;
   /** What came of a trial. After as many clean runs as the operator asked for it is accepted. */
   tried(playbookId: string, proposalId: string, clean: boolean): Promise<void>;
@@ -109,7 +112,8 @@ export function createProposals({ store, library, versions, promoteAfter, log }:
     async onTrial(playbook, index) {
       if (promoteAfter === 0) return null;
       const open = await listProposals(store, playbook.id, "open");
-      const row = open.find(({ repair, step }) => step === index && stillApplies(playbook, repair as Repair));
+      const mayBeTried = (repair: Repair) => changesSelectorsOnly(repair) && stillApplies(playbook, repair);
+      const row = open.find(({ repair, step }) => step === index && mayBeTried(repair as Repair));
       return row ? { proposalId: row.proposal_id, step: repairedStep(row.repair as Repair) } : null;
     },
 

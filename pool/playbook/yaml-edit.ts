@@ -77,7 +77,7 @@ function chainSplices(source: string, map: YAMLMap, chain: Chain): Splice[] | nu
     const [start, end] = value.range as [number, number, number];
     if (map.flow) return [{ start, end, text: inFlow(chain) }];
     const indent = " ".repeat(columnOf(source, startOf(pair?.key)) + 2);
-    const block = [`primary: ${scalar(chain.primary)}`, "fallbacks:", ...chain.fallbacks.map((each) => `  - ${scalar(each)}`)];
+    const block = [`primary: ${inBlock(chain.primary)}`, "fallbacks:", ...chain.fallbacks.map((each) => `  - ${inBlock(each)}`)];
     return [{ start: withoutSpacesBefore(source, start), end, text: block.map((line) => `\n${indent}${line}`).join("") }];
   }
   if (!isMap(value)) return null;
@@ -86,9 +86,9 @@ function chainSplices(source: string, map: YAMLMap, chain: Chain): Splice[] | nu
   const [start, end] = primary.range as [number, number, number];
   const had = pairOf(value, "fallbacks")?.value;
   const count = isSeq(had) ? had.items.length : 0;
-  const fresh = chain.fallbacks.slice(0, chain.fallbacks.length - count).map(scalar);
+  const fresh = chain.fallbacks.slice(0, chain.fallbacks.length - count);
   const added = fallbackSplices(source, value, { primary: pairOf(value, "primary") as Pair, end, had, fresh });
-  return added && [{ start, end, text: scalar(chain.primary) }, ...added];
+  return added && [{ start, end, text: (value.flow ? inFlowText : inBlock)(chain.primary) }, ...added];
 }
 
 type Place = { primary: Pair /** Of the primary's value. */; end: number; had: unknown; fresh: readonly string[] };
@@ -98,23 +98,23 @@ function fallbackSplices(source: string, map: YAMLMap, { primary, end, had, fres
   if (fresh.length === 0) return [];
   if (had === undefined || (isScalar(had) && had.value === null && !map.flow)) {
     if (had !== undefined) return null;
-    if (map.flow) return [{ start: end, end, text: `, fallbacks: [${fresh.join(", ")}]` }];
+    if (map.flow) return [{ start: end, end, text: `, fallbacks: [${fresh.map(inFlowText).join(", ")}]` }];
     const indent = " ".repeat(columnOf(source, startOf(primary.key)));
     const at = endOfLine(source, end);
-    const lines = ["fallbacks:", ...fresh.map((each) => `  - ${each}`)];
+    const lines = ["fallbacks:", ...fresh.map((each) => `  - ${inBlock(each)}`)];
     return [{ start: at, end: at, text: lines.map((line) => `\n${indent}${line}`).join("") }];
   }
   if (!isSeq(had) || hasProps(had)) return null;
   const [first] = (had as YAMLSeq<Node>).items;
   if (had.flow) {
     const at = first?.range?.[0] ?? (had.range?.[0] as number) + 1;
-    return [{ start: at, end: at, text: fresh.join(", ") + (first ? ", " : "") }];
+    return [{ start: at, end: at, text: fresh.map(inFlowText).join(", ") + (first ? ", " : "") }];
   }
   if (!first?.range) return null;
   const dash = source.lastIndexOf("-", first.range[0] - 1);
   const column = columnOf(source, dash);
   if (source.slice(dash - column, dash).trim() !== "") return null;
-  return [{ start: dash, end: dash, text: fresh.map((each) => `- ${each}\n${" ".repeat(column)}`).join("") }];
+  return [{ start: dash, end: dash, text: fresh.map((each) => `- ${inBlock(each)}\n${" ".repeat(column)}`).join("") }];
 }
 
 /** One action becomes a sequence; or a sequence gets an action more. */
@@ -218,10 +218,8 @@ const hasComment = (source: string, pair: Pair | undefined): boolean => {
     .some((line) => /(^|\s)#\s/.test(line));
 };
 
-/** Good in block and flow alike. */
-const scalar = (text: string): string => {
-  const written = stringify([text], { collectionStyle: "flow", lineWidth: 0 }).trim();
-  return written.slice(1, -1).trim();
-};
+/** In block a selector is plainer than in flow, where brackets mean something. */
+const inBlock = (text: string): string => stringify(text, { lineWidth: 0, blockQuote: false }).trim();
+const inFlowText = (text: string): string => stringify([text], { collectionStyle: "flow", lineWidth: 0 }).trim().slice(1, -1).trim();
 const inFlow = ({ primary, fallbacks }: Chain): string =>
-  `{ primary: ${scalar(primary)}, fallbacks: [${fallbacks.map(scalar).join(", ")}] }`;
+  `{ primary: ${inFlowText(primary)}, fallbacks: [${fallbacks.map(inFlowText).join(", ")}] }`;

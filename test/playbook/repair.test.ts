@@ -73,7 +73,7 @@ describe("a repair in an author's YAML", () => {
     expect(diffOf(repair)).toEqual([
       '-      primary: "#cancel"     # was renamed in May',
       `+      primary: '[data-testid="void"]'     # was renamed in May`,
-      `+        - 'role=button[name="Void it"]'`,
+      `+        - role=button[name="Void it"]`,
       '+        - "#cancel"',
     ]);
   });
@@ -83,7 +83,7 @@ describe("a repair in an author's YAML", () => {
     expect(diffOf(repair)).toEqual([
       `-    selector: "[data-testid='row-{order_id}'] a"  # the link`,
       "+    selector:",
-      `+      primary: 'role=link[name="#{order_id}"]'`,
+      `+      primary: role=link[name="#{order_id}"]`,
       "+      fallbacks:",
       `+        - "[data-testid='row-{order_id}'] a"  # the link`,
     ]);

@@ -16,15 +16,15 @@ steps:
     selector:
       primary: role=button[name='Cancel order']
       fallbacks: ["#cancel-order"]
-    timeout_ms: 1200
+    timeout_ms: 1500
     on_failure: ${onFailure}
     verify:
       expect_element_visible: "#cancel-dialog"
-      timeout_ms: 2000
+      timeout_ms: 8000
   - description: Confirm
     action: click
     selector: "#confirm-cancel"
-    verify: { expect_text_on_page: Order 12345 was cancelled }
+    verify: { expect_text_on_page: Order 12345 was cancelled, timeout_ms: 8000 }
     once: true
     on_failure: abort
 `;
