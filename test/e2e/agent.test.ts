@@ -384,7 +384,7 @@ steps:
   - description: Sign in
     action: click
     selector: "${button}" # as it was in May
-    timeout_ms: 300
+    timeout_ms: 1200
     verify: { expect_text_on_page: "Wrong username or password" }
 `;
 
