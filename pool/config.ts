@@ -49,6 +49,7 @@ const EnvironmentSchema = z
     POOL_DRAIN_GRACE_S: integer(0, 86_400, 60),
     POOL_DISK_MIN_FREE_MB: integer(0, 1_000_000_000, 512),
     POOL_PRIVATE_NETWORKS: list,
+    POOL_PROMOTE_AFTER: integer(0, 1000, 0),
     DATA_DIR: z.string().min(1).default("./data"),
     RETENTION_DAYS: integer(1, 36_500, 30),
     DATABASE_URL: z
@@ -117,6 +118,8 @@ export type PoolConfig = {
   drainGraceMs: number;
   diskMinFreeBytes: number;
   privateNetworks: string[];
+  /** Clean runs after which a proposal is accepted by itself; 0: never. */
+  promoteAfter: number;
   dataDir: string;
   volume: VolumeConfig;
   playbooksDir: string;
@@ -152,6 +155,7 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     diskMinFreeBytes: env.POOL_DISK_MIN_FREE_MB * 1_000_000,
     drainGraceMs: env.POOL_DRAIN_GRACE_S * 1000,
     privateNetworks: env.POOL_PRIVATE_NETWORKS,
+    promoteAfter: env.POOL_PROMOTE_AFTER,
     dataDir,
     volume: volumeConfig(env, dataDir),
     playbooksDir: join(dataDir, "playbooks"),

@@ -12,6 +12,9 @@ import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
 import type { PoolConfig } from "./config.ts";
 import { diskTroubles, readDiskFree } from "./disk.ts";
+import { openLedger } from "./drift/ledger.ts";
+import { createProposals } from "./drift/proposals.ts";
+import { openVersions } from "./drift/versions.ts";
 import { openEgress } from "./guardrails/egress.ts";
 import { createPolicy } from "./guardrails/policy.ts";
 import { parsePrivateNetworks } from "./guardrails/private-networks.ts";
@@ -62,7 +65,10 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   await mkdir(config.playbooksDir, { recursive: true, mode: 0o700 });
   const volume = await openVolume(config.volume, { isShared: store.kind !== "embedded", log: nodeLog });
   const seal = await openSeal({ secretsKey: config.secretsKey, dataDir: config.dataDir });
-  const library = await openLibrary(config.playbooksDir, nodeLog);
+  const versions = opened.use(await openVersions(store, nodeLog));
+  const library = await openLibrary(config.playbooksDir, nodeLog, versions.standIn);
+  const proposals = createProposals({ store, library, versions, promoteAfter: config.promoteAfter, log: nodeLog });
+  const ledger = opened.use(openLedger(store, nodeLog));
   const networks = parsePrivateNetworks(config.privateNetworks);
   const browsers = opened.use(
     await openBrowsers({
@@ -113,6 +119,8 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     policyOf: (guardrails) => createPolicy(guardrails, { privateNetworks: networks }),
     llm,
     workDir,
+    ledger,
+    proposals,
     log: nodeLog,
     onVerdict: (verdict) => metrics.verdict(verdict),
     onAction: (action, success) => metrics.actionDone(action, success),
@@ -182,6 +190,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     seal,
     browsers,
     library,
+    drift: { store, library, versions, ledger, proposals },
     admission: { library, seal, operator: {}, llm },
     live,
     info,

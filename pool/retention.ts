@@ -1,8 +1,9 @@
-/** Forgets runs, with all their artifacts, once they are older than the operator wants to keep them. */
+/** Forgets runs, with all their artifacts, and what was learned of them, once they are older than the operator wants to keep them. */
 import { pause } from "../shared/deadline.ts";
 import { AppError } from "../shared/errors.ts";
 import { deleteRun, settledBefore } from "./store/runs.ts";
 import type { Store } from "./store/sql.ts";
+import { forgetLearned } from "./store/step-counts.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Volume } from "./volume/volume.ts";
 
@@ -49,6 +50,7 @@ export function startRetention(deps: Deps): AsyncDisposable {
     while (!closing.signal.aborted) {
       try {
         const swept = await sweepOldRuns(deps);
+        await forgetLearned(deps.store, new Date(Date.now() - deps.retentionDays * DAY_MS));
         if (swept > 0) deps.log.info("Old runs are forgotten", { runs: swept, retention_days: deps.retentionDays });
       } catch (error) {
         deps.log.warn("Old runs could not be swept; trying again later", { error });

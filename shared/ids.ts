@@ -8,6 +8,9 @@ export const newRunId = (): string => crypto.randomUUID();
 /** Is this the canonical spelling of a run id (a lower-case UUID)? */
 export const isRunId = (text: string): boolean => validate(text) && text === text.toLowerCase();
 
+/** Of whatever else has a random id; in any spelling. */
+export const isUuid = (text: string): boolean => validate(text);
+
 /** @throws NOT_FOUND: an id that cannot exist is answered like one that does not. */
 export function parseRunId(text: string): string {
   const id = text.toLowerCase();

@@ -9,10 +9,16 @@ const ROOT = join(import.meta.dirname, "..");
 const MAX_LINES = { code: 300, tests: 500 };
 
 /** Pool's levels, from lifecycle (`*`: the files directly in pool/) down to page actions. A room sees the levels below its own, never its neighbours. */
-const LEVELS = [["*"], ["api", "queue"], ["session"], ["playbook", "agent", "guardrails", "recording"], ["actions"]];
+const LEVELS = [["*"], ["api", "queue"], ["session"], ["drift"], ["playbook", "agent", "guardrails", "recording"], ["actions"]];
 /** Rooms beside the levels, and who sees them. `telemetry`, `llm` and `secrets` are leaves, open to all of pool. */
 const SIDE_ROOMS = ["browsers", "store", "volume", "config"];
-const BESIDE: Record<string, string[]> = { "*": SIDE_ROOMS, api: SIDE_ROOMS, queue: ["store", "config"], session: SIDE_ROOMS };
+const BESIDE: Record<string, string[]> = {
+  "*": SIDE_ROOMS,
+  api: SIDE_ROOMS,
+  queue: ["store", "config"],
+  session: SIDE_ROOMS,
+  drift: ["store"],
+};
 const OUTSIDE: Record<string, string[]> = { browsers: ["start/find-chrome"] };
 
 /** Room → the rooms that it may import, its own aside. The longest prefix of a path names its room. */

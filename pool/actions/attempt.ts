@@ -25,6 +25,8 @@ export type PerformContext = {
   /** What `evaluate` sees as `params`. */
   values?: Record<string, string | number | boolean>;
   observe?: ActionObserver;
+  /** Which selector of the action's chain found the element: 0 for the primary. */
+  onChoice?: (index: number) => void;
   /** Asked just before a click, or Enter or the space bar, reaches what it would press. @throws when that may not be */
   permit?: (target: ClickTarget) => Promise<void>;
 };

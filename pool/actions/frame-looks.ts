@@ -12,6 +12,8 @@ const LEFT_OUT_MS = 1_500;
 export type View = {
   link: PageLink;
   queries: ParsedSelector[];
+  /** Those that get no look yet, too. */
+  chain: ParsedSelector[];
   want: LookRequest["want"];
   task: string | null;
   arg?: unknown;
@@ -62,13 +64,13 @@ async function perform(view: View, { frame, answer }: Seen): Promise<Seen> {
 }
 
 async function look(
-  { link, queries, want, task, arg, signal }: View,
+  { link, queries, chain, want, task, arg, signal }: View,
   frame: FrameRef,
   waitMs: number,
   goal: LookRequest["goal"] = "there",
 ): Promise<Seen> {
   await offerAriaMatches(link, frame, queries, signal);
-  return { frame, answer: await link.call(frame, "look", { queries, want, task, arg, goal, waitMs }, signal) };
+  return { frame, answer: await link.call(frame, "look", { queries, chain, want, task, arg, goal, waitMs }, signal) };
 }
 
 /** Frames that are gone, or deaf, say nothing. */

@@ -21,7 +21,7 @@ export type Found = { link: PageLink; frame: FrameRef; selector: string; what: s
 export type Purpose = {
   verb: string;
   want: "visible" | "attached";
-  task: "aim" | "fill" | "focus" | "choose" | "read" | "scroll" | "map" | null;
+  task: "aim" | "fill" | "focus" | "choose" | "read" | "scroll" | "map" | "own" | null;
   arg?: unknown;
 };
 
@@ -49,7 +49,7 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
     const task = isUnsettled(link, "act") ? null : purpose.task; // it is done once, and not to what the last action is about to replace
     let seen: Seen;
     try {
-      seen = await lookEverywhere({ link, queries: candidates.slice(0, open), ...purpose, task, deaf, signal }, waitMs);
+      seen = await lookEverywhere({ link, queries: candidates.slice(0, open), chain: candidates, ...purpose, task, deaf, signal }, waitMs);
     } catch (error) {
       if (!(error instanceof FrameGone)) throw error;
       await pause(10, signal); // the next document is not there yet
@@ -103,12 +103,16 @@ function isDone(answer: LookAnswer, task: Purpose["task"]): boolean {
 }
 
 function tellChoice(attempt: Attempt, candidates: ParsedSelector[], answer: Extract<LookAnswer, { kind: "found" }>): void {
-  const { observe } = attempt.context;
+  const { observe, onChoice } = attempt.context;
+  onChoice?.(answer.index);
   if (!observe) return;
   const source = shown((candidates[answer.index] as ParsedSelector).source);
   observe.log(`${answer.index === 0 ? "Found" : `Found by fallback ${answer.index}`}: ${source} → ${answer.what}`);
   const hidden = answer.total - answer.visible;
-  if (answer.visible > 1) observe.log(`${answer.visible} visible elements match; the first one was taken`);
+  if (answer.visible > 1)
+    observe.log(
+      `${answer.visible} visible elements match; ${answer.agreed ? "the one that another selector of the chain finds too" : "the first one"} was taken`,
+    );
   if (answer.visible === 1 && hidden > 0) observe.log(`${hidden} more match, but ${hidden === 1 ? "is" : "are"} hidden`);
 }
 

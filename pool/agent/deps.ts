@@ -20,8 +20,11 @@ export type View = {
 
 export type AgentDeps = {
   view: View;
-  /** Performs an action; guardrails, log and events included. `hear` is told what they remark. @throws what went wrong */
-  act(action: Action, hear: (verdict: Verdict) => void): Promise<{ text: string | null; summary: string }>;
+  /**
+   * Performs an action; guardrails, log and events included. `hear` is told what they remark; `more`: another of the same sequence follows.
+   * @throws what went wrong
+   */
+  act(action: Action, hear: (verdict: Verdict) => void, more: boolean): Promise<{ text: string | null; summary: string }>;
   /** @throws when it does not hold */
   verify(verify: Verify): Promise<void>;
   /** Asks the model; counts, and ends with the run. @throws LLM_ERROR */

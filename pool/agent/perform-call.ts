@@ -48,7 +48,7 @@ async function performSequence(actions: Action[], deps: AgentDeps): Promise<Doin
   const all = said("");
   const texts: string[] = [];
   for (const [i, action] of actions.entries()) {
-    const one = await performOne(action, deps);
+    const one = await performOne(action, deps, i + 1 < actions.length);
     texts.push(`${i + 1} (${action.action}): ${one.text}`);
     all.deeds.push(...one.deeds);
     all.extracted.push(...one.extracted);
@@ -61,7 +61,7 @@ async function performSequence(actions: Action[], deps: AgentDeps): Promise<Doin
   return { ...all, text: texts.join("\n") };
 }
 
-async function performOne(action: Action, deps: AgentDeps): Promise<Doing> {
+async function performOne(action: Action, deps: AgentDeps, more = false): Promise<Doing> {
   const remarks: string[] = [];
   const hear = ({ kind, reason }: Verdict) => void remarks.push(`${kind}: ${reason}`);
   const before = () => remarks.map((each) => `[${deps.redact(each)}]\n`).join("");
@@ -79,7 +79,7 @@ async function performOne(action: Action, deps: AgentDeps): Promise<Doing> {
     const verdict = await deps.judge(action);
     if (verdict.kind === "block" || verdict.kind === "stop") return failed(`refused: ${verdict.reason}`);
     if (verdict.kind !== "allow") hear(verdict);
-    const { text, summary } = await deps.act(action, hear);
+    const { text, summary } = await deps.act(action, hear, more);
     const isExtract = action.action === "extract";
     const clean = text === null ? null : deps.redact(deps.filterText(text));
     const told = clean === null || clean === "" ? "Done." : `Done:\n${untrusted(cutText(clean, EXTRACT_CHARS))}`;

@@ -2,6 +2,9 @@
 import type { NodeInfo } from "../../shared/node.ts";
 import type { RunStatus } from "../../shared/run-status.ts";
 import type { Browsers } from "../browsers/browsers.ts";
+import type { Ledger } from "../drift/ledger.ts";
+import type { Proposals } from "../drift/proposals.ts";
+import type { Versions } from "../drift/versions.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import type { Library } from "../playbook/load.ts";
 import type { AdmissionDeps } from "../session/admission.ts";
@@ -26,6 +29,7 @@ export type ApiDeps = {
   seal: Seal;
   browsers: Browsers<EgressListener>;
   library: Library;
+  drift: { store: Store; library: Library; versions: Versions; ledger: Ledger; proposals: Proposals };
   admission: AdmissionDeps;
   live: LiveRuns;
   info: () => NodeInfo;

@@ -1,33 +1,12 @@
 /** What a node says of itself and of the pool, and what an operator may ask of it. */
 import { Hono } from "hono";
 import { AppError } from "../../shared/errors.ts";
-import type { Playbook, PlaybookSummary } from "../../shared/playbook.ts";
 import { listNodes } from "../store/nodes.ts";
 import type { ApiDeps } from "./api-deps.ts";
 
 export function nodeRoutes({ info, store }: Pick<ApiDeps, "info" | "store">): Hono {
   return new Hono().get("/node", (c) => c.json(info())).get("/nodes", async (c) => c.json({ nodes: await listNodes(store) }));
 }
-
-export function playbookRoutes({ library }: Pick<ApiDeps, "library">): Hono {
-  return new Hono()
-    .get("/", (c) => c.json({ playbooks: library.list().map(toSummary) }))
-    .get("/:id", (c) => {
-      const playbook = library.get(c.req.param("id"));
-      if (!playbook) throw new AppError("NOT_FOUND", "No playbook has this id");
-      return c.json(playbook);
-    });
-}
-
-const toSummary = ({ id, name, description, tags, parameters, start_url, steps }: Playbook): PlaybookSummary => ({
-  id,
-  name,
-  description,
-  tags,
-  parameters,
-  start_url,
-  steps: steps.length,
-});
 
 export function adminRoutes({ browsers, info, drain, resume, log }: ApiDeps): Hono {
   return new Hono()

@@ -1,4 +1,5 @@
 /** Playbooks from YAML, from inline objects, and from the files of a folder. */
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { ACTION_NAMES, COMPOSED_ACTIONS } from "../../shared/action.ts";
@@ -76,15 +77,36 @@ export type Library = {
   /** All that load, by id. */
   list(): Playbook[];
   get(id: string): Playbook | null;
+  /** What the playbook of this id is read from: the file's text, and the text that stands in its place, if one does. */
+  source(id: string): Source | null;
   /** Files that do not load. */
   problems(): Problem[];
 };
+export type Source = { fileText: string; fileDigest: string; text: string };
 
-type Loaded = { version: string; playbook: Playbook | null; problem: Problem | null };
+/** Says what is to be read in place of a file whose text has this digest; null: the file itself. */
+export type StandIn = (id: string, fileDigest: string) => { version: number; text: string } | null;
+
+/** `standIn`: the version that `playbook` was read from in place of the file. */
+type Loaded = { version: string; source: Source | null; standIn: number | null; playbook: Playbook | null; problem: Problem | null };
 
 /** The library of `dir`. A file is read again when its time or size changes, so an edit counts from the next run on. A folder that is not there is empty. */
-export async function openLibrary(dir: string, log: Log): Promise<Library> {
+export async function openLibrary(dir: string, log: Log, standInFor: StandIn = () => null): Promise<Library> {
   const loaded = new Map<string, Loaded>();
+
+  /** A version that this node cannot read does less harm than none at all: then it is the file again. */
+  const withStandIn = (file: string, own: Loaded): Loaded => {
+    const id = file.slice(0, -".yaml".length);
+    const standIn = own.source && standInFor(id, own.source.fileDigest);
+    if (!own.source || !standIn) return own;
+    try {
+      const playbook = parsePlaybook(standIn.text, `${file}, version ${standIn.version}`);
+      return { ...own, source: { ...own.source, text: standIn.text }, standIn: standIn.version, playbook, problem: null };
+    } catch (error) {
+      log.warn("A version of a playbook cannot be read; its file is used", { file, version: standIn.version, error });
+      return { ...own, standIn: standIn.version };
+    }
+  };
 
   const load = (file: string): Loaded | null => {
     const stats = statOf(join(dir, file));
@@ -94,8 +116,9 @@ export async function openLibrary(dir: string, log: Log): Promise<Library> {
     }
     const version = `${stats.mtimeMs} ${stats.ctimeMs} ${stats.size} ${stats.ino}`;
     const known = loaded.get(file);
-    if (known?.version === version) return known;
-    const fresh = { version, ...readPlaybook(dir, file, stats) };
+    const standIn = known?.source ? (standInFor(file.slice(0, -".yaml".length), known.source.fileDigest)?.version ?? null) : null;
+    if (known?.version === version && known.standIn === standIn) return known;
+    const fresh = withStandIn(file, { version, standIn: null, ...readPlaybook(dir, file, stats) });
     if (fresh.problem) log.warn("A playbook file is left out", { file, problem: fresh.problem.message });
     loaded.set(file, fresh);
     return fresh;
@@ -111,28 +134,30 @@ export async function openLibrary(dir: string, log: Log): Promise<Library> {
   const library: Library = {
     list: () => all().flatMap(({ playbook }) => playbook ?? []),
     get: (id) => (PLAYBOOK_ID.test(id) ? (load(`${id}.yaml`)?.playbook ?? null) : null),
+    source: (id) => (PLAYBOOK_ID.test(id) ? (load(`${id}.yaml`)?.source ?? null) : null),
     problems: () => all().flatMap(({ problem }) => problem ?? []),
   };
   library.list(); // warns at start, not at the first run
   return library;
 }
 
-function readPlaybook(dir: string, file: string, stats: Stats): Omit<Loaded, "version"> {
+function readPlaybook(dir: string, file: string, stats: Stats): Pick<Loaded, "source" | "playbook" | "problem"> {
   try {
     const id = file.slice(0, -".yaml".length);
     if (!file.endsWith(".yaml") || !PLAYBOOK_ID.test(id)) {
       throw validationFailed(file, [{ path: "", message: "The file's name is not an id (a-z, 0-9, _ and -) and .yaml" }]);
     }
     if (stats.size > MAX_YAML_CHARS * 4) throw validationFailed(file, [{ path: "", message: `Longer than ${MAX_YAML_CHARS} characters` }]);
-    const playbook = parsePlaybook(readFileSync(join(dir, file), "utf8"), file);
+    const text = readFileSync(join(dir, file), "utf8");
+    const playbook = parsePlaybook(text, file);
     if (playbook.id !== id) {
       const line = lineInPlaybook(playbook, ["id"]);
       throw validationFailed(file, [{ path: "id", message: `Must be "${id}", as the file is named`, ...(line ? { line } : {}) }]);
     }
-    return { playbook, problem: null };
+    return { source: { fileText: text, fileDigest: createHash("sha256").update(text).digest("hex"), text }, playbook, problem: null };
   } catch (error) {
     const issues = error instanceof AppError && Array.isArray(error.details?.issues) ? (error.details.issues as Issue[]) : [];
-    return { playbook: null, problem: { file, message: error instanceof Error ? error.message : String(error), issues } };
+    return { source: null, playbook: null, problem: { file, message: error instanceof Error ? error.message : String(error), issues } };
   }
 }
 

@@ -33,6 +33,8 @@ export type ActInfo = {
   intent: string;
   /** The next action belongs to the same sequence. */
   more?: boolean;
+  /** Hears which selector of the chain found the element, 0 for the primary. */
+  onChoice?: (index: number) => void;
   /** Hears hints and warnings, for whoever chooses what comes next. */
   onRemark?: (verdict: Verdict) => void;
 };
@@ -93,7 +95,15 @@ export function createAct(deps: ActDeps): Act {
       const verdict = await guardrails.ask(action, { url: tabs.url() });
       tell(verdict, mySeq);
       if (verdict.kind === "block" || verdict.kind === "stop") throw refused(verdict);
-      done = await deps.perform(tabs, action, { signal, credential, learn, values, permit, observe: recording.observer });
+      done = await deps.perform(tabs, action, {
+        signal,
+        credential,
+        learn,
+        values,
+        permit,
+        observe: recording.observer,
+        onChoice: info.onChoice,
+      });
       if (action.action === "goto" || action.action === "click") done = saying(await deps.captcha.check(signal), done);
     } catch (error) {
       await deps.loss(); // a crash breaks the action first, and is the run's end in the next moment

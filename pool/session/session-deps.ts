@@ -2,6 +2,8 @@
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
 import type { TerminalStatus } from "../../shared/run-status.ts";
 import type { Browsers } from "../browsers/browsers.ts";
+import type { Ledger } from "../drift/ledger.ts";
+import type { Proposals } from "../drift/proposals.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import type { Policy } from "../guardrails/policy.ts";
 import type { Llm } from "../llm/llm.ts";
@@ -28,6 +30,8 @@ export type SessionDeps = {
   llm: Llm | null;
   /** Below it each run has a folder for what it records. */
   workDir: string;
+  ledger: Ledger;
+  proposals: Proposals;
   log: Log;
   onVerdict: (verdict: Verdict) => void;
   onAction: (action: string, success: boolean) => void;

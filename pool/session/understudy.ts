@@ -1,7 +1,9 @@
 /** The agent of one run: what it may use, what it costs, and what the session asks of it. */
+import type { Action } from "../../shared/action.ts";
 import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import type { Verify } from "../../shared/playbook.ts";
 import type { Usage } from "../../shared/run-status.ts";
+import { findOwnChain } from "../actions/own-chain.ts";
 import { ALL_ITEMS, mapElement, mapPage, pageStamp } from "../actions/page-map.ts";
 import { takeScreenshot } from "../actions/screenshot.ts";
 import type { Tabs } from "../actions/tabs.ts";
@@ -14,6 +16,7 @@ import { runAgent } from "../agent/loop.ts";
 import { type BrokenStep, repairGoal, takeOverGoal } from "../agent/recover.ts";
 import { type BoundPlaybook, bindStep } from "../playbook/bind.ts";
 import type { BoundStep } from "../playbook/bind-step.ts";
+import type { Deed } from "../playbook/repair.ts";
 import type { Recovered, StepFailure } from "../playbook/run-step.ts";
 import { summarise } from "../recording/summary.ts";
 import type { Act } from "./act.ts";
@@ -23,8 +26,8 @@ import type { Stage } from "./work.ts";
 export type Understudy = {
   /** Carries out a directive that no playbook has. @throws LLM_ERROR, STEP_FAILED, what ended the run */
   carryOut(directive: string): Promise<void>;
-  /** Repairs a step, or does it and all that follow. @throws as carryOut */
-  recover(bound: BoundPlaybook, failure: StepFailure): Promise<Recovered>;
+  /** Repairs a step, or does it and all that follow; says what it did for that. @throws as carryOut */
+  recover(bound: BoundPlaybook, failure: StepFailure): Promise<Recovered & { deeds: readonly Deed[] }>;
   /** What a `llm_extract` step asks for, found in a text by the utility model. @throws LLM_ERROR */
   answer(question: { prompt: string; text: string; spend(usage: Usage): void }): Promise<string>;
   /** Data for `output_schema` after a playbook; what goes wrong is a warning, the run has done its work. */
@@ -38,7 +41,7 @@ const READS = ["extract", "evaluate"];
 /** `asker` null: no model is configured on this node. */
 type Parts = { stage: Stage; asker: Asker | null; act: Act; tabs: Tabs };
 /** `intent`: in the words of whoever asked for it. */
-type Work = { step: number | null; title: string; intent: string };
+type Work = { step: number | null; title: string; intent: string; onAct?: (action: Action) => Promise<() => void> };
 
 export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy {
   const { row, signal, redactor, progress } = stage;
@@ -46,7 +49,7 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
   const { max_steps, output_schema = null } = row.request;
   const directive = row.request.directive ?? null;
 
-  const depsFor = (asker: Asker, { step, title, intent }: Work, who: "agent" | "reader" = "agent"): AgentDeps => ({
+  const depsFor = (asker: Asker, { step, title, intent, onAct }: Work, who: "agent" | "reader" = "agent"): AgentDeps => ({
     view: {
       map: () => mapPage(tabs, signal),
       mapAll: () => mapPage(tabs, signal, ALL_ITEMS),
@@ -55,7 +58,8 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
       stamp: () => pageStamp(tabs, signal),
       url: () => tabs.url(),
     },
-    act: async (action, hear) => {
+    act: async (action, hear, more) => {
+      const succeeded = await onAct?.(action);
       const { text } = await act(action, {
         step,
         tool: "agent",
@@ -63,8 +67,10 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
         values: {},
         origin: step === null ? "agent" : "recovery",
         intent,
+        more,
         onRemark: hear,
       });
+      succeeded?.();
       return { text, summary: summarise(action, mask) };
     },
     verify: (verify) => checkVerify(tabs, verify, { signal }),
@@ -102,6 +108,13 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
       const broken = describe(bound, failure, directive);
       const rest = bound.playbook.steps.slice(step.index + 1);
       const needsText = step.actions.some(({ action: { action } }) => READS.includes(action));
+      const deeds: Deed[] = [];
+      const asked = step.actions.flatMap(({ action: { selector } }) => (selector ? [selector.primary, ...selector.fallbacks] : []));
+      const onAct = async (action: Action) => {
+        const own = action.selector && (await findOwnChain(tabs, action, asked, signal).catch(() => null)); // not there: the action says so
+        signal.throwIfAborted();
+        return () => void deeds.push({ action, chain: own?.chain ?? [], known: own?.known ?? [] });
+      };
       const work = () =>
         runAgent(
           {
@@ -114,10 +127,10 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
             needsText,
             takeOver: rest.length === 0 ? null : () => takeOver(bound, broken),
           },
-          depsFor(asker, { step: step.index, title: `Recover: ${step.description}`, intent: step.description }),
+          depsFor(asker, { step: step.index, title: `Recover: ${step.description}`, intent: step.description, onAct }),
         );
       const done = await asker.charging(spend, work);
-      return { text: done.extracted.at(-1) ?? null, tookOver: done.tookOver };
+      return { text: done.extracted.at(-1) ?? null, tookOver: done.tookOver, deeds };
     },
 
     async answer({ prompt, text, spend }) {

@@ -27,6 +27,7 @@ import { MIN_CHARS } from "../secrets/variants.ts";
 import type { RunRow } from "../store/runs.ts";
 import { type Act, createAct } from "./act.ts";
 import { type Asker, createAsker } from "./asker.ts";
+import { createLessons } from "./lessons.ts";
 import type { Progress } from "./outcome.ts";
 import type { SessionDeps } from "./session-deps.ts";
 import { createTextBudget } from "./text-budget.ts";
@@ -99,6 +100,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     onVerdict: deps.onVerdict,
   });
   const captcha = createCaptchaWatch(tabs);
+  const records = new Set<(record: ActionRecord) => void>([stage.onRecord]);
   const act = createAct({
     tabs,
     captcha,
@@ -108,7 +110,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     log,
     emit: stage.emit,
     onRecord: (record) => {
-      stage.onRecord(record);
+      for (const hear of records) hear(record);
       deps.onAction(record.action, record.success);
     },
     credential: (name) => credentialOf(stage.credentials, name),
@@ -124,7 +126,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   await openStart(act, row.request.start_url ?? bound?.start_url ?? null);
   const understudy = createUnderstudy({ stage, asker, act, tabs });
   try {
-    if (bound) await runBound(bound, { stage, deps, act, tabs, recorder, understudy });
+    if (bound) await runBound(bound, { stage, deps, act, tabs, recorder, understudy, records });
     else await understudy.carryOut(row.request.directive ?? "");
   } catch (error) {
     throw await captcha.explain(error, signal);
@@ -216,26 +218,54 @@ async function openStart(act: Act, url: string | null): Promise<void> {
   }
 }
 
-type Parts = { stage: Stage; deps: SessionDeps; act: Act; tabs: Tabs; recorder: Recorder; understudy: Understudy };
+type Parts = {
+  stage: Stage;
+  deps: SessionDeps;
+  act: Act;
+  tabs: Tabs;
+  recorder: Recorder;
+  understudy: Understudy;
+  records: Set<(record: ActionRecord) => void>;
+};
 
-async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder, understudy }: Parts): Promise<void> {
+async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder, understudy, records }: Parts): Promise<void> {
   const { signal, redactor, progress, emit } = stage;
   const mask = redactor.text;
   let group: { end(error?: string | null): void } | null = null;
   const keep = createTextBudget((message) => stage.warn("texts", toErrorDetail(new AppError("PAYLOAD_TOO_LARGE", message))));
+  const lessons = createLessons({ stage, deps, bound, act, tabs });
+  if (lessons) records.add(lessons.record);
   const outcome = await runPlaybook(bound, {
     act: (action, { step, description, values, typed, more }) => {
       const typing = typed && { credential: () => composeTyped(typed, (name) => credentialOf(stage.credentials, name)) };
-      return act(action, { step, tool: "playbook", title: description, values, origin: "author", intent: description, more, ...typing });
+      return act(action, {
+        step,
+        tool: "playbook",
+        title: description,
+        values,
+        origin: "author",
+        intent: description,
+        more,
+        onChoice: lessons?.chose,
+        ...typing,
+      });
     },
     verify: (verify) => checkVerify(tabs, verify, { signal }),
     answer: (question) => understudy.answer(question),
-    recover: (failure) => understudy.recover(bound, failure),
+    recover: async (failure) => {
+      const onTrial = await lessons?.trial(failure);
+      if (onTrial) return onTrial;
+      const { deeds, ...recovered } = await understudy.recover(bound, failure);
+      if (!recovered.tookOver) lessons?.repaired(failure, deeds);
+      return recovered;
+    },
     onStep: (notice) => {
+      if (notice.state === "started") lessons?.started(notice.index);
       if (notice.state === "started" && notice.attempt === 1) group = recorder.step(notice.index, mask(notice.description));
       emit({ type: "step", at: now(), ...notice, description: mask(notice.description), error: notice.error && mask(notice.error) });
     },
     onResult: (result) => {
+      lessons?.result(result);
       group?.end(result.raw_error && mask(result.raw_error)); // a verification that failed stands in no action
       const masked = maskResult(result, mask);
       const kept = { ...masked, extracted_text: masked.extracted_text && keep(masked.extracted_text) };
@@ -246,6 +276,7 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
     signal,
     log: deps.log,
   });
+  await lessons?.settled(outcome.success);
   if (outcome.error) throw outcome.error;
   progress.result = outcome.result && mask(outcome.result);
 }

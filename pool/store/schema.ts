@@ -97,6 +97,63 @@ const VERSIONS: readonly string[] = [
   DROP INDEX understudy.runs_queued;
   CREATE INDEX runs_queued ON understudy.runs ((-priority), created_at, run_id) WHERE status = 'queued';
   `,
+  // What playbooks learn from their runs.
+  `
+  CREATE TABLE understudy.proposals (
+    proposal_id uuid PRIMARY KEY,
+    playbook_id text NOT NULL,
+    fingerprint text NOT NULL,
+    status text NOT NULL DEFAULT 'open',
+    step int NOT NULL,
+    description text NOT NULL,
+    repair json NOT NULL,
+    run_id uuid NOT NULL,
+    picture_before text,
+    picture_after text,
+    times_seen int NOT NULL DEFAULT 1,
+    clean_runs int NOT NULL DEFAULT 0,
+    created_at timestamptz(3) NOT NULL,
+    last_seen_at timestamptz(3) NOT NULL,
+    decided_at timestamptz(3),
+    decided_by text,
+    version int,
+    UNIQUE (playbook_id, fingerprint)
+  );
+  COMMENT ON COLUMN understudy.proposals.fingerprint IS 'the same repair of the same step, as it was written';
+  COMMENT ON COLUMN understudy.proposals.run_id IS 'may be forgotten by now: no reference';
+  CREATE INDEX proposals_seen ON understudy.proposals (last_seen_at);
+
+  CREATE TABLE understudy.playbook_versions (
+    playbook_id text NOT NULL,
+    version int NOT NULL,
+    origin text NOT NULL,
+    based_on int,
+    proposal_id uuid,
+    file_digest text NOT NULL,
+    source text NOT NULL,
+    created_at timestamptz(3) NOT NULL,
+    PRIMARY KEY (playbook_id, version)
+  );
+  -- Which version stands in place of a file with this text. None: the file itself.
+  CREATE TABLE understudy.playbook_heads (
+    playbook_id text NOT NULL,
+    file_digest text NOT NULL,
+    version int NOT NULL,
+    changed_at timestamptz(3) NOT NULL,
+    PRIMARY KEY (playbook_id, file_digest)
+  );
+
+  CREATE TABLE understudy.step_counts (
+    playbook_id text NOT NULL,
+    step_key text NOT NULL,
+    day date NOT NULL,
+    counter text NOT NULL,
+    count int NOT NULL,
+    last_at timestamptz(3) NOT NULL,
+    PRIMARY KEY (playbook_id, step_key, day, counter)
+  );
+  CREATE INDEX step_counts_day ON understudy.step_counts (day);
+  `,
 ];
 
 /** Where pg-boss keeps its tables: the database may serve another program's pg-boss too. Made here, under our lock: its own making of it is open to a race. */

@@ -40,6 +40,15 @@ describe("click", () => {
     expect(bench.logs).toContain("2 visible elements match; the first one was taken");
   });
 
+  it("takes of several the one that another selector of the chain finds too", async () => {
+    await using bench = await harness.open(`${COUNTER}
+      <aside><button onclick="which = 'other'">Save</button></aside><button id="save" onclick="which = 'meant'">Save</button>`);
+    const chain = { primary: "role=button[name='Save']", fallbacks: ["#gone", "#save"], description: null };
+    await bench.act("click", { selector: chain });
+    expect(await bench.read("which")).toBe("meant");
+    expect(bench.logs).toContain("2 visible elements match; the one that another selector of the chain finds too was taken");
+  });
+
   it("scrolls to what is out of sight, also in a box of its own and under a header that stays", async () => {
     await using bench =
       await harness.open(`${COUNTER}<header style="position:fixed;top:0;left:0;right:0;height:50vh;background:#ccc">Header</header>

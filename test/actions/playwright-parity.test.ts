@@ -215,7 +215,7 @@ async function countOurs(bench: Bench, selector: string): Promise<Count> {
   const link = await linkOf(bench.page);
   const { signal } = bench.stop;
   const look = { queries: [parseSelector(selector)], want: "attached", task: null, goal: "there", waitMs: 0 } as const;
-  const answer = await link.call(link.main, "look", { ...look, queries: [...look.queries] }, signal);
+  const answer = await link.call(link.main, "look", { ...look, queries: [...look.queries], chain: [] }, signal);
   if (answer.kind !== "found") return { total: 0, visible: 0, first: null };
   const { result } = await link.session.send("Runtime.callFunctionOn", {
     objectId: await link.node(link.main, "held", signal),

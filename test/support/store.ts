@@ -84,7 +84,8 @@ export function eachStore(title: string, tests: (opened: () => TestStore, kind: 
       });
       afterEach(async () => {
         await opened.store.query(
-          "TRUNCATE understudy.runs, understudy.events, understudy.idempotency, understudy.nodes; DELETE FROM understudy_queue.job_common",
+          `TRUNCATE understudy.runs, understudy.events, understudy.idempotency, understudy.nodes, understudy.proposals, understudy.playbook_versions,
+             understudy.playbook_heads, understudy.step_counts; DELETE FROM understudy_queue.job_common`,
         );
       });
       tests(() => opened, kind);

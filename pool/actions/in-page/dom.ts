@@ -5,7 +5,17 @@ export function createDom(native: Native) {
   const { parentNode, childNodes, rootOf, attribute, rectOf, checkVisibility, closestIn, isConnected, queryAll } = native;
 
   const isElement = (node: unknown): node is Element => node instanceof Element;
-  const tagName = (element: Element): string => String(native.localName(element)).toUpperCase();
+  const tagNames = new Map<string, string>();
+  /** In capitals. Few names, asked for all the time. */
+  function tagName(element: Element): string {
+    const name = String(native.localName(element));
+    let upper = tagNames.get(name);
+    if (upper === undefined) {
+      upper = name.toUpperCase();
+      if (tagNames.size < 500) tagNames.set(name, upper);
+    }
+    return upper;
+  }
   const assignedSlot = (node: Element | Text) => (isElement(node) ? native.slotOfElement(node) : native.slotOfText(node));
 
   /** The element above, out of a shadow root into its host. */

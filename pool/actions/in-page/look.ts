@@ -10,6 +10,8 @@ export type Tasks = Record<string, (element: Element, arg: never) => TaskOutcome
 export type LookRequest = {
   /** Candidates in order of preference. null: one that gets no look yet. */
   queries: Query[];
+  /** The whole chain: its other selectors decide where one finds several. */
+  chain: Query[];
   want: "visible" | "attached";
   task: string | null;
   arg?: unknown;
@@ -20,7 +22,7 @@ export type LookRequest = {
 };
 
 export type LookOutcome =
-  | { kind: "found"; index: number; visible: number; total: number; what: string; done: unknown }
+  | { kind: "found"; index: number; visible: number; total: number; agreed: boolean; what: string; done: unknown }
   | { kind: "notYet"; index: number; what: string; why: string }
   | { kind: "never"; index: number; what: string; why: string }
   | { kind: "missing"; totals: number[] }
@@ -45,7 +47,22 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
   const findAll = (query: Query): Element[] =>
     query.kind === "aria" ? (state.offered.get(`${query.role} ${query.name}`) ?? []).filter(dom.isConnected) : find(query);
 
-  function lookOnce({ queries, want, task, arg }: LookRequest): LookOutcome {
+  /** Of several, the one that another selector of the chain means too, if it means that one alone of them. */
+  function agreedOn(shown: readonly Element[], chain: readonly Query[]): Element | undefined {
+    for (const query of chain) {
+      let others: Set<Element>;
+      try {
+        others = new Set(findAll(query));
+      } catch {
+        continue; // not valid: said when its turn comes
+      }
+      const both = shown.filter((each) => others.has(each));
+      if (both.length === 1) return both[0];
+    }
+    return undefined;
+  }
+
+  function lookOnce({ queries, chain, want, task, arg }: LookRequest): LookOutcome {
     const totals: number[] = [];
     for (const [index, query] of queries.entries()) {
       let matches: Element[];
@@ -57,7 +74,8 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
       }
       totals.push(matches.length);
       const shown = matches.filter(dom.isVisible);
-      const element = shown[0] ?? (want === "attached" ? matches[0] : undefined);
+      const agreed = shown.length > 1 && chain.length > 1 ? agreedOn(shown, chain) : undefined;
+      const element = agreed ?? shown[0] ?? (want === "attached" ? matches[0] : undefined);
       if (!element) continue;
       state.held = element;
       const what = dom.describe(element);
@@ -65,7 +83,7 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
       const outcome = perform ? perform(element, arg) : { done: null };
       if ("notYet" in outcome) return { kind: "notYet", index, what, why: outcome.notYet };
       if ("never" in outcome) return { kind: "never", index, what, why: outcome.never };
-      return { kind: "found", index, visible: shown.length, total: matches.length, what, done: outcome.done };
+      return { kind: "found", index, visible: shown.length, total: matches.length, agreed: agreed !== undefined, what, done: outcome.done };
     }
     return { kind: "missing", totals };
   }

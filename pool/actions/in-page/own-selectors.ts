@@ -15,11 +15,37 @@ export function createOwnSelectors(dom: Dom) {
    * says that others were left out, these stand after them: in the document itself the first match is the one that is meant.
    */
   function ownSelectors(sought: readonly Sought[], all: boolean): string[][] {
+    const { marks, fieldMark, pathOf } = survey();
+    const roleNames: Count = new Map();
+    for (const { role, name } of sought) count(roleNames, `${role}\n${name}`);
+    return sought.map(({ element, role, name, isField }) => {
+      const selectors = marks(element);
+      const isCounted = all || dom.rootOf(element) === document;
+      if (role !== "" && name !== null && isCounted && roleNames.get(`${role}\n${name}`) === 1)
+        selectors.push(`role=${role}[name=${quoted(name)}]`);
+      if (isField) selectors.push(...fieldMark(element));
+      return selectors.length > 0 ? selectors : [pathOf(element)];
+    });
+  }
+
+  /** All ways to find one element, the most stable first; whether they find another too is not asked here. `text`: all that it says, "" for fields. */
+  function waysTo({ element, role, name }: Sought, text: string): string[] {
+    const { marks, fieldMark, placeOf } = survey();
+    return [
+      ...marks(element),
+      ...(role !== "" && name ? [`role=${role}[name=${quoted(name)}]`] : []),
+      ...fieldMark(element),
+      ...(text === "" ? [] : [`text=${quoted(text)}`]),
+      placeOf(element),
+    ];
+  }
+
+  const count = (counts: Count, key: string | null) => key && counts.set(key, (counts.get(key) ?? 0) + 1);
+
+  function survey() {
     const ids: Count = new Map();
     const testIds: Count = new Map();
     const fieldNames: Count = new Map();
-    const roleNames: Count = new Map();
-    const count = (counts: Count, key: string | null) => key && counts.set(key, (counts.get(key) ?? 0) + 1);
     for (const tree of dom.trees()) {
       for (const each of dom.queryAll(tree, "[id], [data-testid], [name]")) {
         count(ids, dom.attribute(each, "id"));
@@ -27,20 +53,9 @@ export function createOwnSelectors(dom: Dom) {
         count(fieldNames, dom.attribute(each, "name"));
       }
     }
-    for (const { role, name } of sought) count(roleNames, `${role}\n${name}`);
     const paths = new Map<Element, string>();
     const places = new Map<Node, Map<Element, string>>();
-
-    return sought.map(({ element, role, name, isField }) => {
-      const selectors = marks(element);
-      const isCounted = all || dom.rootOf(element) === document;
-      if (role !== "" && name !== null && isCounted && roleNames.get(`${role}\n${name}`) === 1)
-        selectors.push(`role=${role}[name=${quoted(name)}]`);
-      const fieldName = dom.attribute(element, "name");
-      if (isField && fieldName && fieldNames.get(fieldName) === 1)
-        selectors.push(`${dom.tagName(element).toLowerCase()}[name=${quoted(fieldName)}]`);
-      return selectors.length > 0 ? selectors : [pathOf(element)];
-    });
+    return { marks, fieldMark, pathOf, placeOf };
 
     /** What its author gave it to be found by. */
     function marks(element: Element): string[] {
@@ -52,21 +67,29 @@ export function createOwnSelectors(dom: Dom) {
       ];
     }
 
+    function fieldMark(element: Element): string[] {
+      const name = dom.attribute(element, "name");
+      return name && fieldNames.get(name) === 1 ? [`${dom.tagName(element).toLowerCase()}[name=${quoted(name)}]`] : [];
+    }
+
     /** From the nearest element that has a mark down to this one, by position. */
     function pathOf(element: Element): string {
       const known = paths.get(element);
       if (known !== undefined) return known;
-      const parent = dom.parentNode(element);
-      const tag = () => `${CSS.escape(element.localName)}${parent ? placeOf(element, parent) : ""}`;
-      let [path] = marks(element);
-      if (path === undefined && dom.isElement(parent)) path = `${pathOf(parent)} > ${tag()}`;
-      if (path === undefined && parent instanceof ShadowRoot) path = `${pathOf(parent.host)} ${tag()}`;
-      path ??= CSS.escape(element.localName);
+      const path = marks(element)[0] ?? placeOf(element);
       paths.set(element, path);
       return path;
     }
 
-    function placeOf(element: Element, parent: Node): string {
+    /** The same, whatever mark it has itself. */
+    function placeOf(element: Element): string {
+      const parent = dom.parentNode(element);
+      const tag = () => `${CSS.escape(element.localName)}${parent ? nthOf(element, parent) : ""}`;
+      if (dom.isElement(parent)) return `${pathOf(parent)} > ${tag()}`;
+      return parent instanceof ShadowRoot ? `${pathOf(parent.host)} ${tag()}` : CSS.escape(element.localName);
+    }
+
+    function nthOf(element: Element, parent: Node): string {
       let known = places.get(parent);
       if (!known) {
         const groups = new Map<string, Element[]>();
@@ -85,7 +108,7 @@ export function createOwnSelectors(dom: Dom) {
     }
   }
 
-  return { ownSelectors };
+  return { ownSelectors, waysTo };
 }
 
 export type OwnSelectors = ReturnType<typeof createOwnSelectors>;

@@ -79,8 +79,14 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
       if (item) seen.push({ element: node, item });
       if (item && /^(action|link|field|heading|table)$/.test(item.kind) && !holdsMore(node, item)) continue;
       const inside = { nav: around.nav || role === "navigation", inTable: around.inTable || dom.tagName(node) === "TABLE" };
-      const children = [...childrenOf(node)];
-      for (let i = children.length - 1; i >= 0; i -= 1) stack.push({ node: children[i] as Node, around: inside });
+      pushChildren(node, inside);
+    }
+    function pushChildren(element: Element, inside: Around): void {
+      const assigned = assignedTo(element);
+      if (assigned) for (const node of assigned.toReversed()) stack.push({ node, around: inside });
+      else
+        for (let node = dom.lastChild(shownRoot(element)); node; node = dom.previousSibling(node))
+          if (node.nodeType === 1) stack.push({ node, around: inside });
     }
     giveSelectors(seen, left === 0 && !truncated);
     return { title: document.title, items: seen.map(({ item }) => item), left, truncated };
@@ -97,14 +103,16 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
     for (const [i, selectors] of ownSelectors(sought, all).entries()) (addressed[i] as Seen).item.selectors = selectors;
   }
 
-  /** As they are rendered: a host shows its shadow root, a slot what is assigned to it. */
-  function childrenOf(element: Element): Iterable<Node> {
-    if (dom.tagName(element) === "SLOT") {
-      const assigned = (element as HTMLSlotElement).assignedNodes();
-      if (assigned.length > 0) return assigned;
-    }
-    return dom.childNodes(dom.shadowRoot(element) ?? element);
+  /** Of a slot that has any. */
+  function assignedTo(element: Element): Node[] | null {
+    if (dom.tagName(element) !== "SLOT") return null;
+    const assigned = (element as HTMLSlotElement).assignedNodes();
+    return assigned.length > 0 ? assigned : null;
   }
+  const shownRoot = (element: Element): Node => dom.shadowRoot(element) ?? element;
+
+  /** As they are rendered: a host shows its shadow root, a slot what is assigned to it. */
+  const childrenOf = (element: Element): Iterable<Node> => assignedTo(element) ?? dom.childNodes(shownRoot(element));
 
   /** Tables hold buttons, and what can be clicked may hold a field. */
   const holdsMore = (element: Element, { kind }: MapItem): boolean =>
@@ -117,7 +125,9 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
     const tells = !inTable && hasOwnText(element);
     if (!isField && !role && !tells && !isClickable(element)) return null;
     if (!dom.isVisible(element)) return null;
-    if (isField && roles.roleOf(element) !== "button") return field(element, { ...base, kind: "field", name: named() });
+    const isInput = isField && role !== "button";
+    if ((isInput && isFull("field")) || (role === "heading" && isFull("heading"))) return null;
+    if (isInput) return field(element, { ...base, kind: "field", name: named() });
     if (role === "heading") return { ...base, kind: "heading", name: named(), level: roles.states.level(element, role) };
     if (role === "link" && isFull(nav ? "navigation" : "link")) return null;
     if (role === "link")
@@ -140,7 +150,10 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
   const isClickable = (element: Element): boolean => dom.hasAttribute(element, "onclick") || dom.attribute(element, "tabindex") === "0";
 
   function hasOwnText(element: Element): boolean {
-    for (const child of childrenOf(element)) if (child.nodeType === 3 && /\S/.test(child.nodeValue ?? "")) return true;
+    const assigned = assignedTo(element);
+    const tells = (node: Node) => node.nodeType === 3 && /\S/.test(node.nodeValue ?? "");
+    if (assigned) return assigned.some(tells);
+    for (let node = dom.firstChild(shownRoot(element)); node; node = dom.nextSibling(node)) if (tells(node)) return true;
     return false;
   }
 
@@ -199,8 +212,10 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
 
   /** Where it leads, without host where that is the page's own, and without what it carries. */
   function hrefOf(element: Element): string {
+    const href = dom.attribute(element, "href") ?? "";
+    if (/^\/[\w-]+(\/[\w-]+)*$/.test(href) && dom.baseUri(document).startsWith(`${location.origin}/`)) return cut(href, 80); // most are, and need no parser
     try {
-      const url = new URL(dom.attribute(element, "href") ?? "", dom.baseUri(document));
+      const url = new URL(href, dom.baseUri(document));
       if (!/^https?:$/.test(url.protocol)) return url.protocol;
       return cut(`${url.origin === location.origin ? "" : url.origin}${url.pathname}${url.search && "?…"}`, 80);
     } catch {

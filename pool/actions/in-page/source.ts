@@ -8,6 +8,7 @@ import { createFind } from "./find.ts";
 import { createLook, type LookAnswer, type LookRequest } from "./look.ts";
 import { createNames } from "./names.ts";
 import { createNative } from "./native.ts";
+import { createOwnChain } from "./own-chain.ts";
 import { createOwnSelectors } from "./own-selectors.ts";
 import { createPageMap } from "./page-map.ts";
 import { createRead } from "./read.ts";
@@ -31,6 +32,7 @@ function join(
     cover: typeof createCover;
     captcha: typeof createCaptcha;
     ownSelectors: typeof createOwnSelectors;
+    ownChain: typeof createOwnChain;
     pageMap: typeof createPageMap;
   },
 ) {
@@ -42,7 +44,9 @@ function join(
   const edit = parts.edit(dom, roles);
   const read = parts.read(dom);
   const cover = parts.cover(dom, edit);
-  const pageMap = parts.pageMap(dom, roles, names, parts.ownSelectors(dom));
+  const ownSelectors = parts.ownSelectors(dom);
+  const pageMap = parts.pageMap(dom, roles, names, ownSelectors);
+  const ownChain = parts.ownChain(dom, roles, names, find, ownSelectors);
   const look = parts.look(dom, find, {
     aim: aim.aim,
     fill: edit.fill,
@@ -51,6 +55,7 @@ function join(
     read: read.read,
     scroll: read.scroll,
     map: pageMap.task,
+    own: ownChain.own,
   } as never);
   const { state } = look;
   return {
@@ -78,6 +83,8 @@ function join(
       return { loading: dom.readyState(document) === "loading" };
     },
     map: pageMap.map,
+    prove: ownChain.prove,
+    forget: ownChain.forget,
     captcha: parts.captcha(dom).captcha,
     offer: look.offer,
     throughFrame: aim.throughFrame,
@@ -101,6 +108,7 @@ const PARTS = {
   cover: createCover,
   captcha: createCaptcha,
   ownSelectors: createOwnSelectors,
+  ownChain: createOwnChain,
   pageMap: createPageMap,
 };
 const parts = Object.entries(PARTS).map(([name, part]) => `${name}: ${part}`);

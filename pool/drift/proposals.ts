@@ -1,0 +1,164 @@
+/** Proposed changes of playbooks: made of repairs that worked, decided by request, or by clean runs where the operator asked for that. */
+import { createHash, randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { AppError } from "../../shared/errors.ts";
+import type { Playbook, Step } from "../../shared/playbook.ts";
+import type { Proposal } from "../../shared/proposal.ts";
+import { unifiedDiff } from "../playbook/diff.ts";
+import type { Library } from "../playbook/load.ts";
+import { changesSelectorsOnly, type Repair, repairedStep } from "../playbook/repair.ts";
+import { applyRepair, stillApplies } from "../playbook/yaml-edit.ts";
+import { toJson } from "../store/json.ts";
+import {
+  addVersion,
+  countTrial,
+  decideProposal,
+  holdProposal,
+  listProposals,
+  lockPlaybook,
+  type ProposalRow,
+  saveProposal,
+  setHead,
+} from "../store/proposals.ts";
+import type { Store } from "../store/sql.ts";
+import type { Log } from "../telemetry/log.ts";
+import { currentVersion, sourceOf, type Versions } from "./versions.ts";
+
+/** What a run has learned of a step. Names of its screenshots, where there are any. */
+export type Learned = { runId: string; repair: Repair; description: string; pictures: { before: string | null; after: string | null } };
+
+export type Proposals = {
+  /** Is this what runs of the installed playbook do? Only then is there something to learn of it. */
+  isInstalled(playbook: Playbook): boolean;
+  /** @throws CONFLICT: it cannot be written into the playbook */
+  propose(playbookId: string, learned: Learned): Promise<void>;
+  list(playbookId: string, status: ProposalRow["status"] | null): Promise<Proposal[]>;
+  /** Twice is the same as once. @throws NOT_FOUND · CONFLICT: the step is another one by now */
+  accept(playbookId: string, proposalId: string): Promise<Proposal>;
+  /** @throws NOT_FOUND · CONFLICT: it was accepted; that is taken back by a roll-back */
+  reject(playbookId: string, proposalId: string): Promise<Proposal>;
+  /**
+   * The step as the latest open proposal has it; null, unless the operator wants proposals to prove themselves. Only other selectors for what the author
+   * wrote: an action that an agent added would be granted as an author's once it is promoted, and that takes a person.
+   */
+  onTrial(playbook: Playbook, index: number): Promise<{ proposalId: string; step: Step } | null>;
+  /** What came of a trial. After as many clean runs as the operator asked for it is accepted. */
+  tried(playbookId: string, proposalId: string, clean: boolean): Promise<void>;
+};
+
+/** `promoteAfter`: clean runs; 0: never by itself. */
+type Deps = { store: Store; library: Library; versions: Versions; promoteAfter: number; log: Log };
+
+export function createProposals({ store, library, versions, promoteAfter, log }: Deps): Proposals {
+  const find = async (playbookId: string, proposalId: string): Promise<Proposal> => {
+    const found = (await proposals.list(playbookId, null)).find(({ proposal_id }) => proposal_id === proposalId);
+    if (!found) throw noSuchProposal();
+    return found;
+  };
+
+  const accept = async (playbookId: string, proposalId: string, by: "request" | "promotion"): Promise<void> => {
+    const source = sourceOf(library, playbookId);
+    const at = new Date();
+    await store.transaction(async (tx) => {
+      await lockPlaybook(tx, playbookId);
+      const row = await holdProposal(tx, playbookId, proposalId);
+      if (!row) throw noSuchProposal();
+      if (row.status === "accepted" || (by === "promotion" && row.status !== "open")) return;
+      const current = await currentVersion(tx, playbookId, source, at);
+      const { text } = applyRepair(current.source, row.repair as Repair);
+      const made = { playbook_id: playbookId, origin: "proposal" as const, based_on: current.version, proposal_id: proposalId };
+      const version = await addVersion(tx, { ...made, file_digest: source.fileDigest, source: text }, at);
+      await setHead(tx, playbookId, source.fileDigest, version, at);
+      await decideProposal(tx, { proposal_id: proposalId, status: "accepted", decided_by: by, version }, at);
+      log.info("A proposal is accepted", { playbook_id: playbookId, proposal_id: proposalId, version, by });
+    });
+    await versions.refresh();
+  };
+
+  const proposals: Proposals = {
+    isInstalled(playbook) {
+      const installed = library.get(playbook.id);
+      return installed !== null && isDeepStrictEqual(JSON.parse(JSON.stringify(installed)), JSON.parse(JSON.stringify(playbook)));
+    },
+
+    async propose(playbookId, { runId, repair, description, pictures }) {
+      applyRepair(sourceOf(library, playbookId).text, repair);
+      const given = { proposal_id: randomUUID(), playbook_id: playbookId, step: repair.step, description, repair, run_id: runId, pictures };
+      await saveProposal(store, { ...given, fingerprint: fingerprintOf(repair) }, new Date());
+    },
+
+    async list(playbookId, status) {
+      const { text } = sourceOf(library, playbookId);
+      const playbook = library.get(playbookId);
+      return (await listProposals(store, playbookId, status)).map((row) => toProposal(row, text, playbook));
+    },
+
+    async accept(playbookId, proposalId) {
+      await accept(playbookId, proposalId, "request");
+      return await find(playbookId, proposalId);
+    },
+
+    async reject(playbookId, proposalId) {
+      await store.transaction(async (tx) => {
+        const row = await holdProposal(tx, playbookId, proposalId);
+        if (!row) throw noSuchProposal();
+        if (row.status === "accepted") throw new AppError("CONFLICT", "It was accepted: roll the playbook back to take that back");
+        if (row.status === "open")
+          await decideProposal(tx, { proposal_id: proposalId, status: "rejected", decided_by: "request", version: null }, new Date());
+      });
+      return await find(playbookId, proposalId);
+    },
+
+    async onTrial(playbook, index) {
+      if (promoteAfter === 0) return null;
+      const open = await listProposals(store, playbook.id, "open");
+      const mayBeTried = (repair: Repair) => changesSelectorsOnly(repair) && stillApplies(playbook, repair);
+      const row = open.find(({ repair, step }) => step === index && mayBeTried(repair as Repair));
+      return row ? { proposalId: row.proposal_id, step: repairedStep(row.repair as Repair) } : null;
+    },
+
+    async tried(playbookId, proposalId, clean) {
+      const count = await countTrial(store, proposalId, clean);
+      if (count >= promoteAfter && promoteAfter > 0) await accept(playbookId, proposalId, "promotion");
+    },
+  };
+  return proposals;
+}
+
+const noSuchProposal = (): AppError => new AppError("NOT_FOUND", "The playbook has no such proposal");
+
+/** The same step, repaired in the same way. */
+const fingerprintOf = (repair: Repair): string => createHash("sha256").update(toJson(repair)).digest("hex");
+
+function toProposal(row: ProposalRow, text: string, playbook: Playbook | null): Proposal {
+  const repair = row.repair as Repair;
+  const diff = row.status !== "accepted" && playbook && stillApplies(playbook, repair) ? diffOf(row.playbook_id, text, repair) : null;
+  const picture = (name: string | null) => name && `/runs/${row.run_id}/recording/screenshots/${name}`;
+  return {
+    proposal_id: row.proposal_id,
+    playbook_id: row.playbook_id,
+    status: row.status,
+    applies: diff !== null,
+    step: row.step,
+    description: row.description,
+    diff: diff ?? "",
+    run_id: row.run_id,
+    pictures: { before: picture(row.picture_before), after: picture(row.picture_after) },
+    times_seen: row.times_seen,
+    clean_runs: row.clean_runs,
+    created_at: row.created_at.toISOString(),
+    last_seen_at: row.last_seen_at.toISOString(),
+    decided_at: row.decided_at?.toISOString() ?? null,
+    decided_by: row.decided_by,
+    version: row.version,
+  };
+}
+
+function diffOf(id: string, text: string, repair: Repair): string | null {
+  try {
+    return unifiedDiff(text, applyRepair(text, repair).text, `playbooks/${id}.yaml`);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "CONFLICT") return null;
+    throw error;
+  }
+}

@@ -1,0 +1,109 @@
+/** What one run learns of its playbook: how each step fared, and which repair of it worked. */
+import { pause } from "../../shared/deadline.ts";
+import { AppError, toErrorDetail } from "../../shared/errors.ts";
+import type { ActionRecord } from "../../shared/event.ts";
+import type { StepResult } from "../../shared/run.ts";
+import type { Tabs } from "../actions/tabs.ts";
+import { checkVerify } from "../actions/verify-page.ts";
+import { type BoundPlaybook, bindStep } from "../playbook/bind.ts";
+import { type Deed, planRepair } from "../playbook/repair.ts";
+import { isFinal, type Recovered, type StepFailure } from "../playbook/run-step.ts";
+import type { Act } from "./act.ts";
+import type { SessionDeps } from "./session-deps.ts";
+import type { Stage } from "./work.ts";
+
+export type Lessons = {
+  started(index: number): void;
+  /** Which selector of its chain found an element of the step. */
+  chose(index: number): void;
+  record(record: ActionRecord): void;
+  /** Does the step as an open proposal has it, where the operator wants those to prove themselves. Null: there is none that works. */
+  trial(failure: StepFailure): Promise<Recovered | null>;
+  /** An agent has repaired the step; whether it holds shows in its result. */
+  repaired(failure: StepFailure, deeds: readonly Deed[]): void;
+  result(result: StepResult): void;
+  /** Resolves once all is stored, or after a moment: a run waits no longer for what is not its own. */
+  settled(completed: boolean): Promise<void>;
+};
+
+const SETTLE_MS = 1_000;
+
+type Parts = { stage: Stage; deps: SessionDeps; bound: BoundPlaybook; act: Act; tabs: Tabs };
+
+/** Null for a playbook that is not installed. */
+export function createLessons({ stage, deps, bound, act, tabs }: Parts): Lessons | null {
+  const { row, signal, redactor } = stage;
+  const { ledger, proposals } = deps;
+  const { playbook } = bound;
+  if (!proposals.isInstalled(playbook)) return null;
+  const records: ActionRecord[] = [];
+  const storing: Promise<void>[] = [];
+  const trials: string[] = [];
+  let fallbacks: number[] = [];
+  let repair: { failure: StepFailure; deeds: readonly Deed[] } | null = null;
+
+  const store = (work: Promise<void>) => {
+    storing.push(work.catch((error: unknown) => stage.warn("proposal", toErrorDetail(error), error)));
+  };
+  const pictureOf = (index: number, holds: (record: ActionRecord) => boolean): string | null =>
+    records.findLast((record) => record.step === index && holds(record))?.screenshot ?? null;
+
+  const learn = ({ failure: { step }, deeds }: NonNullable<typeof repair>) => {
+    const planned = planRepair({ playbook, step, deeds, isSecret: (text) => redactor.text(text) !== text });
+    if ("why" in planned) return deps.log.info("A repair makes no proposal", { step: step.index, why: planned.why });
+    const pictures = {
+      before: pictureOf(step.index, ({ tool }) => tool === "playbook"),
+      after: pictureOf(step.index, ({ tool, success }) => tool === "agent" && success),
+    };
+    const description = playbook.steps[step.index]?.description || step.action;
+    store(proposals.propose(playbook.id, { runId: row.run_id, repair: planned.repair, description, pictures }));
+  };
+
+  return {
+    started() {
+      fallbacks = [];
+    },
+    chose: (index) => void fallbacks.push(index),
+    record: (record) => void records.push(record),
+
+    async trial({ step, dispatched }) {
+      if (step.verify === null || (step.once && dispatched)) return null;
+      const found = await proposals.onTrial(playbook, step.index).catch(() => null); // the store is away: the agent is not
+      if (!found) return null;
+      try {
+        const steps = playbook.steps.with(step.index, found.step);
+        const { actions, description, values } = bindStep({ ...bound, playbook: { ...playbook, steps } }, step.index, step.values);
+        let text: string | null = null;
+        for (const [i, { action, typed }] of actions.entries()) {
+          if (typed) return null; // what mixes credentials is composed by its step alone
+          const info = { step: step.index, tool: "trial", title: description, values, intent: description, more: i + 1 < actions.length };
+          const done = await act(action, { ...info, origin: "recovery" });
+          text = action.action === "extract" ? done.text : text;
+        }
+        await checkVerify(tabs, step.verify, { signal });
+        trials.push(found.proposalId);
+        return { text };
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof AppError && isFinal(error)) throw error;
+        store(proposals.tried(playbook.id, found.proposalId, false));
+        return null;
+      }
+    },
+
+    repaired(failure, deeds) {
+      repair = { failure, deeds };
+    },
+
+    result(result) {
+      if (!signal.aborted) ledger.count(playbook, { ...result, fallbacks });
+      if (repair && result.success && result.recovery_used) learn(repair);
+      repair = null;
+    },
+
+    async settled(completed) {
+      if (completed) for (const each of trials) store(proposals.tried(playbook.id, each, true));
+      if (storing.length > 0) await Promise.race([Promise.all(storing), pause(SETTLE_MS)]);
+    },
+  };
+}
