@@ -12,6 +12,10 @@ export const HostRuleSchema = z
 
 const HostRules = z.array(HostRuleSchema).max(100);
 
+/** What an agent is for, the narrowest first: each may do, and is shown, at least what the one before it is. */
+export const GOAL_TYPES = ["navigate", "read", "interact", "fill_form"] as const;
+export type GoalType = (typeof GOAL_TYPES)[number];
+
 const fields = {
   allowed_domains: HostRules.nullable(),
   blocked_domains: HostRules,
@@ -19,6 +23,10 @@ const fields = {
   max_consecutive_errors: z.int().min(1).max(50),
   allow_private_networks: z.boolean(),
   enable_llm_action_check: z.boolean(),
+  goal_type: z
+    .enum(GOAL_TYPES)
+    .nullable()
+    .describe("What an agent or a recovery may see and do; null: judged from the directive, or from what the playbook does"),
   stuck_window_size: z.int().min(2).max(50),
   stuck_repeat_hint: z.int().min(2).max(20),
   stuck_repeat_warn: z.int().min(2).max(30),

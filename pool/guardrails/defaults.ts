@@ -40,5 +40,6 @@ export const DEFAULT_GUARDRAILS: Guardrails = {
   blocked_domains: BLOCKED,
   allow_private_networks: false,
   enable_llm_action_check: true,
+  goal_type: null,
   stuck_applies_to: "improvised",
 };

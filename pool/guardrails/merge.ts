@@ -1,6 +1,6 @@
 /** Three layers of guardrails → one. The stricter of what somebody set wins; defaults fill what nobody set. */
 import { type Issue, validationFailed } from "../../shared/errors.ts";
-import { contradictions, type Guardrails, type GuardrailsInput, type Limits } from "../../shared/guardrails.ts";
+import { contradictions, GOAL_TYPES, type Guardrails, type GuardrailsInput, type Limits } from "../../shared/guardrails.ts";
 import { DEFAULT_GUARDRAILS } from "./defaults.ts";
 import { intersectRules, parseHostRule, simplifyRules } from "./domains.ts";
 
@@ -70,14 +70,16 @@ function mergeHosts(set: readonly HostRules[]): Pick<Guardrails, "allowed_domain
   };
 }
 
-type Switches = Pick<Guardrails, "allow_private_networks" | "enable_llm_action_check" | "stuck_applies_to">;
+type Switches = Pick<Guardrails, "allow_private_networks" | "enable_llm_action_check" | "goal_type" | "stuck_applies_to">;
 
 function mergeSwitches(set: readonly GuardrailsInput[]): Switches {
   const allow = set.flatMap((layer) => layer.allow_private_networks ?? []);
   const check = set.flatMap((layer) => layer.enable_llm_action_check ?? []);
+  const goals = set.flatMap((layer) => layer.goal_type ?? []);
   return {
     allow_private_networks: allow.length > 0 ? allow.every(Boolean) : DEFAULT_GUARDRAILS.allow_private_networks,
     enable_llm_action_check: check.length > 0 ? check.some(Boolean) : DEFAULT_GUARDRAILS.enable_llm_action_check,
+    goal_type: GOAL_TYPES.find((each) => goals.includes(each)) ?? DEFAULT_GUARDRAILS.goal_type,
     stuck_applies_to: set.some(bindsAuthors) ? "all" : DEFAULT_GUARDRAILS.stuck_applies_to,
   };
 }
