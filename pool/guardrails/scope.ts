@@ -6,11 +6,21 @@ import type { Action, SimpleActionName } from "../../shared/action.ts";
 import type { GoalType, Verdict } from "../../shared/guardrails.ts";
 import type { ClickTarget } from "../actions/attempt.ts";
 import type { MapItem, PageMap } from "../actions/page-map.ts";
-import { conceptsIn, normal } from "./destructive.ts";
+import { conceptsIn, conceptsOf, normal } from "./concepts.ts";
 import { brandOf, hostOfUrl, hostsIn, isWithin } from "./scope-hosts.ts";
 
-/** `intent`: in the words of whoever asked for it. `hosts` null: no address is out of bounds. `hidesDeeds`: what would do harm is not shown. */
-export type Scope = { goal: GoalType; intent: string; hosts: readonly string[] | null; hidesDeeds: boolean };
+/**
+ * `hosts` null: no address is out of bounds. `hidesDeeds`: what would do harm is not shown. `named`: the words, deeds and kinds of account controls that
+ * whoever asked for it has named.
+ */
+export type Scope = {
+  goal: GoalType;
+  hosts: readonly string[] | null;
+  hidesDeeds: boolean;
+  named: { words: ReadonlySet<string>; deeds: ReadonlySet<string>; account: ReadonlySet<string> };
+};
+/** `intent`: in the words of whoever asked for it. `urls`: where the work may go besides what those name. */
+export type ScopeOptions = { goal: GoalType; intent: string; urls: readonly (string | null)[]; hidesDeeds: boolean };
 
 const READING = ["goto", "click", "scroll", "wait_for"] as const satisfies SimpleActionName[];
 const ALL = [...READING, "key_press", "select", "extract"] as const satisfies SimpleActionName[];
@@ -43,10 +53,14 @@ const ABOUT: Record<GoalType, string> = {
 export const aboutScope = ({ goal, hosts }: Scope): string =>
   `${ABOUT[goal]}${hosts ? `; addresses are opened on ${hosts.join(", ")} only` : ""}`;
 
-/** `urls`: where the work may go besides what `intent` names. Nothing named anywhere: no address is out of bounds. */
-export function createScope({ goal, intent, urls, hidesDeeds }: Omit<Scope, "hosts"> & { urls: readonly (string | null)[] }): Scope {
+/** Nothing named anywhere: no address is out of bounds. */
+export function createScope({ goal, intent, urls, hidesDeeds }: ScopeOptions): Scope {
   const hosts = [...new Set([...hostsIn(intent), ...urls.flatMap((url) => (url && hostOfUrl(url)) || [])])];
-  return { goal, intent, hosts: hosts.length > 0 ? hosts : null, hidesDeeds };
+  const asked = normal(intent);
+  const account = Object.keys(ACCOUNT).filter((kind) => ACCOUNT[kind]?.test(asked));
+  const deeds = [...conceptsIn(asked), ...(account.includes("end") ? ["account"] : [])];
+  const named = { words: new Set(asked.match(/[\p{L}\p{N}-]+/gu)), deeds: new Set(deeds), account: new Set(account) };
+  return { goal, hosts: hosts.length > 0 ? hosts : null, hidesDeeds, named };
 }
 
 /** Null: nothing against it. `url`: the page that it would be done to. */
@@ -57,7 +71,7 @@ export function judgeScope(scope: Scope, action: Action, url: string): Verdict |
   const host = hostOfUrl(action.params.url);
   if (host === null || isWithin(host, scope.hosts) || host === hostOfUrl(url)) return null; // what is no web address, other rules refuse
   const brand = brandOf(host);
-  if (brand !== null && brand.length > 3 && wordsOf(scope.intent).has(brand)) return null;
+  if (brand !== null && brand.length > 3 && scope.named.words.has(brand)) return null;
   return outside(
     `${host} is not a host that the request names, nor that of the page: follow a link instead, or name it in the directive`,
     host,
@@ -72,7 +86,7 @@ export function judgeScopedClick(scope: Scope, { name, text, submits, form }: Cl
     return outside(
       `"${shown}" sends a form, which is not what a run whose goal is "${scope.goal}" is for (guardrails.goal_type widens it)`,
     );
-  const deed = [name, text].find((each) => isHidden(scope, each));
+  const deed = [name, ...(text === name ? [] : [text])].find((each) => isHidden(scope, each));
   return deed === undefined
     ? null
     : outside(`"${shown}" is out of bounds for a run whose goal is "${scope.goal}", and nobody asked for it`);
@@ -98,17 +112,13 @@ const holdsValue = ({ value, states = [] }: MapItem): boolean => (value ?? "") !
 const isForm = (submits: boolean, label: string, { goal }: Scope): boolean => isNarrow(goal) && submits && !TURNS.test(label);
 
 /** Would it do what this goal has no business with, and nobody has named? */
-function isHidden({ goal, intent, hidesDeeds }: Scope, label: string): boolean {
+function isHidden({ goal, hidesDeeds, named }: Scope, label: string): boolean {
   const plain = normal(label);
-  const asked = normal(intent);
-  const changes = (kinds: readonly string[]) => kinds.some((kind) => ACCOUNT[kind]?.test(plain) && !ACCOUNT[kind]?.test(asked));
-  if (changes(goal === "fill_form" ? ["end"] : ["leave", "end", "access"])) return true;
+  const kinds = goal === "fill_form" ? ["end"] : Object.keys(ACCOUNT);
+  if (kinds.some((kind) => !named.account.has(kind) && ACCOUNT[kind]?.test(plain))) return true;
   if (!hidesDeeds || goal === "fill_form") return false;
-  const named = [...conceptsIn(asked), ...(ACCOUNT.end?.test(asked) ? ["account"] : [])];
-  return conceptsIn(plain).some((deed) => (isNarrow(goal) || deed === "account") && !named.includes(deed));
+  return conceptsOf(plain).some((deed) => (isNarrow(goal) || deed === "account") && !named.deeds.has(deed));
 }
-
-const wordsOf = (text: string): Set<string> => new Set(normal(text).match(/[\p{L}\p{N}-]+/gu) ?? []);
 
 const outside = (reason: string, host?: string): Verdict => ({
   kind: "block",

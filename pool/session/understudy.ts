@@ -14,7 +14,7 @@ import { runAgent } from "../agent/loop.ts";
 import { type BrokenStep, repairGoal, takeOverGoal } from "../agent/recover.ts";
 import { filterItems, filterPage } from "../guardrails/page-filter.ts";
 import { filterDeep, filterText } from "../guardrails/page-text.ts";
-import { aboutScope, itemsInScope, judgeScope, SCOPE_ACTIONS, type Scope, showInScope } from "../guardrails/scope.ts";
+import { aboutScope, createScope, itemsInScope, judgeScope, SCOPE_ACTIONS, type Scope, showInScope } from "../guardrails/scope.ts";
 import { type BoundPlaybook, bindStep } from "../playbook/bind.ts";
 import type { BoundStep } from "../playbook/bind-step.ts";
 import type { Recovered, StepFailure } from "../playbook/run-step.ts";
@@ -44,7 +44,7 @@ type Parts = { stage: Stage; asker: Asker | null; act: Act; tabs: Tabs };
 /** `intent`: in the words of whoever asked for it. */
 type Work = { step: number | null; title: string; intent: string; scope: Scope };
 /** Models that read on behalf of the session do nothing, and see whole pages. */
-const READER: Scope = { goal: "fill_form", intent: "", hosts: null, hidesDeeds: false };
+const READER = createScope({ goal: "fill_form", intent: "", urls: [], hidesDeeds: false });
 
 export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy {
   const { row, signal, redactor, progress } = stage;
