@@ -5,7 +5,7 @@
 import type { Origin } from "../../shared/action.ts";
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
 import type { ClickTarget } from "../actions/attempt.ts";
-import { conceptOf, conceptsIn, conceptsOf, conceptsOfWords, normal } from "./concepts.ts";
+import { conceptOf, conceptsIn, conceptsOf, normal } from "./concepts.ts";
 import { DECLINING, HARMLESS } from "./destructive-words.ts";
 
 export type Judgement = { judgement: "allow" | "ask" | "block"; reason: string; concept: string | null };
@@ -15,13 +15,13 @@ export type ClickQuestion = { target: ClickTarget; url: string; origin: Exclude<
 /** A model's word. Rejects, or answers anything else, when there is none. */
 export type AskModel = (question: ClickQuestion, signal: AbortSignal) => Promise<"allow" | "block">;
 
-/** `deleteAccount.php?x` → `delete`, `account`, `php`: the words of an address, without its query's values. */
-function wordsOfAddress(address: string | null): string[] {
+/** `deleteAccount.php?x` → `delete account php`: the words of an address, without its query's values. */
+function wordsOf(address: string | null): string {
   const url = address === null ? null : URL.parse(address, "http://x/");
-  if (url === null) return [];
+  if (url === null) return "";
   const { pathname, search, searchParams } = url;
   const named = search === "" ? pathname : [pathname, ...searchParams.keys(), searchParams.get("action") ?? ""].join(" ");
-  return named.match(/[A-Z]*[a-z]+|[A-Z]+|[0-9]+/g)?.map((word) => word.toLowerCase()) ?? [];
+  return (/[A-Z]/.test(named) ? named.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase() : named).replaceAll("_", " ");
 }
 
 /** Choosing among what is offered; what it leads to is a click of its own. */
@@ -33,7 +33,7 @@ export function judgeTarget(target: ClickTarget): Judgement {
   const { name, text, role, href, form, dialog } = target;
   const label = normal(name || text);
   const shown = (name || text).slice(0, 80);
-  const own = conceptsOf(label)[0] ?? (text === name || name === "" ? null : conceptOf(text)) ?? conceptsOfWords(wordsOfAddress(href))[0];
+  const own = conceptsOf(label)[0] ?? (text === name || name === "" ? null : conceptOf(text)) ?? conceptsOf(wordsOf(href))[0];
   if (own) return { judgement: "block", reason: `"${shown}" would ${own === "account" ? "end an account" : own}`, concept: own };
   if (DECLINING.has(label) && (dialog !== "" || form !== null)) return { judgement: "allow", reason: "It declines", concept: null };
   const retreats = /^(?:close|dismiss|no|no thanks|not now|keep|back|go back|nein|non|fermer|schliessen|cerrar|chiudi|sluiten)$/.test(
@@ -41,7 +41,7 @@ export function judgeTarget(target: ClickTarget): Judgement {
   );
   if (retreats) return { judgement: "allow", reason: "It turns back", concept: null };
   const submits = form !== null && target.submits;
-  const around = (submits ? conceptsOfWords(wordsOfAddress(form.action))[0] : null) ?? (CHOOSING.test(role) ? null : conceptOf(dialog));
+  const around = (submits ? conceptsOf(wordsOf(form.action))[0] : null) ?? (CHOOSING.test(role) ? null : conceptOf(dialog));
   if (around) return { judgement: "block", reason: `"${shown}" stands where it would ${around}`, concept: around };
   if (HARMLESS.has(label)) return { judgement: "allow", reason: "Its name is harmless", concept: null };
   if (CHOOSING.test(role)) return { judgement: "allow", reason: "It only chooses", concept: null };

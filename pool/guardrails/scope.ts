@@ -86,8 +86,7 @@ export function judgeScopedClick(scope: Scope, { name, text, submits, form }: Cl
     return outside(
       `"${shown}" sends a form, which is not what a run whose goal is "${scope.goal}" is for (guardrails.goal_type widens it)`,
     );
-  const deed = [name, ...(text === name ? [] : [text])].find((each) => isHidden(scope, each));
-  return deed === undefined
+  return !isHidden(scope, label) && (text === name || !isHidden(scope, normal(text)))
     ? null
     : outside(`"${shown}" is out of bounds for a run whose goal is "${scope.goal}", and nobody asked for it`);
 }
@@ -102,7 +101,7 @@ export const itemsInScope = (scope: Scope, items: readonly MapItem[]): MapItem[]
   items.filter((item) => {
     if (item.kind === "field") return !isNarrow(scope.goal) || (scope.goal === "read" && item.masked !== true && holdsValue(item));
     if (item.kind !== "action" && item.kind !== "link") return true;
-    return !isForm(item.submits === true, normal(item.name), scope) && !isHidden(scope, item.name);
+    return !isForm(item.submits === true, normal(item.name), scope) && !isHidden(scope, normal(item.name));
   });
 
 const isNarrow = (goal: GoalType): boolean => goal === "read" || goal === "navigate";
@@ -112,8 +111,7 @@ const holdsValue = ({ value, states = [] }: MapItem): boolean => (value ?? "") !
 const isForm = (submits: boolean, label: string, { goal }: Scope): boolean => isNarrow(goal) && submits && !TURNS.test(label);
 
 /** Would it do what this goal has no business with, and nobody has named? */
-function isHidden({ goal, hidesDeeds, named }: Scope, label: string): boolean {
-  const plain = normal(label);
+function isHidden({ goal, hidesDeeds, named }: Scope, plain: string): boolean {
   const kinds = goal === "fill_form" ? ["end"] : Object.keys(ACCOUNT);
   if (kinds.some((kind) => !named.account.has(kind) && ACCOUNT[kind]?.test(plain))) return true;
   if (!hidesDeeds || goal === "fill_form") return false;
