@@ -1,6 +1,6 @@
 /** Three layers of guardrails → one. The stricter of what somebody set wins; defaults fill what nobody set. */
 import { type Issue, validationFailed } from "../../shared/errors.ts";
-import { contradictions, GOAL_TYPES, type Guardrails, type GuardrailsInput, type Limits } from "../../shared/guardrails.ts";
+import { contradictions, DEFAULT_LIST, GOAL_TYPES, type Guardrails, type GuardrailsInput, type Limits } from "../../shared/guardrails.ts";
 import { DEFAULT_GUARDRAILS } from "./defaults.ts";
 import { intersectRules, parseHostRule, simplifyRules } from "./domains.ts";
 
@@ -50,7 +50,7 @@ type HostRules = { allowed_domains: string[] | null; blocked_domains: string[] |
 function hostRules(layerName: LayerName, layer: GuardrailsInput, issues: Issue[]): HostRules {
   const canonical = (field: "allowed_domains" | "blocked_domains") =>
     layer[field]?.flatMap((text, i) => {
-      const rule = parseHostRule(text);
+      const rule = text === DEFAULT_LIST ? text : parseHostRule(text);
       if (rule !== null) return [rule];
       const within = layerName === "request" ? "" : `${layerName}.`;
       issues.push({ path: `${within}guardrails.${field}[${i}]`, message: `"${text}" is not a host or *.host that a URL can have` });

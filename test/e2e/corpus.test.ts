@@ -1,5 +1,6 @@
 /** Several hundred inputs against the running system: none gets where it may not, none that may is kept from it. The whole of them, in every way: test/soak. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { DryRun } from "../../shared/run.ts";
 import { WAYS } from "../guardrails/corpus-page.ts";
 import { LISTED_RULES, openCorpusSystem, REFUSED } from "../guardrails/corpus-system.ts";
 import { MUST_REACH } from "../guardrails/vectors.ts";
@@ -49,6 +50,24 @@ describe("the corpus, against the running system", () => {
       const got = gotos.map(({ seq }, i) => [rows[i]?.url, verdicts.find(({ action_seq }) => action_seq === seq)?.rule]);
       expect(got).toEqual(rows.map(({ url, rule }) => [url, rule]));
     }
+  });
+
+  it("is warned of before, by a dry run that shows the merged guardrails in full", async () => {
+    const steps = ["https://chase.com/", "https://operator.test/", "http://127.0.0.2/", "https://{host}/", "https://other.test/"].map(
+      (url) => ({ action: "goto", params: { url } }),
+    );
+    const playbook = { id: "away", parameters: [{ name: "host", type: "string" }], guardrails: { blocked_domains: ["@default"] }, steps };
+    const { warnings, guardrails } = await corpus.system.as.writer.json<DryRun>("/runs?dry_run=true", {
+      method: "POST",
+      body: JSON.stringify({ playbook, params: { host: "x.test" }, start_url: "http://localhost/" }),
+    });
+    expect(warnings.filter((each) => each.includes("would be refused")).map((each) => each.split(":")[0])).toEqual([
+      "start_url would be refused (private_network)",
+      "steps[0] would be refused (blocked_domains)",
+      "steps[1] would be refused (blocked_domains)",
+      "steps[2] would be refused (private_network)",
+    ]);
+    expect(guardrails.blocked_domains).toEqual(expect.arrayContaining(["operator.test", "chase.com", "*.gov"]));
   });
 
   it("stops every way of a page to private addresses and blocked hosts, and none to a host that may be reached", async () => {

@@ -47,6 +47,7 @@ export async function openCorpusSystem() {
           ...reserved,
           "*": [FRIEND],
         }),
+        POOL_GUARDRAILS: '{"blocked_domains": ["operator.test"]}',
         POOL_PRIVATE_NETWORKS: `127.0.0.1/32:${home.port}, ${FRIEND}/32:${port}`,
         ...{ LLM_MODEL: "openai-compatible:scripted", LLM_BASE_URL: model.url, LLM_API_KEY: "sk-corpus" },
       },
