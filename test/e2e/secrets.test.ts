@@ -155,7 +155,6 @@ describe("planted secrets", () => {
       call("get_dom", { query: "canary user token benign it" }),
       call("get_dom"),
       call("screenshot"),
-      call("select", { selector: "#choice", label: "not there" }),
       call("done", { summary: "Seen", expect_element_visible: "#done" }),
     );
     const broken = {
@@ -170,7 +169,7 @@ describe("planted secrets", () => {
     ];
     const { run: done, hits } = await run(bodyOf("looks", steps));
     expect([done.error, hits]).toEqual([null, []]);
-    expect(model.requests).toHaveLength(6);
+    expect(model.requests).toHaveLength(5);
     expect(model.bodies.flatMap((body, i) => found(`request ${i + 1}`, Buffer.from(body)))).toEqual([]);
     for (const sign of ["[secret:password]", "[secret:typed]", "benign words stay", "data:image/jpeg"])
       expect(model.bodies.join()).toContain(sign);
