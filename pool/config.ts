@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucketUrl } from "../shared/bucket.ts";
 import { AppError, toIssues, validationFailed } from "../shared/errors.ts";
+import { contradictions, DEFAULT_LIMITS, type GuardrailsInput, GuardrailsInputSchema } from "../shared/guardrails.ts";
 import { type LimitsOfKeys, parseKeyLimits } from "../shared/key-limits.ts";
 import type { ClockLimits } from "../shared/run-status.ts";
 import type { LlmConfig } from "./llm/llm.ts";
@@ -22,6 +23,21 @@ const list = z
       .map((each) => each.trim())
       .filter((each) => each !== ""),
   );
+
+/** The operator's layer, as JSON. What only contradicts itself once merged with the defaults is said here too. */
+function operatorGuardrails(text: string, context: z.RefinementCtx): GuardrailsInput {
+  const issue = (message: string) => void context.addIssue({ code: "custom", message });
+  try {
+    const parsed = GuardrailsInputSchema.safeParse(JSON.parse(text));
+    for (const { path, message } of parsed.success ? [] : toIssues(parsed.error)) issue(path ? `${path}: ${message}` : message);
+    const set = parsed.data ?? {};
+    for (const { path, message } of contradictions({ ...DEFAULT_LIMITS, ...set })) issue(`${path}: ${message}`);
+    return set;
+  } catch {
+    issue('Expected JSON, as {"max_urls_visited": 20}');
+    return z.NEVER;
+  }
+}
 
 const modelName = z.string().refine((text) => readModelName(text) !== null, MODEL_NAME_FORM);
 
@@ -50,6 +66,7 @@ const EnvironmentSchema = z
     POOL_DISK_MIN_FREE_MB: integer(0, 1_000_000_000, 512),
     POOL_PRIVATE_NETWORKS: list,
     POOL_PROMOTE_AFTER: integer(0, 1000, 0),
+    POOL_GUARDRAILS: z.string().default("{}").transform(operatorGuardrails),
     DATA_DIR: z.string().min(1).default("./data"),
     RETENTION_DAYS: integer(1, 36_500, 30),
     DATABASE_URL: z
@@ -120,6 +137,8 @@ export type PoolConfig = {
   privateNetworks: string[];
   /** Clean runs after which a proposal is accepted by itself; 0: never. */
   promoteAfter: number;
+  /** What the operator demands of every run. */
+  guardrails: GuardrailsInput;
   dataDir: string;
   volume: VolumeConfig;
   playbooksDir: string;
@@ -156,6 +175,7 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     drainGraceMs: env.POOL_DRAIN_GRACE_S * 1000,
     privateNetworks: env.POOL_PRIVATE_NETWORKS,
     promoteAfter: env.POOL_PROMOTE_AFTER,
+    guardrails: env.POOL_GUARDRAILS,
     dataDir,
     volume: volumeConfig(env, dataDir),
     playbooksDir: join(dataDir, "playbooks"),

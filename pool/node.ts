@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type ServerType, serve } from "@hono/node-server";
 import packageJson from "../package.json" with { type: "json" };
 import { AppError } from "../shared/errors.ts";
+import type { Guardrails } from "../shared/guardrails.ts";
 import type { NodeInfo } from "../shared/node.ts";
 import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
@@ -108,6 +109,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   }));
   const live = new LiveRuns();
   const llm = config.llm && createLlm(config.llm, nodeLog);
+  const policyOf = (guardrails: Guardrails) => createPolicy(guardrails, { privateNetworks: networks });
   const sessions: SessionDeps = {
     store,
     writer,
@@ -116,7 +118,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     volume,
     outbox,
     browsers,
-    policyOf: (guardrails) => createPolicy(guardrails, { privateNetworks: networks }),
+    policyOf,
     llm,
     workDir,
     ledger,
@@ -191,7 +193,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     browsers,
     library,
     drift: { store, library, versions, ledger, proposals },
-    admission: { library, seal, operator: {}, llm },
+    admission: { library, seal, operator: config.guardrails, policyOf, llm },
     live,
     info,
     notReady: async () => [

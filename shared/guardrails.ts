@@ -11,14 +11,25 @@ export const HostRuleSchema = z
   .pipe(z.string().regex(HOST_RULE, "Expected a host or *.host"));
 
 const HostRules = z.array(HostRuleSchema).max(100);
+/** In `blocked_domains`: all hosts of the list that counts where nobody set one. */
+export const DEFAULT_LIST = "@default";
+const BlockedRuleSchema = z.union([z.literal(DEFAULT_LIST), HostRuleSchema]);
+
+/** What an agent is for, the narrowest first: each may do, and is shown, at least what the one before it is. */
+export const GOAL_TYPES = ["navigate", "read", "interact", "fill_form"] as const;
+export type GoalType = (typeof GOAL_TYPES)[number];
 
 const fields = {
   allowed_domains: HostRules.nullable(),
-  blocked_domains: HostRules,
+  blocked_domains: z.array(BlockedRuleSchema).max(100),
   max_urls_visited: z.int().min(1).max(500),
   max_consecutive_errors: z.int().min(1).max(50),
   allow_private_networks: z.boolean(),
   enable_llm_action_check: z.boolean(),
+  goal_type: z
+    .enum(GOAL_TYPES)
+    .nullable()
+    .describe("What an agent or a recovery may see and do; null: judged from the directive, or from what the playbook does"),
   stuck_window_size: z.int().min(2).max(50),
   stuck_repeat_hint: z.int().min(2).max(20),
   stuck_repeat_warn: z.int().min(2).max(30),
@@ -73,7 +84,7 @@ export function contradictions(limits: Limits): Issue[] {
 
 /** Guardrails as merged: every rule has a value. The lists of three layers may be longer than what one layer may set. */
 export const GuardrailsSchema = z
-  .strictObject({ ...fields, allowed_domains: z.array(HostRuleSchema).nullable(), blocked_domains: z.array(HostRuleSchema) })
+  .strictObject({ ...fields, allowed_domains: z.array(HostRuleSchema).nullable(), blocked_domains: z.array(BlockedRuleSchema) })
   .meta({ id: "Guardrails" });
 export type Guardrails = z.infer<typeof GuardrailsSchema>;
 

@@ -22,6 +22,16 @@ describe("a node's environment", () => {
     expect(read).toThrow(expect.not.objectContaining({ message: expect.stringContaining("hunter2") }));
   });
 
+  it("takes the operator's guardrails as JSON, and says what is wrong with them", () => {
+    const read = (POOL_GUARDRAILS: string) => readConfig({ POOL_TOKEN: "token-0123", POOL_GUARDRAILS }).guardrails;
+    expect(read('{"max_urls_visited": 20, "blocked_domains": ["@default", "Shop.Example"]}')).toEqual({
+      ...{ max_urls_visited: 20, blocked_domains: ["@default", "shop.example"] },
+    });
+    for (const wrong of ["hunter2", "[]", '{"max_urls": 2}', '{"max_urls_visited": 0}', '{"stuck_repeat_hint": 9}'])
+      expect(() => read(wrong)).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED" }));
+    expect(() => read("hunter2")).toThrow(expect.not.objectContaining({ message: expect.stringContaining("hunter2") }));
+  });
+
   it("names every variable that is wrong, and repeats no value", () => {
     const wrong = { POOL_PORT: "70000", CHROME_SANDBOX: "hunter2", DATABASE_URL: "mysql://hunter2" };
     const read = () => readConfig(wrong);

@@ -2,7 +2,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_GUARDRAILS } from "../pool/guardrails/defaults.ts";
+import { DEFAULT_BLOCKED } from "../pool/guardrails/defaults.ts";
 import { bindPlaybook } from "../pool/playbook/bind.ts";
 import { parsePlaybook } from "../pool/playbook/load.ts";
 import { ERROR_CODES } from "../shared/errors.ts";
@@ -38,7 +38,7 @@ describe("documents", () => {
 
   it("lists the hosts that are blocked by default", () => {
     const [, list = ""] = /### Hosts blocked by default.*?```text\n(.*?)```/s.exec(read("docs/playbooks.md")) ?? [];
-    expect(list.trim().split(/\s+/)).toEqual(DEFAULT_GUARDRAILS.blocked_domains);
+    expect(list.trim().split(/\s+/)).toEqual(DEFAULT_BLOCKED);
   });
 
   it("names only npm scripts that there are", () => {

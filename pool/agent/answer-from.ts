@@ -1,7 +1,7 @@
 /** `llm_extract`: what is asked for, found in a text by a model. */
 import { AppError } from "../../shared/errors.ts";
 import type { AgentDeps } from "./deps.ts";
-import { cutText } from "./tokens.ts";
+import { pageWords } from "./page-words.ts";
 import { untrusted } from "./untrusted.ts";
 
 const TEXT_CHARS = 40_000;
@@ -18,7 +18,7 @@ export async function answerFrom(
 ) {
   const content = [
     ...(directive === null ? [] : [`The user asked for: ${redact(directive)}`]),
-    untrusted(cutText(redact(filterText(text)), TEXT_CHARS)),
+    untrusted(pageWords(text, TEXT_CHARS, { redact, filterText })),
     `Find: ${redact(prompt)}`,
   ].join("\n\n");
   const answer = (await ask({ system: SYSTEM, messages: [{ role: "user", content }] })).text.trim();

@@ -1,5 +1,5 @@
 /** What the session lends an agent. Each is a function, so that who guards, masks or filters is the session's to say. */
-import type { Action, Selector } from "../../shared/action.ts";
+import type { Action, Selector, SimpleActionName } from "../../shared/action.ts";
 import type { Verdict } from "../../shared/guardrails.ts";
 import type { Verify } from "../../shared/playbook.ts";
 import type { MapItem, PageMap } from "../actions/page-map.ts";
@@ -29,11 +29,11 @@ export type AgentDeps = {
   verify(verify: Verify): Promise<void>;
   /** Asks the model; counts, and ends with the run. @throws LLM_ERROR */
   ask(question: Pick<Question, "system" | "messages" | "tools">): Promise<Answer>;
-  /** May an agent do this, before the guardrails are asked? A refusal is told to the model. */
-  judge(action: Action): Promise<Verdict>;
+  /** What the work is for: no other action is offered, and none outside of it is done. `about`: for the model. */
+  scope: { actions: readonly SimpleActionName[]; about: string; holds(action: Action): boolean };
   /** Masks secrets, in whatever goes to the model. */
   redact(text: string): string;
-  /** Takes out what a page's words must not do to the model. */
+  /** Takes out what a page's words must not do to the model. What `view` shows went through it. */
   filterText(text: string): string;
   signal: AbortSignal;
 };

@@ -2,7 +2,7 @@
 import { AppError } from "../../shared/errors.ts";
 import type { AgentDeps } from "./deps.ts";
 import { fitLines, toLines } from "./page-lines.ts";
-import { cutText } from "./tokens.ts";
+import { pageWords } from "./page-words.ts";
 import { untrusted } from "./untrusted.ts";
 
 const TRIES = 2;
@@ -23,13 +23,14 @@ type Asked = {
 /** @throws LLM_ERROR: the model could not be asked, or gave nothing that is valid */
 export async function fillData(asked: Asked, { ask, view, redact, filterText }: Pick<AgentDeps, "ask" | "view" | "redact" | "filterText">) {
   const { schema, check, directive, texts } = asked;
-  const clean = (text: string) => redact(filterText(text));
-  const lines = toLines(await view.map()).map(({ text, rank }) => ({ text: clean(text), rank }));
+  const lines = toLines(await view.map()).map(({ text, rank }) => ({ text: redact(text), rank }));
   const opening = [
     ...(directive === null ? [] : [`The user asked for: ${redact(directive)}`]),
     ...(texts.length === 0
       ? []
-      : [`Texts that were read, in order:\n${texts.map((each) => untrusted(cutText(clean(each), TEXT_CHARS))).join("\n")}`]),
+      : [
+          `Texts that were read, in order:\n${texts.map((each) => untrusted(pageWords(each, TEXT_CHARS, { redact, filterText }))).join("\n")}`,
+        ]),
     `The page at the end:\n${untrusted(fitLines(lines, PAGE_TOKENS).join("\n"))}`,
   ].join("\n\n");
   const parameters = { type: "object", properties: { data: schema }, required: ["data"], additionalProperties: false };

@@ -15,7 +15,8 @@ export async function judgeClick(
   { target, url, intent }: Asked,
   { ask, redact, filterText }: Pick<AgentDeps, "ask" | "redact" | "filterText">,
 ) {
-  const about = redact(filterText(JSON.stringify({ url, ...target })));
+  const clean = (_key: string, value: unknown) => (typeof value === "string" ? filterText(value) : value);
+  const about = redact(filterText(JSON.stringify({ url, ...target }, clean)));
   const content = `<task>\n${redact(intent)}\n</task>\n\nThe element:\n${untrusted(about.slice(0, 4_000))}`;
   const word = (await ask({ system: SYSTEM, messages: [{ role: "user", content }] })).text.trim().toLowerCase().replace(/\W/g, "");
   if (word === "allow" || word === "block") return word;

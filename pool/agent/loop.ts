@@ -6,6 +6,7 @@ import { type Outcome, type Turn, toMessages } from "./conversation.ts";
 import type { AgentDeps } from "./deps.ts";
 import type { Deed } from "./memory.ts";
 import { createObserver, type Observation } from "./observe.ts";
+import { cleanError } from "./page-words.ts";
 import { endsRun, performCall } from "./perform-call.ts";
 import { NO_CALL, NO_EVIDENCE, SKIPPED, SYSTEM, type Task, taskText } from "./prompt.ts";
 import { agentTools, type Intent, parseCall } from "./tools.ts";
@@ -34,12 +35,12 @@ export async function runAgent(given: AgentTask, deps: AgentDeps): Promise<Agent
   let idle = 0;
   const turns: Turn[] = [];
   const extracted: string[] = [];
-  const observer = createObserver((text) => deps.redact(deps.filterText(text)));
+  const observer = createObserver(deps.redact);
   const look = async (): Promise<Observation> => observer.see(await deps.view.map());
   const first = await look();
   for (let step = 0; step < given.maxSteps; step += 1) {
-    const tools = agentTools({ outputSchema: task.outputSchema, canTakeOver: task.takeOver !== null });
-    const messages = toMessages(deps.redact(taskText(task)), first, turns);
+    const tools = agentTools({ outputSchema: task.outputSchema, canTakeOver: task.takeOver !== null, actions: deps.scope.actions });
+    const messages = toMessages(deps.redact(taskText(task, deps.scope.about)), first, turns);
     const answer = await deps.ask({ system: SYSTEM, messages, tools });
     const turn = await makeTurn(answer);
     if ("result" in turn) return turn.result;
@@ -91,7 +92,7 @@ export async function runAgent(given: AgentTask, deps: AgentDeps): Promise<Agent
       await deps.verify(expected);
     } catch (error) {
       if (deps.signal.aborted || endsRun(error)) throw error;
-      return `Not accepted:\n${untrusted(deps.redact(deps.filterText((error as AppError).message)))}`;
+      return `Not accepted:\n${untrusted(cleanError((error as AppError).message, deps))}`;
     }
     const wrong = await task.checkData?.(data);
     return wrong ? `Not accepted: data ${deps.redact(wrong)}` : null;

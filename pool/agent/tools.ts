@@ -30,8 +30,14 @@ const inputOf = (name: AgentAction) => {
   return z.strictObject({ selector: rule === "required" ? selector : selector.optional(), ...shape });
 };
 
-const ItemSchema = z.strictObject({ action: z.enum(AGENT_ACTIONS), params: z.record(z.string(), z.unknown()) });
-const SequenceSchema = z.strictObject({ actions: z.array(ItemSchema).min(1).max(20) });
+const sequenceOf = (names: readonly AgentAction[]) =>
+  z.strictObject({
+    actions: z
+      .array(z.strictObject({ action: z.enum(names), params: z.record(z.string(), z.unknown()) }))
+      .min(1)
+      .max(20),
+  });
+const SequenceSchema = sequenceOf(AGENT_ACTIONS);
 const GetDomSchema = z.strictObject({
   selector: selector.optional(),
   query: z.string().min(1).max(200).optional().describe("Words: the lines of the page that hold one of them"),
@@ -58,14 +64,16 @@ const schema = (type: z.ZodType): Record<string, unknown> => {
 
 const tool = (name: string, description: string, type: z.ZodType): ToolSpec => ({ name, description, parameters: schema(type) });
 
-/** In a fixed order; `canTakeOver`: a playbook's step is being repaired, and others follow it. */
-export function agentTools({
-  outputSchema,
-  canTakeOver,
-}: {
+type Offer = {
   outputSchema: Record<string, unknown> | null;
+  /** A playbook's step is being repaired, and others follow it. */
   canTakeOver: boolean;
-}): ToolSpec[] {
+  actions?: readonly SimpleActionName[];
+};
+
+/** In a fixed order; of the actions only those that the work is for. */
+export function agentTools({ outputSchema, canTakeOver, actions = AGENT_ACTIONS }: Offer): ToolSpec[] {
+  const offered = AGENT_ACTIONS.filter((name) => actions.includes(name));
   const done = tool(
     "done",
     "Ends the work as done. Needs evidence on the current page, as expect_…, which is checked; a summary alone is refused",
@@ -73,11 +81,11 @@ export function agentTools({
   );
   if (outputSchema) (done.parameters.properties as Record<string, unknown>).data = outputSchema;
   return [
-    ...AGENT_ACTIONS.map((name) => tool(name, ABOUT[name], inputOf(name))),
+    ...offered.map((name) => tool(name, ABOUT[name], inputOf(name))),
     tool(
       "execute_sequence",
       "Several actions one after the other; stops at the first that fails. `params` is what the action's own tool takes",
-      SequenceSchema,
+      sequenceOf(offered.toSorted()),
     ),
     tool(
       "get_dom",

@@ -1,10 +1,10 @@
 /** What holds where nobody set anything. */
-import { DEFAULT_LIMITS, type Guardrails } from "../../shared/guardrails.ts";
+import { DEFAULT_LIMITS, DEFAULT_LIST, type Guardrails } from "../../shared/guardrails.ts";
 
 const withSubdomains = (names: readonly string[]) => names.flatMap((name) => [name, `*.${name}`]);
 
-/** Where an automated mistake costs most. Setting `blocked_domains` or `allowed_domains` anywhere replaces this list. */
-const BLOCKED = [
+/** Where an automated mistake costs most: what `@default` stands for. Setting `blocked_domains` or `allowed_domains` anywhere replaces it. */
+export const DEFAULT_BLOCKED: readonly string[] = [
   // government and military
   ...["*.gov", "*.mil", "*.gov.uk", "*.gov.au", "*.gov.br", "*.gov.cn", "*.gov.in", "*.gov.it", "*.gov.pl", "*.gob.es", "*.gob.mx"],
   ...["*.gouv.fr", "*.gc.ca", "*.go.jp", "*.go.kr", "*.govt.nz", "*.bund.de", "*.admin.ch", "*.gv.at", "*.europa.eu"],
@@ -37,8 +37,15 @@ const BLOCKED = [
 export const DEFAULT_GUARDRAILS: Guardrails = {
   ...DEFAULT_LIMITS,
   allowed_domains: null,
-  blocked_domains: BLOCKED,
+  blocked_domains: [DEFAULT_LIST],
   allow_private_networks: false,
   enable_llm_action_check: true,
+  goal_type: null,
   stuck_applies_to: "improvised",
 };
+
+/** With every host of the list that `@default` stands for. */
+export const inFull = (guardrails: Guardrails): Guardrails => ({
+  ...guardrails,
+  blocked_domains: guardrails.blocked_domains.flatMap((rule) => (rule === DEFAULT_LIST ? DEFAULT_BLOCKED : [rule])),
+});

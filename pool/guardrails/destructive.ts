@@ -5,7 +5,8 @@
 import type { Origin } from "../../shared/action.ts";
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
 import type { ClickTarget } from "../actions/attempt.ts";
-import { DECLINING, DESTRUCTIVE, HARMLESS } from "./destructive-words.ts";
+import { conceptOf, conceptsIn, conceptsOf, normal } from "./concepts.ts";
+import { DECLINING, HARMLESS } from "./destructive-words.ts";
 
 export type Judgement = { judgement: "allow" | "ask" | "block"; reason: string; concept: string | null };
 
@@ -14,61 +15,13 @@ export type ClickQuestion = { target: ClickTarget; url: string; origin: Exclude<
 /** A model's word. Rejects, or answers anything else, when there is none. */
 export type AskModel = (question: ClickQuestion, signal: AbortSignal) => Promise<"allow" | "block">;
 
-const SPACELESS = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
-const ASCII = /^[\x20-\x7e]*$/;
-
-/** Lower case, one spelling for each letter, no accents, nothing invisible. */
-export function normal(text: string): string {
-  if (ASCII.test(text)) return text.toLowerCase().replace(/[ _]+/g, " ").trim();
-  return text
-    .normalize("NFKD")
-    .replace(/[\p{M}\p{Cf}]/gu, "")
-    .toLowerCase()
-    .replaceAll("ß", "ss")
-    .replaceAll("ł", "l")
-    .replaceAll("ø", "o")
-    .replace(/[\s_]+/g, " ")
-    .normalize("NFC")
-    .trim();
-}
-
-const tokens = (plain: string): string[] => plain.match(/[\p{L}\p{N}]+/gu) ?? [];
-/** Phrase → deed, in words with single spaces; and those of scripts that write no spaces. */
-const PHRASES = new Map<string, string>();
-const INSIDE: { word: string; concept: string }[] = [];
-for (const [concept, words] of Object.entries(DESTRUCTIVE)) {
-  for (const word of words) {
-    if (SPACELESS.test(word)) INSIDE.push({ word: normal(word), concept });
-    else PHRASES.set(tokens(normal(word)).join(" "), concept);
-  }
-}
-const LONGEST = Math.max(...[...PHRASES.keys()].map((phrase) => phrase.split(" ").length));
-
-/** The deeds that the text names, in its order; by hash, so that long lists cost no time. */
-export function conceptsIn(text: string): string[] {
-  const plain = normal(text);
-  const words = tokens(plain);
-  const found: string[] = [];
-  for (let i = 0; i < words.length; i += 1) {
-    let phrase = "";
-    let longest: string | undefined;
-    for (let n = i; n < Math.min(words.length, i + LONGEST); n += 1) {
-      phrase = n === i ? (words[n] as string) : `${phrase} ${words[n]}`;
-      longest = PHRASES.get(phrase) ?? longest;
-    }
-    if (longest) found.push(longest);
-  }
-  if (SPACELESS.test(plain)) found.push(...INSIDE.filter(({ word }) => plain.includes(word)).map(({ concept }) => concept));
-  return found;
-}
-export const conceptOf = (text: string): string | null => conceptsIn(text)[0] ?? null;
-
 /** `deleteAccount.php?x` → `delete account php`: the words of an address, without its query's values. */
 function wordsOf(address: string | null): string {
-  if (address === null || !URL.canParse(address, "http://x/")) return "";
-  const { pathname, searchParams } = new URL(address, "http://x/");
-  const named = [pathname, ...searchParams.keys(), searchParams.get("action") ?? ""].join(" ");
-  return named.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/[^\p{L}\p{N}]+/gu, " ");
+  const url = address === null ? null : URL.parse(address, "http://x/");
+  if (url === null) return "";
+  const { pathname, search, searchParams } = url;
+  const named = search === "" ? pathname : [pathname, ...searchParams.keys(), searchParams.get("action") ?? ""].join(" ");
+  return (/[A-Z]/.test(named) ? named.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase() : named).replaceAll("_", " ");
 }
 
 /** Choosing among what is offered; what it leads to is a click of its own. */
@@ -80,7 +33,7 @@ export function judgeTarget(target: ClickTarget): Judgement {
   const { name, text, role, href, form, dialog } = target;
   const label = normal(name || text);
   const shown = (name || text).slice(0, 80);
-  const own = conceptOf(name) ?? (text === name ? null : conceptOf(text)) ?? conceptOf(wordsOf(href));
+  const own = conceptsOf(label)[0] ?? (text === name || name === "" ? null : conceptOf(text)) ?? conceptsOf(wordsOf(href))[0];
   if (own) return { judgement: "block", reason: `"${shown}" would ${own === "account" ? "end an account" : own}`, concept: own };
   if (DECLINING.has(label) && (dialog !== "" || form !== null)) return { judgement: "allow", reason: "It declines", concept: null };
   const retreats = /^(?:close|dismiss|no|no thanks|not now|keep|back|go back|nein|non|fermer|schliessen|cerrar|chiudi|sluiten)$/.test(
@@ -88,13 +41,20 @@ export function judgeTarget(target: ClickTarget): Judgement {
   );
   if (retreats) return { judgement: "allow", reason: "It turns back", concept: null };
   const submits = form !== null && target.submits;
-  const around = (submits ? conceptOf(wordsOf(form.action)) : null) ?? (CHOOSING.test(role) ? null : conceptOf(dialog));
+  const around = (submits ? conceptsOf(wordsOf(form.action))[0] : null) ?? (CHOOSING.test(role) ? null : conceptOf(dialog));
   if (around) return { judgement: "block", reason: `"${shown}" stands where it would ${around}`, concept: around };
   if (HARMLESS.has(label)) return { judgement: "allow", reason: "Its name is harmless", concept: null };
   if (CHOOSING.test(role)) return { judgement: "allow", reason: "It only chooses", concept: null };
   if (href !== null && /^https?:/i.test(href)) return { judgement: "allow", reason: "It is a link", concept: null };
   if (submits && form.method === "get") return { judgement: "allow", reason: "Its form only asks", concept: null };
   return { judgement: "ask", reason: `What "${shown}" does cannot be told from its name`, concept: null };
+}
+
+/** A run asks the same of every click; a directive may be long. */
+let lastIntent = { intent: "", concepts: [] as readonly string[] };
+function namedIn(intent: string): readonly string[] {
+  if (intent !== lastIntent.intent) lastIntent = { intent, concepts: conceptsIn(intent) };
+  return lastIntent.concepts;
 }
 
 const RULE = "destructive_action";
@@ -110,7 +70,7 @@ export async function judgeClick(target: ClickTarget, context: ClickContext, { g
   if (origin === "author") return judgement === "block" ? verdict("allow", `${reason}; its author wrote it`) : null;
   if (judgement === "allow") return null;
   // Named by whoever asked for the run or wrote the step, it is no longer out of the question; whether it was meant, a model says.
-  const wasNamed = concept !== null && conceptsIn(intent).includes(concept);
+  const wasNamed = concept !== null && namedIn(intent).includes(concept);
   if (judgement === "block" && !wasNamed) return verdict("block", `${reason}, and nobody asked for that`);
   if (!guardrails.enable_llm_action_check) return verdict("allow", `${reason}; enable_llm_action_check is off`);
   if (askModel === undefined) return verdict("block", `${reason}, and no model is configured that could tell`);

@@ -7,6 +7,7 @@ import type { EgressRecord } from "./egress-record.ts";
 import { createNetworkWatch } from "./network-watch.ts";
 import type { Policy } from "./policy.ts";
 import { applyRules, INITIAL_STATE, RULES } from "./rules.ts";
+import { judgeScope, judgeScopedClick, type Scope } from "./scope.ts";
 import { judgeCommitted } from "./shown.ts";
 
 /** `url`: where the page is now. `frames`: the addresses of its other frames, where the caller knows them. `error` null: it was done. */
@@ -21,10 +22,10 @@ export type ActionOutcome = {
 };
 
 export type RunGuardrails = {
-  /** May this be done to a page at `url`? `block` and `stop` mean no. */
-  ask(action: Action, page: { url: string }): Promise<Verdict>;
+  /** May this be done to a page at `url`? `block` and `stop` mean no. `scope`: of the agent that wants it; an author has none. */
+  ask(action: Action, page: { url: string; scope?: Scope }): Promise<Verdict>;
   /** May this element be clicked? Asked when it is known which one it is. Null: nothing against it. */
-  permit(target: ClickTarget, context: ClickContext): Promise<Verdict | null>;
+  permit(target: ClickTarget, context: ClickContext & { scope?: Scope }): Promise<Verdict | null>;
   /** Once for each `ask`, refused actions too. `block`: the action counts as failed; `stop`: so does the run, and every later `ask` says it again. */
   after(outcome: ActionOutcome): Verdict | null;
 };
@@ -55,9 +56,10 @@ export function openGuardrails({ guardrails, policy, egress, askModel, onVerdict
     return verdict;
   };
 
-  const judge = async (action: Action, url: string): Promise<Verdict> => {
+  const judge = async (action: Action, url: string, scope?: Scope): Promise<Verdict> => {
     const shown = action.action === "goto" ? null : judgeCommitted(policy, url, "main");
-    if (shown !== null) return shown;
+    const outside = shown ?? (scope ? judgeScope(scope, action, url) : null);
+    if (outside !== null) return outside;
     const target = action.action === "goto" ? await policy.judgeUrl(action.params.url) : ALLOW;
     if (target.kind !== "allow") return target;
     const judged = applyRules(RULES, state, (rule, so) => rule.before?.(so, { action, url }, guardrails));
@@ -66,14 +68,15 @@ export function openGuardrails({ guardrails, policy, egress, askModel, onVerdict
   };
 
   return {
-    async ask(action, { url }) {
+    async ask(action, { url, scope }) {
       watch?.asked(url);
-      const verdict = stopped ?? (await judge(action, url));
+      const verdict = stopped ?? (await judge(action, url, scope));
       refused = verdict.kind === "block" || verdict.kind === "stop";
       return tell(verdict);
     },
     async permit(target, context) {
-      return tell(await judgeClick(target, context, { guardrails, askModel }));
+      const outside = context.scope ? judgeScopedClick(context.scope, target) : null;
+      return tell(outside ?? (await judgeClick(target, context, { guardrails, askModel })));
     },
     after({ action, url, frames = [], error, origin, more = false }) {
       const committed = refused ? null : (watch?.cause({ action, url, error }) ?? committedRefusal(url, frames));

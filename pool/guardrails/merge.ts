@@ -1,6 +1,6 @@
 /** Three layers of guardrails → one. The stricter of what somebody set wins; defaults fill what nobody set. */
 import { type Issue, validationFailed } from "../../shared/errors.ts";
-import { contradictions, type Guardrails, type GuardrailsInput, type Limits } from "../../shared/guardrails.ts";
+import { contradictions, DEFAULT_LIST, GOAL_TYPES, type Guardrails, type GuardrailsInput, type Limits } from "../../shared/guardrails.ts";
 import { DEFAULT_GUARDRAILS } from "./defaults.ts";
 import { intersectRules, parseHostRule, simplifyRules } from "./domains.ts";
 
@@ -50,7 +50,7 @@ type HostRules = { allowed_domains: string[] | null; blocked_domains: string[] |
 function hostRules(layerName: LayerName, layer: GuardrailsInput, issues: Issue[]): HostRules {
   const canonical = (field: "allowed_domains" | "blocked_domains") =>
     layer[field]?.flatMap((text, i) => {
-      const rule = parseHostRule(text);
+      const rule = text === DEFAULT_LIST ? text : parseHostRule(text);
       if (rule !== null) return [rule];
       const within = layerName === "request" ? "" : `${layerName}.`;
       issues.push({ path: `${within}guardrails.${field}[${i}]`, message: `"${text}" is not a host or *.host that a URL can have` });
@@ -70,14 +70,16 @@ function mergeHosts(set: readonly HostRules[]): Pick<Guardrails, "allowed_domain
   };
 }
 
-type Switches = Pick<Guardrails, "allow_private_networks" | "enable_llm_action_check" | "stuck_applies_to">;
+type Switches = Pick<Guardrails, "allow_private_networks" | "enable_llm_action_check" | "goal_type" | "stuck_applies_to">;
 
 function mergeSwitches(set: readonly GuardrailsInput[]): Switches {
   const allow = set.flatMap((layer) => layer.allow_private_networks ?? []);
   const check = set.flatMap((layer) => layer.enable_llm_action_check ?? []);
+  const goals = set.flatMap((layer) => layer.goal_type ?? []);
   return {
     allow_private_networks: allow.length > 0 ? allow.every(Boolean) : DEFAULT_GUARDRAILS.allow_private_networks,
     enable_llm_action_check: check.length > 0 ? check.some(Boolean) : DEFAULT_GUARDRAILS.enable_llm_action_check,
+    goal_type: GOAL_TYPES.find((each) => goals.includes(each)) ?? DEFAULT_GUARDRAILS.goal_type,
     stuck_applies_to: set.some(bindsAuthors) ? "all" : DEFAULT_GUARDRAILS.stuck_applies_to,
   };
 }

@@ -1,11 +1,10 @@
 /** What a run may reach: guardrails → a verdict on a URL, or on a host and port with the addresses to dial. */
 import { isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
-import { isDeepStrictEqual } from "node:util";
-import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
+import { DEFAULT_LIST, type Guardrails, type Verdict } from "../../shared/guardrails.ts";
 import { classify, parseAddress } from "./addresses.ts";
 import { isBackgroundHost } from "./background-hosts.ts";
-import { DEFAULT_GUARDRAILS } from "./defaults.ts";
+import { DEFAULT_BLOCKED } from "./defaults.ts";
 import { createHostMatcher, type Host, hostOf, parseHost } from "./domains.ts";
 import { BLOCKED_PORTS } from "./ports.ts";
 import { inNetworks, type PrivateNetwork } from "./private-networks.ts";
@@ -32,6 +31,7 @@ export type PolicyOptions = {
   now?: () => number;
 };
 
+const BY_DEFAULT = "is in the default blocked_domains; setting blocked_domains or allowed_domains takes their place";
 const ALLOW: Verdict = { kind: "allow", rule: "url", reason: "The URL is allowed" };
 const DNS_CACHE_MS = 5_000;
 const CACHED_VERDICTS = 1_000;
@@ -45,14 +45,10 @@ export function createPolicy(guardrails: Guardrails, options: PolicyOptions): Po
   const networks = guardrails.allow_private_networks ? options.privateNetworks : [];
   const privateNetwork = (host: string, reason: string): Block =>
     block("private_network", `${reason}; ${closed(guardrails, options)}`, host);
-  const byDefault =
-    guardrails.blocked_domains.length > 0 && isDeepStrictEqual(guardrails.blocked_domains, DEFAULT_GUARDRAILS.blocked_domains);
-  const blocked = byDefault
-    ? "is in the default blocked_domains; setting blocked_domains or allowed_domains takes their place"
-    : "is in blocked_domains";
   const allows = guardrails.allowed_domains === null ? null : createHostMatcher(guardrails.allowed_domains);
   const names = new Set(guardrails.allowed_domains);
-  const blocks = createHostMatcher(guardrails.blocked_domains);
+  const blocks = createHostMatcher(guardrails.blocked_domains.filter((rule) => rule !== DEFAULT_LIST));
+  const blocksByDefault = guardrails.blocked_domains.includes(DEFAULT_LIST) ? createHostMatcher(DEFAULT_BLOCKED) : () => false;
   const own = ownAddresses();
   const judged = new Map<string, { verdict: Promise<Target | Block>; until: number }>();
 
@@ -70,7 +66,8 @@ export function createPolicy(guardrails: Guardrails, options: PolicyOptions): Po
     if (address === null && networks.length === 0 && RESERVED.test(name)) {
       return privateNetwork(name, `${name} is a name of private networks`);
     }
-    if (blocks(name)) return block("blocked_domains", `${name} ${blocked}`, name);
+    if (blocks(name)) return block("blocked_domains", `${name} is in blocked_domains`, name);
+    if (blocksByDefault(name)) return block("blocked_domains", `${name} ${BY_DEFAULT}`, name);
     if (allows !== null && !allows(name)) return block("allowed_domains", `${name} is not in allowed_domains`, name);
     if (BLOCKED_PORTS.has(port)) return block("port", `Port ${port} is not one for web pages`, name);
     return null;

@@ -11,6 +11,7 @@ import { credentialRefusal } from "../actions/credential-origins.ts";
 import type { PerformContext, Performed } from "../actions/perform.ts";
 import type { Tabs } from "../actions/tabs.ts";
 import type { RunGuardrails } from "../guardrails/guardrails.ts";
+import type { Scope } from "../guardrails/scope.ts";
 import type { ActionLog } from "../recording/action-log.ts";
 import type { Clean } from "../recording/clean.ts";
 import type { Recorder } from "../recording/recorder.ts";
@@ -31,6 +32,8 @@ export type ActInfo = {
   origin: Origin;
   /** In the words of whoever asked for it: the step's, or the directive. Never a page's. */
   intent: string;
+  /** Of an agent: what it is for. It is held to it. */
+  scope?: Scope;
   /** The next action belongs to the same sequence. */
   more?: boolean;
   /** Hears which selector of the chain found the element, 0 for the primary. */
@@ -77,7 +80,7 @@ export function createAct(deps: ActDeps): Act {
   };
 
   return async (action, info) => {
-    const { step, tool, title, values, credential = deps.credential, origin, intent } = info;
+    const { step, tool, title, values, credential = deps.credential, origin, intent, scope } = info;
     seq += 1;
     const mySeq = seq;
     const at = now();
@@ -86,13 +89,13 @@ export function createAct(deps: ActDeps): Act {
     let done: Performed | null = null;
     let failure: unknown = null;
     const permit = async (target: ClickTarget) => {
-      const verdict = await guardrails.permit(target, { origin, intent, url: tabs.url(), signal });
+      const verdict = await guardrails.permit(target, { origin, intent, scope, url: tabs.url(), signal });
       if (verdict === null) return;
       tell(verdict, mySeq);
       if (verdict.kind === "block") throw refused(verdict);
     };
     try {
-      const verdict = await guardrails.ask(action, { url: tabs.url() });
+      const verdict = await guardrails.ask(action, { url: tabs.url(), scope });
       tell(verdict, mySeq);
       if (verdict.kind === "block" || verdict.kind === "stop") throw refused(verdict);
       done = await deps.perform(tabs, action, {

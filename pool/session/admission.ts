@@ -1,21 +1,30 @@
 /** Takes a request in: everything that can be known to be wrong is refused here, before there is a run. */
 import { AppError, type Issue, toErrorDetail, validationFailed } from "../../shared/errors.ts";
-import type { GuardrailsInput } from "../../shared/guardrails.ts";
+import type { Guardrails, GuardrailsInput } from "../../shared/guardrails.ts";
 import { newRunId } from "../../shared/ids.ts";
 import type { Playbook } from "../../shared/playbook.ts";
 import type { CreateRun, DryRun } from "../../shared/run.ts";
 import { compileSchema } from "../agent/data-schema.ts";
+import { inFull } from "../guardrails/defaults.ts";
 import { mergeGuardrails } from "../guardrails/merge.ts";
+import type { Policy } from "../guardrails/policy.ts";
 import type { Llm } from "../llm/llm.ts";
 import { parseModelName } from "../llm/model-name.ts";
 import { bindPlaybook } from "../playbook/bind.ts";
 import type { Library } from "../playbook/load.ts";
 import { checkPlaybookRequest, resolvePlaybook } from "../playbook/request.ts";
+import { placeholders } from "../playbook/template.ts";
 import type { NewRun } from "../store/runs.ts";
 import type { Seal } from "../store/seal.ts";
 
 /** `llm` null: no model is configured. */
-export type AdmissionDeps = { library: Library; seal: Seal; operator: GuardrailsInput; llm: Pick<Llm, "model" | "hasPrice"> | null };
+export type AdmissionDeps = {
+  library: Library;
+  seal: Seal;
+  operator: GuardrailsInput;
+  policyOf: (guardrails: Guardrails) => Policy;
+  llm: Pick<Llm, "model" | "hasPrice"> | null;
+};
 
 /** What is wrong with what the request asks of models. */
 async function modelIssues(llm: AdmissionDeps["llm"], { model, max_cost_usd, output_schema }: CreateRun): Promise<Issue[]> {
@@ -73,7 +82,7 @@ export async function admit({ library, seal, operator, llm }: AdmissionDeps, bod
 }
 
 /** What `admit` would say, as a list; nothing is written and nothing is opened. */
-export async function dryRun({ library, operator, llm }: AdmissionDeps, body: CreateRun): Promise<DryRun> {
+export async function dryRun({ library, operator, policyOf, llm }: AdmissionDeps, body: CreateRun): Promise<DryRun> {
   const { playbook, checks, warnings } = checkPlaybookRequest(library, { ...body, credentialNames: Object.keys(body.credentials ?? {}) });
   const noPlaybook = playbook === null && body.playbook === undefined;
   if (noPlaybook)
@@ -95,8 +104,13 @@ export async function dryRun({ library, operator, llm }: AdmissionDeps, body: Cr
   return {
     valid: all.every(({ passed }) => passed),
     checks: all,
-    warnings: [...warnings, ...remarks(body, llm !== null), ...(llm ? [] : recoverable(playbook))],
-    guardrails: merged.guardrails,
+    warnings: [
+      ...warnings,
+      ...remarks(body, llm !== null),
+      ...(llm ? [] : recoverable(playbook)),
+      ...refusals(body, playbook, policyOf(merged.guardrails)),
+    ],
+    guardrails: inFull(merged.guardrails),
   };
 }
 
@@ -118,6 +132,26 @@ const needsModel = (playbook: Playbook | null): Issue[] =>
 function recoverable(playbook: Playbook | null): string[] {
   const count = playbook?.steps.filter(({ on_failure }) => on_failure === "llm_recover").length ?? 0;
   return count === 0 ? [] : [`No model is configured: ${count} steps with on_failure llm_recover are tried twice and not recovered`];
+}
+
+/** Addresses that the guardrails would refuse, as far as that can be said without resolving a name. */
+function refusals({ start_url }: CreateRun, playbook: Playbook | null, policy: Policy): string[] {
+  const parts = (playbook?.steps ?? []).flatMap(({ action, params }, i) => [
+    { action, params, at: `steps[${i}]` },
+    ...(Array.isArray(params.actions) ? params.actions : []).map((item: { action?: unknown; params?: { url?: unknown } }, n) => ({
+      ...{ action: item?.action, params: item?.params ?? {} },
+      at: `steps[${i}].params.actions[${n}]`,
+    })),
+  ]);
+  const urls = [
+    { at: "start_url", url: start_url ?? playbook?.start_url },
+    ...parts.flatMap(({ action, params, at }) => (action === "goto" ? [{ at, url: params.url }] : [])),
+  ];
+  return urls.flatMap(({ at, url }) => {
+    if (typeof url !== "string" || placeholders(url).length > 0) return [];
+    const verdict = policy.judgeShown(url);
+    return verdict && url !== "about:blank" ? [`${at} would be refused (${verdict.rule}): ${verdict.reason}`] : [];
+  });
 }
 
 /** Where each credential may be typed, as a check of a dry run; none where the request binds none. */

@@ -14,6 +14,9 @@ import type { AgentDeps } from "../agent/deps.ts";
 import { fillData } from "../agent/fill-data.ts";
 import { runAgent } from "../agent/loop.ts";
 import { type BrokenStep, repairGoal, takeOverGoal } from "../agent/recover.ts";
+import { filterItems, filterPage } from "../guardrails/page-filter.ts";
+import { filterDeep, filterText } from "../guardrails/page-text.ts";
+import { aboutScope, createScope, itemsInScope, judgeScope, SCOPE_ACTIONS, type Scope, showInScope } from "../guardrails/scope.ts";
 import { type BoundPlaybook, bindStep } from "../playbook/bind.ts";
 import type { BoundStep } from "../playbook/bind-step.ts";
 import type { Deed } from "../playbook/repair.ts";
@@ -21,6 +24,7 @@ import type { Recovered, StepFailure } from "../playbook/run-step.ts";
 import { summarise } from "../recording/summary.ts";
 import type { Act } from "./act.ts";
 import type { Asker } from "./asker.ts";
+import { scopeOfDirective, scopeOfRecovery } from "./scope-of.ts";
 import type { Stage } from "./work.ts";
 
 export type Understudy = {
@@ -41,7 +45,9 @@ const READS = ["extract", "evaluate"];
 /** `asker` null: no model is configured on this node. */
 type Parts = { stage: Stage; asker: Asker | null; act: Act; tabs: Tabs };
 /** `intent`: in the words of whoever asked for it. */
-type Work = { step: number | null; title: string; intent: string; onAct?: (action: Action) => Promise<() => void> };
+type Work = { step: number | null; title: string; intent: string; scope: Scope; onAct?: (action: Action) => Promise<() => void> };
+/** Models that read on behalf of the session do nothing, and see whole pages. */
+const READER = createScope({ goal: "fill_form", intent: "", urls: [], hidesDeeds: false });
 
 export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy {
   const { row, signal, redactor, progress } = stage;
@@ -49,11 +55,11 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
   const { max_steps, output_schema = null } = row.request;
   const directive = row.request.directive ?? null;
 
-  const depsFor = (asker: Asker, { step, title, intent, onAct }: Work, who: "agent" | "reader" = "agent"): AgentDeps => ({
+  const depsFor = (asker: Asker, { step, title, intent, scope, onAct }: Work, who: "agent" | "reader" = "agent"): AgentDeps => ({
     view: {
-      map: () => mapPage(tabs, signal),
-      mapAll: () => mapPage(tabs, signal, ALL_ITEMS),
-      part: (selector) => mapElement(tabs, selector, signal),
+      map: async () => filterPage(showInScope(scope, await mapPage(tabs, signal))),
+      mapAll: async () => filterPage(showInScope(scope, await mapPage(tabs, signal, ALL_ITEMS))),
+      part: async (selector) => filterItems(itemsInScope(scope, await mapElement(tabs, selector, signal))),
       picture: () => takeScreenshot(tabs.active(), { signal, secrets: redactor }),
       stamp: () => pageStamp(tabs, signal),
       url: () => tabs.url(),
@@ -67,6 +73,7 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
         values: {},
         origin: step === null ? "agent" : "recovery",
         intent,
+        scope,
         more,
         onRemark: hear,
       });
@@ -75,9 +82,13 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
     },
     verify: (verify) => checkVerify(tabs, verify, { signal }),
     ask: (question) => asker.ask(question, who),
-    judge: async () => ({ kind: "allow", rule: "none", reason: "Nothing is against it" }),
+    scope: {
+      actions: SCOPE_ACTIONS[scope.goal],
+      about: aboutScope(scope),
+      holds: (action) => judgeScope(scope, action, tabs.url()) === null,
+    },
     redact: mask,
-    filterText: withoutInvisible,
+    filterText,
     signal,
   });
 
@@ -95,7 +106,8 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
         needsText: false,
         takeOver: null,
       };
-      const deps = depsFor(asker, { step: null, title: "Carry out the directive", intent: goal });
+      const scope = await scopeOfDirective(goal, stage, asker);
+      const deps = depsFor(asker, { step: null, title: "Carry out the directive", intent: goal, scope });
       const done = await runAgent({ ...task, checkData: check && (async (data) => check(data)) }, deps);
       progress.extracted_texts.push(...done.extracted.map(mask));
       progress.result = mask(done.summary);
@@ -108,6 +120,7 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
       const broken = describe(bound, failure, directive);
       const rest = bound.playbook.steps.slice(step.index + 1);
       const needsText = step.actions.some(({ action: { action } }) => READS.includes(action));
+      const scope = scopeOfRecovery(bound, stage, (index) => boundOrNull(bound, index));
       const deeds: Deed[] = [];
       const asked = step.actions.flatMap(({ action: { selector } }) => (selector ? [selector.primary, ...selector.fallbacks] : []));
       const onAct = async (action: Action) => {
@@ -127,7 +140,7 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
             needsText,
             takeOver: rest.length === 0 ? null : () => takeOver(bound, broken),
           },
-          depsFor(asker, { step: step.index, title: `Recover: ${step.description}`, intent: step.description, onAct }),
+          depsFor(asker, { step: step.index, title: `Recover: ${step.description}`, intent: step.description, scope, onAct }),
         );
       const done = await asker.charging(spend, work);
       return { text: done.extracted.at(-1) ?? null, tookOver: done.tookOver, deeds };
@@ -135,7 +148,7 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
 
     async answer({ prompt, text, spend }) {
       if (asker === null) throw withoutModel();
-      const deps = depsFor(asker, { step: null, title: "Answer", intent: prompt }, "reader");
+      const deps = depsFor(asker, { step: null, title: "Answer", intent: prompt, scope: READER }, "reader");
       return await asker.charging(spend, () => answerFrom({ prompt, text, directive }, deps));
     },
 
@@ -145,7 +158,10 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
         if (asker === null) throw new AppError("LLM_ERROR", "No model is configured that could fill output_schema: data stays null");
         const check = await compileSchema(output_schema);
         const asked = { schema: output_schema, check, directive, texts: progress.extracted_texts };
-        const data = await fillData(asked, depsFor(asker, { step: null, title: "Fill output_schema", intent: "" }, "reader"));
+        const data = await fillData(
+          asked,
+          depsFor(asker, { step: null, title: "Fill output_schema", intent: "", scope: READER }, "reader"),
+        );
         progress.data = redactor.deep(data);
       } catch (error) {
         signal.throwIfAborted();
@@ -162,7 +178,7 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
     const rest = bound.playbook.steps.slice(broken.index + 1).map((_, i) => boundOrNull(bound, broken.index + 1 + i));
     const target = rest.flatMap((each) => each?.actions ?? []).find(({ action }) => action.selector !== null)?.action.selector;
     if (target && (await isThere(target)))
-      return { refused: `the plan still fits: what the next step touches, ${target.primary}, is on the page` };
+      return { refused: `the plan still fits: what the next step touches, ${filterText(target.primary)}, is on the page` };
     return { goal: takeOverGoal(broken), verify: rest.at(-1)?.verify ?? null };
   }
 
@@ -184,13 +200,10 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
   }
 }
 
-/** Characters that show nothing, and carry words past whoever reads the page, are taken out. */
-export const withoutInvisible = (text: string): string => text.replace(INVISIBLE, "");
-const INVISIBLE = /[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]|[\u{e0000}-\u{e007f}]/gu;
-
 const withoutModel = (): AppError =>
   new AppError("LLM_ERROR", "No model is configured on this node (LLM_MODEL)", { details: { cause: "not_configured" } });
 
+/** A step may hold texts that earlier ones read: what a page said goes through the filter here too. */
 function describe(bound: BoundPlaybook, { step, error, dispatched }: StepFailure, directive: string | null): BrokenStep {
   const { steps, name } = bound.playbook;
   return {
@@ -198,10 +211,10 @@ function describe(bound: BoundPlaybook, { step, error, dispatched }: StepFailure
     directive,
     index: step.index,
     count: steps.length,
-    description: step.description,
-    actions: step.actions.map(({ action }) => action),
-    verify: step.verify,
-    error: error.message,
+    description: filterText(step.description),
+    actions: filterDeep(step.actions.map(({ action }) => action)),
+    verify: filterDeep(step.verify),
+    error: filterText(error.message),
     mayHaveHappened: step.once && dispatched,
     rest: steps
       .slice(step.index + 1)

@@ -14,6 +14,7 @@ import { judgeClick } from "../agent/judge-click.ts";
 import type { Lease } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import { openGuardrails } from "../guardrails/guardrails.ts";
+import { filterText } from "../guardrails/page-text.ts";
 import { type BoundPlaybook, bindPlaybook } from "../playbook/bind.ts";
 import { composeTyped } from "../playbook/bind-step.ts";
 import { isFinal } from "../playbook/run-step.ts";
@@ -31,7 +32,7 @@ import { createLessons } from "./lessons.ts";
 import type { Progress } from "./outcome.ts";
 import type { SessionDeps } from "./session-deps.ts";
 import { createTextBudget } from "./text-budget.ts";
-import { createUnderstudy, type Understudy, withoutInvisible } from "./understudy.ts";
+import { createUnderstudy, type Understudy } from "./understudy.ts";
 
 /** What the session lends its work, and hears from it. */
 export type Stage = {
@@ -90,7 +91,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   const reader = asker && {
     ask: (question: Parameters<Asker["ask"]>[0]) => asker.ask(question, "reader"),
     redact: redactor.text,
-    filterText: withoutInvisible,
+    filterText,
   };
   const guardrails = openGuardrails({
     guardrails: row.guardrails,

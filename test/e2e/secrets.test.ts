@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FORMS } from "../secrets/forms.ts";
+import { call, inTurn, type LlmServer, openLlmServer } from "../support/llm-server.ts";
 import { postgresMissing, startPostgres } from "../support/postgres.ts";
 import { openTestSystem, type TestSystem } from "../support/system.ts";
 import { readZip } from "../support/zip.ts";
@@ -25,16 +26,20 @@ const NEEDLES = [...Object.values(CREDENTIALS), TYPED].flatMap((secret) =>
 );
 
 let system: TestSystem;
+let model: LlmServer;
 let server: Server;
 let site: string;
 beforeAll(async () => {
   server = createServer(mirror);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   site = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  system = await openTestSystem({ env: { POOL_PRIVATE_NETWORKS: "127.0.0.1/32", POOL_SLOTS: "3" } });
+  model = await openLlmServer();
+  const llm = { LLM_MODEL: "openai-compatible:scripted", LLM_BASE_URL: model.url, LLM_API_KEY: "sk-secrets" };
+  system = await openTestSystem({ env: { POOL_PRIVATE_NETWORKS: "127.0.0.1/32", POOL_SLOTS: "3", ...llm } });
 });
 afterAll(async () => {
   await system?.[Symbol.asyncDispose]();
+  await model?.[Symbol.asyncDispose]();
   server?.closeAllConnections();
   server?.close();
 });
@@ -134,6 +139,40 @@ describe("planted secrets", () => {
     );
     expect(processes.filter(({ bytes }) => own.some((text) => bytes.includes(text))).map(({ about }) => about)).toEqual([]);
     expect(processes.flatMap(({ about, bytes }) => found(about, bytes))).toEqual([]);
+  });
+
+  it("stand in nothing that a model is asked, whatever it looks at", async () => {
+    const reads = [{}, { mode: "html" }, { mode: "markdown" }].map((mode) => ({
+      action: "extract",
+      params: { selector: "main", ...mode },
+    }));
+    const values = ["#user", "#password", "#area", "#second"].map((selector) => ({
+      action: "extract",
+      params: { selector, mode: "value" },
+    }));
+    model.script = inTurn(
+      call("execute_sequence", { actions: [...reads, ...values] }),
+      call("get_dom", { query: "canary user token benign it" }),
+      call("get_dom"),
+      call("screenshot"),
+      call("done", { summary: "Seen", expect_element_visible: "#done" }),
+    );
+    const broken = {
+      action: "evaluate",
+      params: { expression: "(() => { throw new Error('it is ' + secrets().join() + forms().join()) })()" },
+    };
+    const steps = [
+      ...fill(),
+      { action: "click", selector: "#echo" },
+      { action: "wait_for", selector: "#done" },
+      { ...broken, verify: { expect_element_visible: "#done" } },
+    ];
+    const { run: done, hits } = await run(bodyOf("looks", steps));
+    expect([done.error, hits]).toEqual([null, []]);
+    expect(model.requests).toHaveLength(5);
+    expect(model.bodies.flatMap((body, i) => found(`request ${i + 1}`, Buffer.from(body)))).toEqual([]);
+    for (const sign of ["[secret:password]", "[secret:typed]", "benign words stay", "data:image/jpeg"])
+      expect(model.bodies.join()).toContain(sign);
   });
 
   /** One step for each way in which errors come about. */

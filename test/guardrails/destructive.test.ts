@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ClickTarget } from "../../pool/actions/attempt.ts";
-import { type AskModel, conceptOf, judgeClick, judgeTarget } from "../../pool/guardrails/destructive.ts";
+import { conceptOf } from "../../pool/guardrails/concepts.ts";
+import { type AskModel, judgeClick, judgeTarget } from "../../pool/guardrails/destructive.ts";
 import { DESTRUCTIVE, HARMLESS } from "../../pool/guardrails/destructive-words.ts";
 
 const button = (name: string, more: Partial<ClickTarget> = {}): ClickTarget => ({

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_GUARDRAILS } from "../../pool/guardrails/defaults.ts";
+import { DEFAULT_BLOCKED, DEFAULT_GUARDRAILS, inFull } from "../../pool/guardrails/defaults.ts";
 import { covers, createHostMatcher, intersectRules, parseHostRule, simplifyRules } from "../../pool/guardrails/domains.ts";
 import { type GuardrailLayers, mergeGuardrails } from "../../pool/guardrails/merge.ts";
 import { createPolicy } from "../../pool/guardrails/policy.ts";
@@ -11,7 +11,29 @@ describe("mergeGuardrails", () => {
     expect(mergeGuardrails({})).toEqual(DEFAULT_GUARDRAILS);
     expect(mergeGuardrails({ operator: {}, playbook: {}, request: { allowed_domains: null } })).toEqual(DEFAULT_GUARDRAILS);
     expect(GuardrailsSchema.parse(DEFAULT_GUARDRAILS)).toEqual(DEFAULT_GUARDRAILS);
-    expect(DEFAULT_GUARDRAILS.blocked_domains.map(parseHostRule)).toEqual(DEFAULT_GUARDRAILS.blocked_domains);
+    expect(inFull(DEFAULT_GUARDRAILS).blocked_domains.map(parseHostRule)).toEqual(DEFAULT_BLOCKED);
+  });
+
+  it("shows the default list by its name, also where somebody adds to it, and every host of it is blocked", () => {
+    const merged = mergeGuardrails({ operator: { blocked_domains: ["@default", "shop.test"] }, request: { blocked_domains: ["b.test"] } });
+    expect(merged.blocked_domains).toEqual(["@default", "shop.test", "b.test"]);
+    const policy = createPolicy(merged, { privateNetworks: [] });
+    const rules = DEFAULT_BLOCKED.map((rule) => `https://${rule.replace("*", "x")}/`);
+    for (const url of ["https://shop.test/", "https://b.test/", ...rules])
+      expect([url, policy.judgeShown(url)?.rule]).toEqual([url, "blocked_domains"]);
+    expect(policy.judgeShown("https://chase.com/")?.reason).toContain("default blocked_domains");
+    expect(policy.judgeShown("https://other.test/")).toBeNull();
+    expect(mergeGuardrails({ request: { blocked_domains: ["b.test"] } }).blocked_domains).toEqual(["b.test"]);
+  });
+
+  it("takes the narrowest goal that a layer sets", () => {
+    const goal = (...goals: GuardrailsInput["goal_type"][]) =>
+      mergeGuardrails({ operator: { goal_type: goals[0] }, playbook: { goal_type: goals[1] }, request: { goal_type: goals[2] } }).goal_type;
+    expect([goal(null, undefined, null), goal("fill_form", null, "read"), goal("navigate", "interact", "read")]).toEqual([
+      null,
+      "read",
+      "navigate",
+    ]);
   });
 
   it("lets somebody set more than a default", () => {

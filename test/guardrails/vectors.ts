@@ -8,7 +8,7 @@ export const answerVector: RequestListener = (request, response) => {
   const html = (body: string) => response.writeHead(200, { "Content-Type": "text/html" }).end(`<!doctype html><title>x</title>${body}`);
   response.setHeader("Access-Control-Allow-Origin", "*");
   response.setHeader("Cache-Control", "no-store");
-  if (url.pathname === "/redirect" && to !== null) response.writeHead(302, { Location: to }).end();
+  if (url.pathname === "/redirect" && to !== null) response.writeHead(302, { Location: asHeader(to) }).end();
   else if (url.pathname === "/refresh") html(`<meta http-equiv="refresh" content="0;url=${to}">`);
   else if (url.pathname === "/location") html(`<script>location.href = ${JSON.stringify(to)}</script>`);
   else if (url.pathname === "/submit") html(`<form method="post" action="${to}"></form><script>document.forms[0].submit()</script>`);
@@ -25,6 +25,9 @@ export const answerVector: RequestListener = (request, response) => {
     response.writeHead(200, { "Content-Type": "text/javascript" }).end(text);
   }
 };
+
+/** UTF-8, as browsers read it; a header holds no control characters. */
+const asHeader = (url: string): string => Buffer.from(url.replace(/\p{Cc}/gu, "")).toString("latin1");
 
 /** Vectors that must reach a target that is allowed, else the test proves nothing. */
 export const MUST_REACH = [

@@ -19,6 +19,7 @@ const GUARDRAILS: Guardrails = {
   ...DEFAULT_LIMITS,
   allow_private_networks: false,
   enable_llm_action_check: true,
+  goal_type: null,
   stuck_applies_to: "improvised",
 };
 

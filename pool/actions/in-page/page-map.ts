@@ -20,6 +20,8 @@ export type MapItem = {
   /** A field whose value is not told: a password, or what its name says is as secret. */
   masked?: boolean;
   states?: string[];
+  /** A button that sends a form. */
+  submits?: true;
   options?: string[];
   /** Of a table: its rows as text, the header first. */
   rows?: string[][];
@@ -134,13 +136,21 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
       return { ...base, kind: "link", name: named() || textOf(element, NAME_CHARS), value: hrefOf(element), ...statesOf(element, role) };
     const isAction = ACTIONS.test(role) && dom.tagName(element) !== "OPTION";
     if (isAction && isFull("action")) return null;
-    if (isAction) return { ...base, kind: "action", name: named() || textOf(element, NAME_CHARS), ...statesOf(element, role) };
+    if (isAction)
+      return { ...base, kind: "action", name: named() || textOf(element, NAME_CHARS), ...statesOf(element, role), ...sending(element) };
     if (dom.tagName(element) === "SUMMARY" || isClickable(element))
       return { ...base, role: role || "clickable", kind: "action", name: textOf(element, NAME_CHARS), ...statesOf(element, role) };
     if (role === "table" || role === "grid") return table(element, { ...base, kind: "table", name: named() });
     if (LANDMARKS.test(role)) return { ...base, kind: "landmark", name: named() };
     if (/^(cell|gridcell|columnheader|rowheader|option)$/.test(role) || !tells || isFull("text")) return null;
     return { ...base, kind: "text", role: /^(alert|status|log)$/.test(role) ? role : "", name: textOf(element, TEXT_CHARS) };
+  }
+
+  function sending(element: Element): { submits?: true } {
+    const kind = (dom.attribute(element, "type") ?? "").toLowerCase();
+    const tag = dom.tagName(element);
+    const submits = (tag === "BUTTON" && !/^(?:button|reset)$/.test(kind)) || (tag === "INPUT" && /^(?:submit|image)$/.test(kind));
+    return submits && (dom.hasAttribute(element, "form") || dom.closest(element, "form") !== null) ? { submits } : {};
   }
 
   const isEditable = (element: Element): boolean => {
