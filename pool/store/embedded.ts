@@ -9,8 +9,8 @@ import type { PGlite, Transaction } from "@electric-sql/pglite";
 import { withDeadline } from "../../shared/deadline.ts";
 import type { Store } from "./sql.ts";
 
-/** 128 MB by default, for data that is small and in the page cache anyway. */
-const SHARED_BUFFERS = "16MB";
+/** 128 MB by default, for data that is in the system's page cache anyway; once touched, a page of it stays with the node. */
+const SHARED_BUFFERS = "4MB";
 const STDERR_CHARS = 1_000;
 
 export async function openEmbedded(dir: string): Promise<Store> {
