@@ -12,7 +12,7 @@ it("tells of each action of a sequence whether another follows, so that guardrai
       if (told.length === 2) throw new AppError("STEP_FAILED", "It is gone");
       return { text: null, summary: action.action };
     },
-    judge: async () => ({ kind: "allow", rule: "none", reason: "" }),
+    scope: { actions: [], about: "", holds: () => true },
     view: { url: () => "https://a.example/" } as AgentDeps["view"],
     redact: (text) => text,
     filterText: (text) => text,

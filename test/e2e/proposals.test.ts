@@ -133,11 +133,9 @@ describe("a page that a deploy has changed", () => {
   it("is healed by the chain of selectors, or by one repair; nothing else is ever clicked, and the healed playbook asks no model", async () => {
     model.script = driftScript;
     const by = (name: string, unaided = false) => runDrift(system, name, { unaided });
-    const [duplicated, menu, tab, translated] = await Promise.all([by("duplicated", true), by("in-menu"), by("new-tab"), by("translated")]);
+    const [duplicated, menu] = await Promise.all([by("duplicated", true), by("in-menu")]);
     expect(duplicated).toEqual({ unaided: true, repaired: null, healed: true, modelCalls: { repaired: 0, healed: 0 }, wrongClicks: [] });
-    for (const each of [menu, tab, translated]) {
-      expect(each).toMatchObject({ repaired: true, healed: true, modelCalls: { healed: 0 }, wrongClicks: [] });
-      expect(each.modelCalls.repaired).toBeGreaterThan(0);
-    }
+    expect(menu).toMatchObject({ repaired: true, healed: true, modelCalls: { healed: 0 }, wrongClicks: [] });
+    expect(menu.modelCalls.repaired).toBeGreaterThan(0);
   });
 });
