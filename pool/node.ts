@@ -25,6 +25,7 @@ import { openLibrary } from "./playbook/load.ts";
 import { openQueue } from "./queue/boss.ts";
 import { slotsOfKeys } from "./queue/key-limits.ts";
 import { watchPeers } from "./queue/lost.ts";
+import { tryAgainAs } from "./queue/next-attempt.ts";
 import { watchQueueClock } from "./queue/queue-clock.ts";
 import { watchQueued } from "./queue/queued.ts";
 import { createSlots } from "./queue/slots.ts";
@@ -36,7 +37,7 @@ import { LiveRuns } from "./session/live-runs.ts";
 import { Outbox } from "./session/outbox.ts";
 import { nodeShutDown, stopRequested } from "./session/outcome.ts";
 import { Session } from "./session/session.ts";
-import type { SessionDeps } from "./session/session-deps.ts";
+import type { SessionDeps, TryAgain } from "./session/session-deps.ts";
 import { watchRuns } from "./store/changes.ts";
 import { openStore } from "./store/connect.ts";
 import { EventWriter } from "./store/events.ts";
@@ -88,9 +89,9 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
 
   const queue = opened.use(await openQueue({ store, log: nodeLog, groupLimits: slotsOfKeys(config.keyLimits) }));
   const writer = new EventWriter({ store, settle: async (tx, fence) => void (await queue.settle(tx, fence)), log: nodeLog });
-  const outbox = opened.use(
-    await Outbox.open(join(config.dataDir, "outbox"), deliverFromOutbox({ store, volume, writer, log: nodeLog }), nodeLog),
-  );
+  const tryAgain: TryAgain = (fence, error) => tryAgainAs({ store, queue }, fence, error);
+  const deliver = deliverFromOutbox({ store, volume, writer, tryAgain, log: nodeLog });
+  const outbox = opened.use(await Outbox.open(join(config.dataDir, "outbox"), deliver, nodeLog));
   const server = opened.use(await listen(config));
   const owner = { node_id, boot_id, node_url: config.publicUrl ?? server.url };
   const left = await outbox.deliverAll(); // what had ended must not be taken for lost
@@ -124,6 +125,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     ledger,
     proposals,
     log: nodeLog,
+    tryAgain,
     onVerdict: (verdict) => metrics.verdict(verdict),
     onAction: (action, success) => metrics.actionDone(action, success),
     onEnd: (status, row) => {

@@ -30,11 +30,16 @@ export interface LiveRun {
 }
 
 export class LiveRuns {
+  /** The latest attempt of each. */
   readonly #runs = new Map<string, LiveRun>();
+  /** With those whose next attempt is here already. */
+  readonly #all = new Set<LiveRun>();
 
   add(run: LiveRun): void {
+    this.#all.add(run);
     this.#runs.set(run.runId, run);
     void run.settled.then(() => {
+      this.#all.delete(run);
       if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
     });
   }
@@ -45,14 +50,14 @@ export class LiveRuns {
   }
 
   all(): LiveRun[] {
-    return [...this.#runs.values()];
+    return [...this.#all];
   }
 
   stopAll(reason: AppError): void {
-    for (const run of this.#runs.values()) run.stop(reason);
+    for (const run of this.#all) run.stop(reason);
   }
 
   async settled(): Promise<void> {
-    while (this.#runs.size > 0) await Promise.all(this.all().map((run) => run.settled));
+    while (this.#all.size > 0) await Promise.all(this.all().map((run) => run.settled));
   }
 }

@@ -6,12 +6,12 @@ import { AppError } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Artifact } from "../../shared/recording.ts";
 import type { Run } from "../../shared/run.ts";
-import type { Warning } from "../../shared/run-status.ts";
+import { NO_USAGE, type Warning } from "../../shared/run-status.ts";
 import type { Lease } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import type { ActionLog } from "../recording/action-log.ts";
 import type { Recorder } from "../recording/recorder.ts";
-import { openRunFolder } from "../recording/run-folder.ts";
+import { attemptFolder, openRunFolder } from "../recording/run-folder.ts";
 import { Redactor } from "../secrets/redactor.ts";
 import type { Fence } from "../store/events.ts";
 import type { Claim, RunRow } from "../store/runs.ts";
@@ -57,7 +57,7 @@ export class Session implements LiveRun {
   readonly #left = Promise.withResolvers<void>();
   readonly #settled = Promise.withResolvers<void>();
   readonly #stage = new AsyncDisposableStack();
-  #progress: Progress = noProgress();
+  readonly #progress: Progress;
   #recording: { recorder: Recorder; log: ActionLog } | null = null;
   #recordingEnd: Promise<void> | null = null;
   #lease: Lease<EgressListener> | null = null;
@@ -68,7 +68,8 @@ export class Session implements LiveRun {
     this.runId = fence.run_id;
     this.apiKeyName = run.api_key_name;
     this.keepsTrace = run.request.recording.enabled && run.request.recording.trace;
-    this.dir = join(deps.workDir, fence.run_id);
+    this.dir = join(deps.workDir, attemptFolder(fence));
+    this.#progress = { ...noProgress(), usage: run.earlier_attempts.at(-1)?.usage ?? NO_USAGE };
     this.over = this.#over.promise;
     this.left = this.#left.promise;
     this.settled = this.#settled.promise;
@@ -76,7 +77,8 @@ export class Session implements LiveRun {
     this.#fence = fence;
     this.#row = { ...run };
     this.#finality = { recording: run.recording_state, isDisowned: false, isPublished: true };
-    const queuedS = ((run.claimed_at ?? run.created_at).getTime() - run.created_at.getTime()) / 1000;
+    const queuedAt = run.requeued_at ?? run.created_at;
+    const queuedS = ((run.claimed_at ?? queuedAt).getTime() - queuedAt.getTime()) / 1000;
     this.#clocks = createClocks({
       limits: run.clock_limits,
       totalS: run.request.timeout_seconds,
@@ -139,7 +141,7 @@ export class Session implements LiveRun {
   }
 
   async #work(signal: AbortSignal): Promise<void> {
-    await openRunFolder(this.#deps.workDir, this.runId);
+    await openRunFolder(this.#deps.workDir, attemptFolder(this.#fence));
     this.#deps.secretsInHand.hold(this.#redactor, this.settled);
     const stage: Stage = {
       row: this.#row,
@@ -154,6 +156,7 @@ export class Session implements LiveRun {
       recording: (recording) => (this.#recording = recording),
       running: () => this.#running(),
       emit: (event) => this.#emit(event),
+      stored: () => this.#events.stored(),
       onRecord: (record) => this.#actions.push(record),
       warn: (phase, error, cause) => this.#warn({ phase, error }, cause),
       holdIdle: () => this.#clocks.hold(),

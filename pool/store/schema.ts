@@ -154,6 +154,10 @@ const VERSIONS: readonly string[] = [
   );
   CREATE INDEX step_counts_day ON understudy.step_counts (day);
   `,
+  // Runs posted with retries come back to the queue.
+  `
+  ALTER TABLE understudy.runs ADD COLUMN requeued_at timestamptz(3), ADD COLUMN earlier_attempts jsonb NOT NULL DEFAULT '[]';
+  `,
 ];
 
 /** Where pg-boss keeps its tables: the database may serve another program's pg-boss too. Made here, under our lock: its own making of it is open to a race. */
