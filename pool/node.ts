@@ -152,7 +152,14 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       },
     }),
   );
-  opened.use(await watchStops({ store, owner, onStop: (runId) => live.get(runId)?.stop(stopRequested()), log: nodeLog }));
+  opened.use(
+    await watchStops({
+      ...{ store, owner, log: nodeLog },
+      onStop: (runId) => live.get(runId)?.stop(stopRequested()),
+      inHand: () => live.atWork(),
+      onGone: ({ run_id, attempt }) => live.get(run_id)?.attempt === attempt && live.get(run_id)?.gone(),
+    }),
+  );
   opened.use(watchQueueClock({ store, queue, onEnded: () => metrics.runEnded("timeout", "TIMEOUT"), log: nodeLog }));
   opened.use(watchPeers({ store, queue, owner, onLost: () => metrics.runEnded("failed", "NODE_LOST"), log: nodeLog }));
   opened.use(startUpkeep({ store, log: nodeLog }));

@@ -43,6 +43,7 @@ export function publishPhase({ deps, fence, row, events, warnings, state, over, 
   const fields = () => ({ at: finished_at, outcome, lists, clocks, warnings: [...warnings], recording_state: state.recording });
   return {
     work: async (signal) => {
+      if (state.isDisowned) return over(); // whatever became of it stands elsewhere
       try {
         if (deservesAnother(row, outcome.error)) {
           const error = outcome.error as ErrorDetail;

@@ -7,6 +7,9 @@ import type { EventLog } from "./event-log.ts";
 /** A run that this node owns: from its claim until its artifacts are committed or persist has failed. */
 export interface LiveRun {
   readonly runId: string;
+  readonly attempt: number;
+  /** Its end is not written yet, nor under way. */
+  readonly isAtWork: boolean;
   readonly apiKeyName: string | null;
   /** The run ended elsewhere, or is another node's: what is known of it here is not so, and what is stored is. */
   readonly isDisowned: boolean;
@@ -23,6 +26,8 @@ export interface LiveRun {
   trace(): Promise<AsyncIterable<Uint8Array> | null>;
   /** The first reason wins. */
   stop(reason: AppError): void;
+  /** The run ended elsewhere, or is another's: it lets go of everything, and writes nothing. */
+  gone(): void;
   /** The terminal status is published, or put aside to be. Never rejects. */
   readonly over: Promise<void>;
   /** Nothing more will happen here. Never rejects. */
@@ -47,6 +52,11 @@ export class LiveRuns {
   get(runId: string): LiveRun | null {
     const run = this.#runs.get(runId);
     return run && !run.isDisowned ? run : null;
+  }
+
+  /** Attempts whose end is not written yet, nor under way. */
+  atWork(): { run_id: string; attempt: number }[] {
+    return this.all().flatMap((run) => (run.isAtWork ? [{ run_id: run.runId, attempt: run.attempt }] : []));
   }
 
   all(): LiveRun[] {

@@ -16,7 +16,7 @@ import { Redactor } from "../secrets/redactor.ts";
 import type { Fence } from "../store/events.ts";
 import type { Claim, RunRow } from "../store/runs.ts";
 import { toRun } from "../store/to-run.ts";
-import { createClocks, type RunClocks } from "./clocks.ts";
+import { createClocks, queuedSeconds, type RunClocks } from "./clocks.ts";
 import { type End, type Ending, type Finality, isConflict, persistPhase, publishPhase } from "./ending.ts";
 import type { EventLog } from "./event-log.ts";
 import { finalize, type Phase } from "./finalizer.ts";
@@ -38,6 +38,7 @@ const RECORDING_END_MS = 10_000;
  */
 export class Session implements LiveRun {
   readonly runId: string;
+  readonly attempt: number;
   readonly apiKeyName: string | null;
   readonly dir: string;
   readonly keepsTrace: boolean;
@@ -66,6 +67,7 @@ export class Session implements LiveRun {
 
   constructor({ fence, run }: Claim, deps: SessionDeps) {
     this.runId = fence.run_id;
+    this.attempt = fence.attempt;
     this.apiKeyName = run.api_key_name;
     this.keepsTrace = run.request.recording.enabled && run.request.recording.trace;
     this.dir = join(deps.workDir, attemptFolder(fence));
@@ -77,12 +79,10 @@ export class Session implements LiveRun {
     this.#fence = fence;
     this.#row = { ...run };
     this.#finality = { recording: run.recording_state, isDisowned: false, isPublished: true };
-    const queuedAt = run.requeued_at ?? run.created_at;
-    const queuedS = ((run.claimed_at ?? queuedAt).getTime() - queuedAt.getTime()) / 1000;
     this.#clocks = createClocks({
       limits: run.clock_limits,
       totalS: run.request.timeout_seconds,
-      queuedS: Math.max(0, queuedS),
+      queuedS: queuedSeconds(run),
       onFire: (error) => this.stop(error),
     });
     this.#events = new RunEvents({
@@ -107,6 +107,17 @@ export class Session implements LiveRun {
   /** Nothing more is written to it either. */
   get isDisowned(): boolean {
     return this.#finality.isDisowned;
+  }
+
+  get isAtWork(): boolean {
+    return !this.#ending.signal.aborted;
+  }
+
+  gone(): void {
+    if (!this.isAtWork) return; // its end finds out by itself, or was just written
+    this.#deps.log.warn("The run ended elsewhere, or is no longer this node's", { attempt: this.attempt });
+    this.#disown();
+    this.stop(new AppError("NODE_LOST", "This node was taken for lost while it had the run"));
   }
 
   #disown(): void {
