@@ -11,6 +11,7 @@ import type { Guardrails } from "../shared/guardrails.ts";
 import type { NodeInfo } from "../shared/node.ts";
 import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
+import { createCanary } from "./canary.ts";
 import type { PoolConfig } from "./config.ts";
 import { diskTroubles, readDiskFree } from "./disk.ts";
 import { openLedger } from "./drift/ledger.ts";
@@ -35,7 +36,7 @@ import { deliverFromOutbox, recoverEarlierRuns } from "./recovery.ts";
 import { startRetention } from "./retention.ts";
 import { LiveRuns } from "./session/live-runs.ts";
 import { Outbox } from "./session/outbox.ts";
-import { nodeShutDown, stopRequested } from "./session/outcome.ts";
+import { nodeDrained, nodeShutDown, stopRequested } from "./session/outcome.ts";
 import { Session } from "./session/session.ts";
 import type { SessionDeps, TryAgain } from "./session/session-deps.ts";
 import { watchRuns } from "./store/changes.ts";
@@ -78,6 +79,8 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       dataDir: config.dataDir,
       slots: config.slots,
       warm: config.warm,
+      spareMaxAgeMs: config.spareMaxAgeMs,
+      spareMaxBytes: config.spareMaxBytes,
       chromePath: config.chromePath,
       sandbox: config.sandbox,
       endpoints: config.chromeEndpoints,
@@ -187,7 +190,11 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   };
   const membership = opened.use(await joinNodes({ store, info, onFenced, log: nodeLog }));
 
+  const viaEgress = config.egressAdvertise !== "none";
+  let graceOver: NodeJS.Timeout | undefined;
+  const canary = createCanary({ nodeId: node_id, browsers, viaEgress, log: nodeLog });
   const app = createApp({
+    canary,
     token: config.token,
     store,
     changes,
@@ -214,11 +221,14 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     ],
     metrics: () => metrics.text(),
     draining: () => worker.state !== "ready",
-    drain: async () => {
+    drain: async (graceS) => {
+      clearTimeout(graceOver);
       await worker.drain();
+      if (graceS !== null) graceOver = setTimeout(() => live.stopAll(nodeDrained(graceS)), graceS * 1000).unref();
       await membership.beat();
     },
     resume: async () => {
+      clearTimeout(graceOver);
       worker.resume();
       await membership.beat();
     },

@@ -26,6 +26,8 @@ export interface LiveRun {
   trace(): Promise<AsyncIterable<Uint8Array> | null>;
   /** The first reason wins. */
   stop(reason: AppError): void;
+  /** As `stop`, and its Chrome is ended in this tick. */
+  kill(reason: AppError): void;
   /** The run ended elsewhere, or is another's: it lets go of everything, and writes nothing. */
   gone(): void;
   /** The terminal status is published, or put aside to be. Never rejects. */

@@ -11,7 +11,9 @@ export const deservesAnother = ({ attempt, request }: Attempted, error: ErrorDet
   error !== null && attempt <= (request.retries ?? 0) && isOurFault(error);
 
 const isOurFault = ({ code, details }: ErrorDetail): boolean =>
-  code === "NODE_LOST" || code === "BROWSER_CRASHED" || (code === "RUN_TERMINATED" && details?.reason === "shutdown");
+  code === "NODE_LOST" ||
+  code === "BROWSER_CRASHED" ||
+  (code === "RUN_TERMINATED" && (details?.reason === "shutdown" || details?.reason === "drained"));
 
 /** Must the store know that a step began before its input is sent? Else nobody could tell later whether it was done. */
 export const guardsOnce = (row: Pick<RunRow, "playbook" | "request">): boolean =>

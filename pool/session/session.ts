@@ -42,10 +42,6 @@ export class Session implements LiveRun {
   readonly apiKeyName: string | null;
   readonly dir: string;
   readonly keepsTrace: boolean;
-  readonly over: Promise<void>;
-  /** The browser is closed and its folder gone. Never rejects. */
-  readonly left: Promise<void>;
-  readonly settled: Promise<void>;
   readonly #deps: SessionDeps;
   readonly #fence: Fence;
   readonly #row: RunRow;
@@ -57,6 +53,10 @@ export class Session implements LiveRun {
   readonly #over = Promise.withResolvers<void>();
   readonly #left = Promise.withResolvers<void>();
   readonly #settled = Promise.withResolvers<void>();
+  readonly over = this.#over.promise;
+  /** The browser is closed and its folder gone. Never rejects. */
+  readonly left = this.#left.promise;
+  readonly settled = this.#settled.promise;
   readonly #stage = new AsyncDisposableStack();
   readonly #progress: Progress;
   #recording: { recorder: Recorder; log: ActionLog } | null = null;
@@ -72,9 +72,6 @@ export class Session implements LiveRun {
     this.keepsTrace = run.request.recording.enabled && run.request.recording.trace;
     this.dir = join(deps.workDir, attemptFolder(fence));
     this.#progress = { ...noProgress(), usage: run.earlier_attempts.at(-1)?.usage ?? NO_USAGE };
-    this.over = this.#over.promise;
-    this.left = this.#left.promise;
-    this.settled = this.#settled.promise;
     this.#deps = { ...deps, log: deps.log.with({ run_id: fence.run_id }) };
     this.#fence = fence;
     this.#row = { ...run };
@@ -104,7 +101,11 @@ export class Session implements LiveRun {
     this.#ending.abort(reason);
   }
 
-  /** Nothing more is written to it either. */
+  kill(reason: AppError): void {
+    this.stop(reason);
+    this.#lease?.kill();
+  }
+
   get isDisowned(): boolean {
     return this.#finality.isDisowned;
   }
@@ -199,12 +200,12 @@ export class Session implements LiveRun {
   }
 
   async #finalize(outcome: Outcome): Promise<void> {
-    const { result, data, usage, extracted_texts, step_results } = this.#progress;
+    const { result, data, usage, ...lists } = this.#progress;
     const end: End = {
       status: outcome.status,
       finished_at: new Date(),
       outcome: { result: outcome.error ? null : result, data: this.#redactor.deep(data), error: outcome.error, usage },
-      lists: { actions: this.#actions, step_results, extracted_texts },
+      lists: { actions: this.#actions, ...lists },
       clocks: this.#clocks.read(),
     };
     if (this.#finality.recording === "recording") this.#finality.recording = "finalizing";

@@ -2,6 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AuditPage, Health, ScaleIn, Sessions } from "../../shared/admin.ts";
 import { pause } from "../../shared/deadline.ts";
 import { openTestBucket, type TestBucket } from "../support/bucket.ts";
 import { type Cable, openCable } from "../support/cable.ts";
@@ -12,6 +13,10 @@ import { postgresMissing, startPostgres, type TestPostgres } from "../support/po
 import { type AddedNode, openTestSystem, processesWith, type TestSystem } from "../support/system.ts";
 import { openTill, type Till } from "../support/till.ts";
 
+type Browsers = {
+  browsers: { browser_id: string; run_id: string | null; memory_bytes: number; cpu_s: number; age_s: number }[];
+  missing_nodes: string[];
+};
 type Nodes = { nodes: { node_id: string; url: string; state: string; slots: { busy: number } }[] };
 
 describe.skipIf(postgresMissing !== null)("three nodes on one Postgres", () => {
@@ -38,6 +43,7 @@ describe.skipIf(postgresMissing !== null)("three nodes on one Postgres", () => {
       SECRETS_KEY: "0123456789abcdef0123456789abcdef",
       VOLUME_URL: bucket.url,
       POOL_SLOTS: "1",
+      POOL_DRAIN_GRACE_S: "1",
       POOL_PRIVATE_NETWORKS: "127.0.0.1/32",
     };
     system = opened.use(await openTestSystem({ env, runtime: "deno" }));
@@ -71,10 +77,62 @@ describe.skipIf(postgresMissing !== null)("three nodes on one Postgres", () => {
     const { admin, writer } = system.as;
     const away = await nodeIdOf(second);
     await admin.json(`/pool/nodes/${away}/drain`, { method: "POST" });
+    const { node_id, busy } = await admin.json<ScaleIn>("/pool/scale-in");
+    expect([busy, node_id === away || node_id === null]).toEqual([0, false]);
     const { run_id } = await writer.create(openLogin(system.dashboard.url));
     const { run } = await elsewhere.finished(run_id);
     expect([run.status, run.node_id === away]).toEqual(["completed", false]);
     await admin.json(`/pool/nodes/${away}/resume`, { method: "POST" });
+  });
+
+  it("an operator sees runs, browsers and the queue, ends what must end, and all of that is written down", async () => {
+    const { admin, writer } = system.as;
+    const [bystander, crashing, killed] = await Promise.all([forever(0), forever(1), forever(0)]);
+    const queued = (await writer.create({ ...openLogin(system.dashboard.url), priority: 7 })).run_id;
+    expect(await admin.json("/pool/queue")).toMatchObject({
+      queued: 1,
+      runs: [{ run_id: queued, position: 1, priority: 7, api_key_name: "writer" }],
+    });
+    const { sessions } = await admin.json<Sessions>("/pool/sessions");
+    expect(sessions.map(({ run_id }) => run_id).toSorted()).toEqual([bystander, crashing, killed].toSorted());
+    const session = sessions.find(({ run_id }) => run_id === killed);
+    expect(await admin.json(`/pool/sessions/${killed}`)).toMatchObject({
+      run_id: killed,
+      status: "running",
+      attempt: 1,
+      node_id: session?.node_id,
+    });
+
+    const { browsers, missing_nodes } = await admin.json<Browsers>("/pool/browsers");
+    expect(missing_nodes).toEqual([]);
+    const ofCrashing = browsers.find(({ run_id }) => run_id === crashing)?.browser_id as string;
+    const browser = await admin.json<Browsers["browsers"][number]>(`/pool/browsers/${ofCrashing}`);
+    expect(browser).toMatchObject({ browser_id: ofCrashing, state: "busy", run_id: crashing });
+    expect([browser.memory_bytes > 20e6, browser.cpu_s > 0.05, browser.age_s > 0]).toEqual([true, true, true]);
+
+    expect(await admin.json(`/pool/sessions/${queued}/kill`, { method: "POST" })).toEqual({ run_id: queued, status: "terminated" });
+    expect(await admin.json(`/pool/sessions/${killed}/kill`, { method: "POST" })).toEqual({ run_id: killed, status: "terminated" });
+    expect((await writer.read(killed)).error?.details).toEqual({ reason: "killed" });
+    const again = writer.until(crashing, ({ event }) => event.type === "status" && event.attempt === 2 && event.status === "running");
+    await admin.json(`/pool/browsers/${ofCrashing}/kill`, { method: "POST" });
+    await again;
+
+    const { node_id } = session as { node_id: string };
+    const health = await admin.json<Health>(`/pool/nodes/${node_id}/health`);
+    expect(health).toMatchObject({ node_id, healthy: true, error: null });
+    expect(await admin.json(`/pool/nodes/${node_id}/health`)).toEqual(health); // kept for a while
+    for (const run_id of [bystander, crashing]) await writer.stop(run_id);
+
+    const { entries } = await admin.json<AuditPage>("/pool/audit?limit=3");
+    expect(entries.map(({ key_name, action, target }) => [key_name, action, target])).toEqual([
+      ["admin", "kill_browser", ofCrashing],
+      ["admin", "kill_session", killed],
+      ["admin", "kill_session", queued],
+    ]);
+    const older = await admin.json<AuditPage>(`/pool/audit?before=${entries.at(-1)?.id}`);
+    expect(older.entries.map(({ action }) => action)).toEqual(["resume", "drain"]);
+    for (const path of ["/pool/audit", "/pool/sessions", "/pool/queue", "/pool/scale-in"])
+      expect((await writer.call(path)).status).toBe(403);
   });
 
   it("one is killed, one frozen, Postgres and the bucket restarted, under load: every run ends once, and nothing is lost, doubled, done twice or left over", {
@@ -98,9 +156,10 @@ describe.skipIf(postgresMissing !== null)("three nodes on one Postgres", () => {
       onThird as string,
       ({ event }) => event.type === "status" && event.attempt === 2 && event.status === "running",
     );
+    following.catch(() => {}); // heard below
     second.process.kill("SIGSTOP");
     await third.end("SIGKILL");
-    await expect.poll(() => processesWith(third.chromeFolder), { timeout: 2_000 }).toEqual([]); // the life-line of its Chromes
+    await expect.poll(() => processesWith(third.chromeFolder), { timeout: 20_000 }).toEqual([]); // the life-line of its Chromes
     const ended = load.end();
     const lost = async () => (await admin.json<Nodes>("/pool/nodes")).nodes.filter(({ state }) => state === "lost").length;
     await expect.poll(lost, { timeout: 40_000 }).toBe(2);

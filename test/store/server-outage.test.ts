@@ -55,7 +55,6 @@ describe.skipIf(postgresMissing !== null)(`a short outage of Postgres${postgresM
   });
 
   it("of one node, frozen within a transaction, is ended by the server: its locks do not stop the pool", async () => {
-    const postgres = await sharedPostgres();
     await using opened = await openTestStore("server", { databaseUrl: await postgres.createDatabase() });
     const [limit] = await opened.store.query<{ setting: string }>(
       "SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'",

@@ -119,8 +119,8 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
     },
     chromeFolder,
     async addNode(more) {
-      const folder = await mkdtemp(join(tmpdir(), "us-e2e-"));
-      kept.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+      const folder = more?.DATA_DIR ?? (await mkdtemp(join(tmpdir(), "us-e2e-")));
+      if (more?.DATA_DIR === undefined) kept.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
       const port = await freePort();
       const again = async (): Promise<AddedNode> => {
         const env = { ...nodeEnv, ...more, DATA_DIR: folder, POOL_PORT: String(port) };
