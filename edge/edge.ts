@@ -16,6 +16,8 @@ import { docsEndpoints } from "./routes/docs.ts";
 import { healthEndpoints } from "./routes/health.ts";
 import { playbookEndpoints } from "./routes/playbooks.ts";
 import { poolEndpoints } from "./routes/pool.ts";
+import { browserEndpoints } from "./routes/pool-browsers.ts";
+import { workEndpoints } from "./routes/pool-work.ts";
 import { recordingEndpoints } from "./routes/recording.ts";
 import { createRunBytes } from "./routes/run-bytes.ts";
 import { runEndpoints } from "./routes/runs.ts";
@@ -68,6 +70,8 @@ export function openEdge(config: EdgeConfig, { connect, onPassed, peers = NO_PEE
     ...viewerEndpoints({ liveFirst, runBytes, runEvents, links: createLinks(config), files: createViewerFiles({ pool, log }), config }),
     ...playbookEndpoints({ pool }),
     ...poolEndpoints({ pool }),
+    ...browserEndpoints({ pool }),
+    ...workEndpoints({ pool }),
     ...healthEndpoints({ members, metrics }),
   ];
   endpoints.push(...docsEndpoints(endpoints));

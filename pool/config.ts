@@ -49,6 +49,8 @@ const EnvironmentSchema = z
     POOL_TOKEN: z.string({ error: "Required: the secret that edges show to this node" }).min(8, "At least 8 characters"),
     POOL_SLOTS: integer(1, 1000, availableParallelism()),
     POOL_WARM: integer(0, 100, 1),
+    POOL_SPARE_MAX_AGE_S: integer(1, 604_800, 1_800),
+    POOL_SPARE_MAX_MB: integer(0, 1_000_000, 0),
     POOL_QUEUE_MAX: integer(0, 10_000_000, 1000),
     POOL_KEY_LIMITS: z
       .string()
@@ -130,6 +132,9 @@ export type PoolConfig = {
   token: string;
   slots: number;
   warm: number;
+  spareMaxAgeMs: number;
+  /** 0: however much it takes. */
+  spareMaxBytes: number;
   queueMax: number;
   keyLimits: LimitsOfKeys;
   drainGraceMs: number;
@@ -169,6 +174,8 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     token: env.POOL_TOKEN,
     slots: env.POOL_SLOTS,
     warm: env.POOL_WARM,
+    spareMaxAgeMs: env.POOL_SPARE_MAX_AGE_S * 1000,
+    spareMaxBytes: env.POOL_SPARE_MAX_MB * 1_000_000,
     queueMax: env.POOL_QUEUE_MAX,
     keyLimits: env.POOL_KEY_LIMITS,
     diskMinFreeBytes: env.POOL_DISK_MIN_FREE_MB * 1_000_000,

@@ -11,6 +11,7 @@ import type { Guardrails } from "../shared/guardrails.ts";
 import type { NodeInfo } from "../shared/node.ts";
 import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
+import { createCanary } from "./canary.ts";
 import type { PoolConfig } from "./config.ts";
 import { diskTroubles, readDiskFree } from "./disk.ts";
 import { openLedger } from "./drift/ledger.ts";
@@ -25,6 +26,7 @@ import { openLibrary } from "./playbook/load.ts";
 import { openQueue } from "./queue/boss.ts";
 import { slotsOfKeys } from "./queue/key-limits.ts";
 import { watchPeers } from "./queue/lost.ts";
+import { tryAgainAs } from "./queue/next-attempt.ts";
 import { watchQueueClock } from "./queue/queue-clock.ts";
 import { watchQueued } from "./queue/queued.ts";
 import { createSlots } from "./queue/slots.ts";
@@ -34,9 +36,9 @@ import { deliverFromOutbox, recoverEarlierRuns } from "./recovery.ts";
 import { startRetention } from "./retention.ts";
 import { LiveRuns } from "./session/live-runs.ts";
 import { Outbox } from "./session/outbox.ts";
-import { nodeShutDown, stopRequested } from "./session/outcome.ts";
+import { nodeDrained, nodeShutDown, stopRequested } from "./session/outcome.ts";
 import { Session } from "./session/session.ts";
-import type { SessionDeps } from "./session/session-deps.ts";
+import type { SessionDeps, TryAgain } from "./session/session-deps.ts";
 import { watchRuns } from "./store/changes.ts";
 import { openStore } from "./store/connect.ts";
 import { EventWriter } from "./store/events.ts";
@@ -77,6 +79,8 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       dataDir: config.dataDir,
       slots: config.slots,
       warm: config.warm,
+      spareMaxAgeMs: config.spareMaxAgeMs,
+      spareMaxBytes: config.spareMaxBytes,
       chromePath: config.chromePath,
       sandbox: config.sandbox,
       endpoints: config.chromeEndpoints,
@@ -88,9 +92,9 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
 
   const queue = opened.use(await openQueue({ store, log: nodeLog, groupLimits: slotsOfKeys(config.keyLimits) }));
   const writer = new EventWriter({ store, settle: async (tx, fence) => void (await queue.settle(tx, fence)), log: nodeLog });
-  const outbox = opened.use(
-    await Outbox.open(join(config.dataDir, "outbox"), deliverFromOutbox({ store, volume, writer, log: nodeLog }), nodeLog),
-  );
+  const tryAgain: TryAgain = (fence, error) => tryAgainAs({ store, queue }, fence, error);
+  const deliver = deliverFromOutbox({ store, volume, writer, tryAgain, log: nodeLog });
+  const outbox = opened.use(await Outbox.open(join(config.dataDir, "outbox"), deliver, nodeLog));
   const server = opened.use(await listen(config));
   const owner = { node_id, boot_id, node_url: config.publicUrl ?? server.url };
   const left = await outbox.deliverAll(); // what had ended must not be taken for lost
@@ -124,6 +128,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     ledger,
     proposals,
     log: nodeLog,
+    tryAgain,
     onVerdict: (verdict) => metrics.verdict(verdict),
     onAction: (action, success) => metrics.actionDone(action, success),
     onEnd: (status, row) => {
@@ -150,7 +155,14 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       },
     }),
   );
-  opened.use(await watchStops({ store, owner, onStop: (runId) => live.get(runId)?.stop(stopRequested()), log: nodeLog }));
+  opened.use(
+    await watchStops({
+      ...{ store, owner, log: nodeLog },
+      onStop: (runId) => live.get(runId)?.stop(stopRequested()),
+      inHand: () => live.atWork(),
+      onGone: ({ run_id, attempt }) => live.get(run_id)?.attempt === attempt && live.get(run_id)?.gone(),
+    }),
+  );
   opened.use(watchQueueClock({ store, queue, onEnded: () => metrics.runEnded("timeout", "TIMEOUT"), log: nodeLog }));
   opened.use(watchPeers({ store, queue, owner, onLost: () => metrics.runEnded("failed", "NODE_LOST"), log: nodeLog }));
   opened.use(startUpkeep({ store, log: nodeLog }));
@@ -178,7 +190,11 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   };
   const membership = opened.use(await joinNodes({ store, info, onFenced, log: nodeLog }));
 
+  const viaEgress = config.egressAdvertise !== "none";
+  let graceOver: NodeJS.Timeout | undefined;
+  const canary = createCanary({ nodeId: node_id, browsers, viaEgress, log: nodeLog });
   const app = createApp({
+    canary,
     token: config.token,
     store,
     changes,
@@ -205,11 +221,14 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     ],
     metrics: () => metrics.text(),
     draining: () => worker.state !== "ready",
-    drain: async () => {
+    drain: async (graceS) => {
+      clearTimeout(graceOver);
       await worker.drain();
+      if (graceS !== null) graceOver = setTimeout(() => live.stopAll(nodeDrained(graceS)), graceS * 1000).unref();
       await membership.beat();
     },
     resume: async () => {
+      clearTimeout(graceOver);
       worker.resume();
       await membership.beat();
     },

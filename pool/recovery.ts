@@ -3,14 +3,15 @@ import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../shared/errors.ts";
 import type { RunEvent } from "../shared/event.ts";
-import { isRunId } from "../shared/ids.ts";
 import type { RecordingState } from "../shared/recording.ts";
 import type { TerminalStatus } from "../shared/run-status.ts";
 import type { JobQueue } from "./queue/boss.ts";
 import { endRunsOfEarlierBoots } from "./queue/lost.ts";
+import { attemptFolder, parseAttemptFolder } from "./recording/run-folder.ts";
 import { salvage } from "./recording/salvage.ts";
 import { type CommitPlan, commitArtifacts, stageArtifacts, whatIsLeft } from "./session/artifacts.ts";
 import type { OutboxEntry } from "./session/outbox.ts";
+import type { TryAgain } from "./session/session-deps.ts";
 import type { EndFields, EventWriter, Fence } from "./store/events.ts";
 import type { Owner } from "./store/fence.ts";
 import { readRow, updateAftermath } from "./store/runs.ts";
@@ -37,7 +38,7 @@ export async function recoverEarlierRuns(deps: RecoveryDeps): Promise<void> {
   await mkdir(workDir, { recursive: true, mode: 0o700 });
   for (const runId of await endRunsOfEarlierBoots(deps)) {
     try {
-      await storeRemains(deps, runId, join(workDir, runId));
+      await storeRemains(deps, runId);
     } catch (error) {
       log.error("What was recorded of a lost run could not be stored", { run_id: runId, error });
       await updateAftermath(deps.store, runId, { recording_state: "lost", settled: true });
@@ -47,11 +48,12 @@ export async function recoverEarlierRuns(deps: RecoveryDeps): Promise<void> {
 }
 
 /** Does nothing to the folder of a run that is committed: its files are one with those in the volume. */
-async function storeRemains({ store, volume }: Deps, runId: string, dir: string): Promise<void> {
+async function storeRemains({ store, volume, workDir }: Deps & { workDir: string }, runId: string): Promise<void> {
   const committed = await volume.manifest(runId);
   if (committed) return updateAftermath(store, runId, { recording_state: committed.state, settled: true });
   const row = await readRow(store, runId);
   if (!row) return;
+  const dir = join(workDir, attemptFolder(row));
   const there = await stat(dir).then(
     (about) => about.isDirectory(),
     () => false,
@@ -61,7 +63,7 @@ async function storeRemains({ store, volume }: Deps, runId: string, dir: string)
   const state: RecordingState = isOff ? "off" : files.some(({ kind }) => kind === "trace" || kind === "screenshot") ? "partial" : "lost";
   const run = await readRun(store, runId);
   if (run && there) {
-    const plan: CommitPlan = { dir, files, state, restage: true };
+    const plan: CommitPlan = { dir, attempt: row.attempt, files, state, restage: true };
     const whole = await stageArtifacts(plan, run, await readAllEvents(store, runId));
     await commitUnlessDeleted({ store, volume }, runId, row.api_key_name, whole);
   }
@@ -84,16 +86,19 @@ async function sweepWorkDir(deps: Deps & Pick<RecoveryDeps, "workDir" | "waiting
   const { volume, store, workDir, waiting, log } = deps;
   for (const name of await readdir(workDir)) {
     const dir = join(workDir, name);
-    const row = isRunId(name) ? await readRow(store, name) : null;
-    if (row) {
-      if (row.finished_at === null || row.settled_at === null || waiting?.has(name)) continue;
+    const about = parseAttemptFolder(name);
+    const row = about && (await readRow(store, about.run_id));
+    if (row && row.attempt === about.attempt) {
+      // another came after an earlier one: nothing of that is wanted
+      const { run_id } = row;
+      if (row.finished_at === null || row.settled_at === null || waiting?.has(run_id)) continue;
       try {
-        if ((await volume.manifest(name)) === null) {
+        if ((await volume.manifest(run_id)) === null) {
           if (waiting === undefined && row.recording_state !== "lost") continue;
-          await storeRemains(deps, name, dir);
+          await storeRemains(deps, run_id);
         }
       } catch (error) {
-        log.error("What is staged of a run could not be stored", { run_id: name, error });
+        log.error("What is staged of a run could not be stored", { run_id, error });
         if (Date.now() - row.finished_at.getTime() < KEEP_REMAINS_MS) continue;
       }
     }
@@ -111,21 +116,23 @@ type PublishPayload = {
 };
 
 /** Finishes what a finalizer had to put aside. May be called again for what it has done. */
-export function deliverFromOutbox({ store, volume, writer }: Deps & { writer: EventWriter }) {
+export function deliverFromOutbox({ store, volume, writer, tryAgain }: Deps & { writer: EventWriter; tryAgain: TryAgain }) {
   return async ({ kind, run_id, payload }: OutboxEntry): Promise<void> => {
     if (kind === "publish") {
       const { fence, status, fields, before } = payload as PublishPayload; // written by the session, whole or not at all
       try {
         if (before) await writer.complete(fence, before.after, before.events);
+        if (fields.outcome.error && (await tryAgain(fence, fields.outcome.error)) !== null) return;
         await writer.transition(fence, status, { ...fields, at: new Date(fields.at) });
       } catch (error) {
         if (!(error instanceof AppError && error.code === "CONFLICT")) throw error; // a CONFLICT: it is over already
       }
       return;
     }
-    const plan = payload as CommitPlan;
+    const plan: CommitPlan = { attempt: 1, ...(payload as Omit<CommitPlan, "attempt">) }; // of an older version: there was one attempt only
     const [row, run] = [await readRow(store, run_id), await readRun(store, run_id)];
-    if (row === null || run === null) return rm(plan.dir, { recursive: true, force: true }); // deleted meanwhile
+    const isWanted = row !== null && row.attempt === plan.attempt;
+    if (!isWanted || run === null) return rm(plan.dir, { recursive: true, force: true }); // deleted meanwhile, or another attempt has begun
     const left = await whatIsLeft(plan);
     const whole = left?.restage ? await stageArtifacts(left, run, await readAllEvents(store, run_id)) : left;
     const manifest = whole ? await commitUnlessDeleted({ store, volume }, run_id, row.api_key_name, whole) : await volume.manifest(run_id);

@@ -1,6 +1,7 @@
 /** Forgets runs, with all their artifacts, and what was learned of them, once they are older than the operator wants to keep them. */
 import { pause } from "../shared/deadline.ts";
 import { AppError } from "../shared/errors.ts";
+import { forgetAudit } from "./store/admin.ts";
 import { deleteRun, settledBefore } from "./store/runs.ts";
 import type { Store } from "./store/sql.ts";
 import { forgetLearned } from "./store/step-counts.ts";
@@ -19,6 +20,7 @@ type Deps = { store: Store; volume: Volume; retentionDays: number; log: Log };
  */
 export async function sweepOldRuns({ store, volume, retentionDays }: Deps, now: Date = new Date()): Promise<number> {
   const before = new Date(now.getTime() - retentionDays * DAY_MS);
+  await forgetAudit(store, before);
   let swept = 0;
   for (;;) {
     const old = await settledBefore(store, before, AT_ONCE);

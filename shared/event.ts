@@ -1,5 +1,6 @@
 /** One entry of a run's ordered log: what the SSE stream carries. */
 import { z } from "zod";
+import { ErrorDetailSchema } from "./errors.ts";
 import { VerdictKindSchema } from "./guardrails.ts";
 import { RunStatusSchema, TERMINAL_STATUSES, UsageSchema } from "./run-status.ts";
 
@@ -12,6 +13,7 @@ export const StatusEventSchema = z.object({
   previous: RunStatusSchema.nullable(),
   node_id: z.string().nullable(),
   attempt: z.int(),
+  error: ErrorDetailSchema.optional().describe("Where a next attempt begins: why the one before it is over"),
 });
 
 export const StepEventSchema = z.object({

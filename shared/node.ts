@@ -57,6 +57,13 @@ export const BrowserInfoSchema = z
     version: z.string().nullable(),
     started_at: z.iso.datetime(),
     recycle_requested: z.boolean(),
+    age_s: z.number().min(0).default(0),
+    memory_bytes: z
+      .int()
+      .nullable()
+      .default(null)
+      .describe("Proportional set size of all its processes; null: not known, as of a remote one"),
+    cpu_s: z.number().nullable().default(null).describe("CPU time that all its processes have taken so far"),
   })
   .meta({ id: "Browser" });
 export type BrowserInfo = z.infer<typeof BrowserInfoSchema>;

@@ -56,6 +56,12 @@ export const CreateRunSchema = z
       .default({ width: 1280, height: 720 }),
     labels: flatStrings(20, 200).default({}),
     priority: z.int().min(0).max(9).default(5).describe("Of runs that wait, the highest starts first, the oldest among equals"),
+    retries: z
+      .int()
+      .min(0)
+      .max(3)
+      .default(0)
+      .describe("Fresh attempts for a run whose node or Chrome is lost; none once a step with `once` may have been done"),
   })
   .refine((body) => body.directive !== undefined || body.playbook !== undefined, "Needs a directive, a playbook or both")
   .superRefine((body, context) => {
@@ -113,9 +119,23 @@ export const ClocksSchema = z.object({ queue: ClockSchema, start: ClockSchema, i
 >);
 export type Clocks = z.infer<typeof ClocksSchema>;
 
+/** An attempt that its node or Chrome let down, and that another followed. */
+export const EarlierAttemptSchema = z
+  .object({
+    attempt: z.int().min(1),
+    node_id: z.string().nullable(),
+    claimed_at: z.iso.datetime().nullable(),
+    ended_at: z.iso.datetime(),
+    error: ErrorDetailSchema,
+    usage: UsageSchema.describe("What models had cost the run by then"),
+  })
+  .meta({ id: "EarlierAttempt" });
+export type EarlierAttempt = z.infer<typeof EarlierAttemptSchema>;
+
 const base = {
   run_id: z.string(),
-  attempt: z.int().min(1),
+  attempt: z.int().min(1).describe("1, and one more with each retry; all that is told of what the run did is of this one"),
+  retries: z.int().min(0).describe("As posted"),
   directive: z.string().nullable(),
   playbook_id: z.string().nullable(),
   start_url: z.string().nullable(),
@@ -192,7 +212,12 @@ export const RunSummarySchema = z
   .meta({ id: "RunSummary" });
 export type RunSummary = z.infer<typeof RunSummarySchema>;
 
-const lists = { actions: z.array(ActionRecordSchema), step_results: z.array(StepResultSchema), extracted_texts: z.array(z.string()) };
+const lists = {
+  earlier_attempts: z.array(EarlierAttemptSchema),
+  actions: z.array(ActionRecordSchema),
+  step_results: z.array(StepResultSchema),
+  extracted_texts: z.array(z.string()),
+};
 export const RunSchema = z
   .discriminatedUnion("status", [
     z.object({ ...base, ...lists, ...states[0] }),

@@ -14,6 +14,7 @@ import { OUTCOME, OWNER, quiet } from "./support/run-fixtures.ts";
 import { claimedRun, eachStore, type TestStore } from "./support/store.ts";
 
 const DAY_MS = 86_400_000;
+const noRetries = async () => null;
 
 /** A node's folders, a run of its earlier boot with a screenshot in its folder, and the boot that finds them. */
 async function earlierRun(opened: TestStore) {
@@ -29,7 +30,7 @@ async function earlierRun(opened: TestStore) {
   const { store, queue, writer } = opened;
   const recover = (more: { volume?: Volume; waiting?: ReadonlySet<string> } = {}) =>
     recoverEarlierRuns({ store, queue, owner: { ...OWNER, boot_id: "boot-2" }, volume, workDir, log: quiet, ...more });
-  const deliver = deliverFromOutbox({ store, volume, writer, log: quiet });
+  const deliver = deliverFromOutbox({ store, volume, writer, tryAgain: noRetries, log: quiet });
   const isThere = () => stat(dir).then(Boolean, () => false);
   const kept = made.move();
   return { ...fence, fence, dir, volume, recover, deliver, isThere, [Symbol.asyncDispose]: () => kept.disposeAsync() };
@@ -110,6 +111,7 @@ eachStore("a node that starts again", (opened) => {
 eachStore("the outbox", (opened) => {
   const planOf = (dir: string): CommitPlan => ({
     dir,
+    attempt: 1,
     files: [{ name: "screenshots/0001.jpg", kind: "screenshot" }],
     state: "ready",
     restage: true,
@@ -149,7 +151,7 @@ eachStore("the outbox", (opened) => {
         return run.volume.commit(...committed);
       },
     };
-    const deliver = deliverFromOutbox({ store, volume, writer, log: quiet });
+    const deliver = deliverFromOutbox({ store, volume, writer, tryAgain: noRetries, log: quiet });
     await deliver({ kind: "persist", run_id: run.run_id, payload: planOf(run.dir) });
     expect(await run.volume.manifest(run.run_id)).toBeNull();
     expect(await run.isThere()).toBe(false);

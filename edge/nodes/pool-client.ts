@@ -1,4 +1,5 @@
 /** The pool as one: whoever answers. What only the owner of a run can tell is `live-first.ts`. */
+import { ADMIN_KEY_NAME_HEADER } from "../../shared/admin.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type BrowserInfo, BrowsersSchema, IDEMPOTENCY_HEADER, type Member, MembersSchema } from "../../shared/node.ts";
 import type { Caller } from "../auth.ts";
@@ -14,13 +15,21 @@ export type PoolClient = {
   checkRun(body: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
   /** All members, as the store knows them. */
   nodes(asker: Asker): Promise<Member[]>;
+  /** The same, each as it says itself at this moment; one that does not answer counts as lost. */
+  nodesNow(asker: Asker): Promise<Member[]>;
   /** The node with this id. @throws NOT_FOUND */
   node(nodeId: string, asker: Asker): Promise<{ member: Member; node: KnownNode }>;
+  /** Asks the node that is named, on behalf of this key. @throws NOT_FOUND */
+  admin(nodeId: string, method: "GET" | "POST", target: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
+  /** The same of any node that answers: what goes through the store. */
+  adminOfAny(method: "GET" | "POST", target: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
   /** Every Chrome of the pool; `missing` are the ids of nodes that did not answer. */
   browsers(asker: Asker): Promise<{ browsers: BrowserInfo[]; missing: string[] }>;
 };
 
 const CREATE_LIMIT_MS = 10_000;
+/** A look at a node's health takes 20 s at most. */
+const ADMIN_LIMIT_MS = 25_000;
 
 export function createPoolClient(members: Members): PoolClient {
   const any: PoolClient["any"] = (method, target, options) =>
@@ -55,8 +64,27 @@ export function createPoolClient(members: Members): PoolClient {
   const browsersOf = async (node: KnownNode, asker: Asker): Promise<BrowserInfo[]> =>
     BrowsersSchema.parse((await node.client.json("GET", "/admin/browsers", { asker })).value).browsers;
 
+  const nodeOf: PoolClient["node"] = async (nodeId, asker) => {
+    const member = (await nodes(asker)).find(({ node_id }) => node_id === nodeId);
+    const node = member ? members.find(member.node_id, member.url) : null;
+    if (!member || !node) throw new AppError("NOT_FOUND", "No node has this id");
+    return { member, node };
+  };
+
   return {
     any,
+    async admin(nodeId, method, target, { caller, requestId }) {
+      const asker = { onlyOwn: caller.onlyOwn, requestId };
+      const { node } = await nodeOf(nodeId, asker);
+      const headers = { [ADMIN_KEY_NAME_HEADER]: caller.name };
+      return node.client.json(method, `/admin/${target}`, { asker, headers, limitMs: ADMIN_LIMIT_MS });
+    },
+    adminOfAny: (method, target, { caller, requestId }) =>
+      any(method, `/admin/${target}`, {
+        asker: { onlyOwn: caller.onlyOwn, requestId },
+        headers: { [ADMIN_KEY_NAME_HEADER]: caller.name },
+        limitMs: ADMIN_LIMIT_MS,
+      }),
     createRun(body, { caller, requestId, idempotencyKey }) {
       const headers = { [IDEMPOTENCY_HEADER]: idempotencyKey ?? `edge-${crypto.randomUUID()}` };
       return post("/runs", { asker: { onlyOwn: caller.name, requestId }, body, headers }, (node) => node.sentSince++);
@@ -65,12 +93,18 @@ export function createPoolClient(members: Members): PoolClient {
       return post("/runs?dry_run=true", { asker: { onlyOwn: caller.name, requestId }, body }, () => {});
     },
     nodes,
-    async node(nodeId, asker) {
-      const member = (await nodes(asker)).find(({ node_id }) => node_id === nodeId);
-      const node = member ? members.find(member.node_id, member.url) : null;
-      if (!member || !node) throw new AppError("NOT_FOUND", "No node has this id");
-      return { member, node };
-    },
+    nodesNow: async (asker) =>
+      Promise.all(
+        (await nodes(asker)).map(async (member): Promise<Member> => {
+          if (member.state === "lost") return member;
+          const info = await members
+            .find(member.node_id, member.url)
+            ?.client.info({ asker })
+            .catch(() => null);
+          return info?.node_id === member.node_id ? { ...member, ...info } : { ...member, state: "lost" };
+        }),
+      ),
+    node: nodeOf,
     async browsers(asker) {
       const browsers: BrowserInfo[] = [];
       const missing: string[] = [];

@@ -1,30 +1,13 @@
-/** `/pool`: nodes and browsers, for operators. */
-import { z } from "zod";
-import { AppError } from "../../shared/errors.ts";
-import { BrowsersSchema, MemberSchema, MembersSchema, NodeInfoSchema } from "../../shared/node.ts";
+/** `/pool/nodes`: the members, for operators, and which to take out first. */
+import { DrainQuerySchema, emptiest, HealthQuerySchema, HealthSchema, ScaleInSchema } from "../../shared/admin.ts";
+import { MemberSchema, MembersSchema, NodeInfoSchema } from "../../shared/node.ts";
 import { answerJson, passJson } from "../answers.ts";
 import { type Endpoint, endpoint, POOL_ERRORS } from "../endpoint.ts";
 import { askerOf, param } from "../endpoint-parts.ts";
 import type { PoolClient } from "../nodes/pool-client.ts";
 
-const ADMIN_LIMIT_MS = 15_000;
-
 export function poolEndpoints({ pool }: { pool: PoolClient }): Endpoint[] {
-  const admin = (verb: "drain" | "resume", summary: string, description: string): Endpoint =>
-    endpoint({
-      method: "POST",
-      path: `/pool/nodes/{node_id}/${verb}`,
-      scope: "pool",
-      summary,
-      description,
-      answers: { 200: { description: "The node as it is now", schema: NodeInfoSchema } },
-      errors: ["NOT_FOUND", ...POOL_ERRORS],
-      async handle({ c, head, ...call }) {
-        const asker = askerOf(call);
-        const { node } = await pool.node(param(c, "node_id"), asker);
-        return passJson(head, await node.client.json("POST", `/admin/${verb}`, { asker, limitMs: ADMIN_LIMIT_MS }));
-      },
-    });
+  const nodeAnswer = { 200: { description: "The node as it is now", schema: NodeInfoSchema } };
 
   return [
     endpoint({
@@ -45,40 +28,51 @@ export function poolEndpoints({ pool }: { pool: PoolClient }): Endpoint[] {
       errors: ["NOT_FOUND", ...POOL_ERRORS],
       handle: async ({ c, head, ...call }) => answerJson(head, (await pool.node(param(c, "node_id"), askerOf(call))).member),
     }),
-    admin("drain", "Drain a node", "It takes no new runs; those that run may finish."),
-    admin("resume", "Resume a node", "It takes runs again."),
     endpoint({
       method: "GET",
-      path: "/pool/browsers",
+      path: "/pool/nodes/{node_id}/health",
       scope: "pool",
-      summary: "List the browsers",
-      answers: {
-        200: {
-          description: "Every Chrome of the pool; `missing_nodes` did not answer",
-          schema: BrowsersSchema.extend({ missing_nodes: z.array(z.string()) }).meta({ id: "PoolBrowsers" }),
-        },
-      },
-      errors: POOL_ERRORS,
-      async handle({ head, ...call }) {
-        const { browsers, missing } = await pool.browsers(askerOf(call));
-        return answerJson(head, { browsers, missing_nodes: missing });
+      summary: "Load a page in a Chrome of the node",
+      description: "Takes a Chrome beside those of the runs. The answer may be 30 s old, unless `fresh` is asked for.",
+      query: HealthQuerySchema,
+      answers: { 200: { description: "What came of it", schema: HealthSchema } },
+      errors: ["NOT_FOUND", ...POOL_ERRORS],
+      handle: async ({ c, head, query, ...call }) =>
+        passJson(head, await pool.admin(param(c, "node_id"), "GET", `health?fresh=${query.fresh}`, call)),
+    }),
+    endpoint({
+      method: "POST",
+      path: "/pool/nodes/{node_id}/drain",
+      scope: "pool",
+      summary: "Drain a node",
+      description: "It takes no new runs; those that run may finish, within `grace_s` where that is given.",
+      query: DrainQuerySchema,
+      answers: nodeAnswer,
+      errors: ["NOT_FOUND", ...POOL_ERRORS],
+      async handle({ c, head, query, ...call }) {
+        const grace = query.grace_s === undefined ? "" : `?grace_s=${query.grace_s}`;
+        return passJson(head, await pool.admin(param(c, "node_id"), "POST", `drain${grace}`, call));
       },
     }),
     endpoint({
       method: "POST",
-      path: "/pool/browsers/{browser_id}/recycle",
+      path: "/pool/nodes/{node_id}/resume",
       scope: "pool",
-      summary: "Replace a browser when its run is over",
-      answers: { 200: { description: "The browser", schema: z.record(z.string(), z.unknown()) } },
+      summary: "Resume a node",
+      description: "It takes runs again.",
+      answers: nodeAnswer,
       errors: ["NOT_FOUND", ...POOL_ERRORS],
-      async handle({ c, head, ...call }) {
-        const browserId = param(c, "browser_id");
-        const [, nodeId] = /^([A-Za-z0-9_-]{1,100})\.(\d{1,9})$/.exec(browserId) ?? [];
-        if (nodeId === undefined) throw new AppError("NOT_FOUND", "No browser has this id");
-        const asker = askerOf(call);
-        const { node } = await pool.node(nodeId, asker);
-        return passJson(head, await node.client.json("POST", `/admin/browsers/${browserId}/recycle`, { asker, limitMs: ADMIN_LIMIT_MS }));
-      },
+      handle: async ({ c, head, ...call }) => passJson(head, await pool.admin(param(c, "node_id"), "POST", "resume", call)),
+    }),
+    endpoint({
+      method: "GET",
+      path: "/pool/scale-in",
+      scope: "pool",
+      summary: "Name the node to take out first",
+      description: "Of those that take runs, the one with the fewest in hand. Drain it, wait for `drained`, end it.",
+      answers: { 200: { description: "The node, or null where none could go", schema: ScaleInSchema } },
+      errors: POOL_ERRORS,
+      handle: async ({ head, ...call }) => answerJson(head, emptiest(await pool.nodesNow(askerOf(call)))),
     }),
   ];
 }

@@ -1,4 +1,5 @@
 /** What the routes of a node work with. */
+import type { Health } from "../../shared/admin.ts";
 import type { NodeInfo } from "../../shared/node.ts";
 import type { RunStatus } from "../../shared/run-status.ts";
 import type { Browsers } from "../browsers/browsers.ts";
@@ -32,12 +33,15 @@ export type ApiDeps = {
   drift: { store: Store; library: Library; versions: Versions; ledger: Ledger; proposals: Proposals };
   admission: AdmissionDeps;
   live: LiveRuns;
+  /** Loads a page in a Chrome of this node; the answer may be a moment old, unless it shall be fresh. */
+  canary: { check(options: { fresh: boolean }): Promise<Health> };
   info: () => NodeInfo;
   /** Why this node cannot take runs; empty when it can. */
   notReady: () => Promise<string[]>;
   metrics: () => Promise<string>;
   draining: () => boolean;
-  drain: () => Promise<void>;
+  /** `graceS`: seconds after which what is still in hand is ended, unless it is resumed before; null: never. */
+  drain: (graceS: number | null) => Promise<void>;
   resume: () => Promise<void>;
   log: Log;
 };

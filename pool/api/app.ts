@@ -2,9 +2,10 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../shared/errors.ts";
+import { adminRoutes } from "./admin.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { liveRoutes } from "./live.ts";
-import { adminRoutes, nodeRoutes } from "./node.ts";
+import { nodeRoutes } from "./node.ts";
 import { notFound, onError } from "./on-error.ts";
 import { playbookRoutes } from "./playbooks.ts";
 import { requireToken } from "./request.ts";

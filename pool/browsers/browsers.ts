@@ -6,7 +6,8 @@ import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
 import type { BrowserSource, Egress } from "./held-browser.ts";
 import { createLease, type Lease } from "./lease.ts";
-import { groupMemory } from "./memory.ts";
+import { groupUsage } from "./memory.ts";
+import { killGroup } from "./process-identity.ts";
 import { openProcesses } from "./processes.ts";
 import { RemoteChromes } from "./remote.ts";
 import { Roster } from "./roster.ts";
@@ -29,6 +30,9 @@ export type BrowsersOptions<E extends Egress> = {
   endpoints: string[];
   /** POOL_EGRESS_ADVERTISE. Remote Chromes are refused without; `none` uses them without guardrails on the network. */
   egressAdvertise: string | null;
+  /** A spare that is older, or takes more memory, is replaced; 0: however much it takes. Default 30 minutes, 0. */
+  spareMaxAgeMs?: number;
+  spareMaxBytes?: number;
   /** Opens a deny-all listener; for remote Chromes its `proxyUrl` bears the advertised address. */
   openEgress: () => Promise<E>;
   log: Log;
@@ -54,6 +58,10 @@ export interface Browsers<E extends Egress> extends AsyncDisposable {
   memory(): Promise<Record<BrowserInfo["state"], number>>;
   /** Replaces a spare at once, a busy one when its run is over. @throws NOT_FOUND */
   recycle(n: number): Promise<BrowserInfo>;
+  /** As `list`, with what each takes of the machine. */
+  measured(): Promise<BrowserInfo[]>;
+  /** Ends it now, with all its processes: its run ends as by a crash. @throws NOT_FOUND, CONFLICT for a remote one */
+  kill(n: number): BrowserInfo;
   /** Why a run could not get a browser now; empty: it could. */
   ready(): string[];
 }
@@ -132,9 +140,24 @@ class NodeBrowsers<E extends Egress> implements Browsers<E> {
   async memory(): Promise<Record<BrowserInfo["state"], number>> {
     const taken = { starting: 0, warm: 0, busy: 0, closing: 0 };
     const own = this.list().flatMap(({ pid, state }) => (pid === null ? [] : [{ pid, state }]));
-    const byGroup = await groupMemory(new Set(own.map(({ pid }) => pid))); // each Chrome leads a group of its own
-    for (const { pid, state } of own) taken[state] += byGroup.get(pid) ?? 0;
+    const byGroup = await groupUsage(new Set(own.map(({ pid }) => pid))); // each Chrome leads a group of its own
+    for (const { pid, state } of own) taken[state] += byGroup.get(pid)?.bytes ?? 0;
     return taken;
+  }
+
+  async measured(): Promise<BrowserInfo[]> {
+    const byGroup = await groupUsage(new Set(this.list().flatMap(({ pid }) => pid ?? [])));
+    return this.list().map((info) => {
+      const usage = info.pid === null ? undefined : byGroup.get(info.pid);
+      return usage ? { ...info, memory_bytes: usage.bytes, cpu_s: usage.cpuS } : info;
+    });
+  }
+
+  kill(n: number): BrowserInfo {
+    const entry = this.#roster.get(n);
+    if (entry.pid === null) throw new AppError("CONFLICT", "The browser is no process of this node, or not yet; kill its session instead");
+    killGroup(entry.pid); // whoever waits for it hears that it is gone, as after a crash
+    return this.#roster.info(entry);
   }
 
   async recycle(n: number): Promise<BrowserInfo> {

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 /** One process, as long as the machine runs: pid, and its start in clock ticks after boot. `name` is what it executes, cut to 15 bytes. */
 export type ProcessIdentity = { pid: number; startTicks: number; name: string };
 
-type ProcessStat = { name: string; state: string; group: number; startTicks: number };
+type ProcessStat = { name: string; state: string; group: number; startTicks: number; cpuTicks: number };
 
 /** null: no such process, or no /proc. */
 function readStat(pid: number | string): ProcessStat | null {
@@ -24,8 +24,12 @@ function readStat(pid: number | string): ProcessStat | null {
     state: fields[0] ?? "",
     group: Number(fields[2]),
     startTicks: Number(fields[19]),
+    cpuTicks: [11, 12, 13, 14].reduce((sum, i) => sum + Number(fields[i]), 0), // its own, and of children it has waited for
   };
 }
+
+/** CPU time of a process and of its children that are over; 0: it is gone. */
+export const cpuTicks = (pid: number): number => readStat(pid)?.cpuTicks ?? 0;
 
 export function identify(pid: number): ProcessIdentity {
   const stat = readStat(pid);

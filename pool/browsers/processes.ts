@@ -29,6 +29,8 @@ export type ProcessesOptions<E extends Egress> = {
   log: Log;
   loadPerCpu?: () => number;
   spareCheckMs?: number;
+  spareMaxAgeMs?: number;
+  spareMaxBytes?: number;
 };
 
 class Processes<E extends Egress> implements BrowserSource<E> {
@@ -53,6 +55,8 @@ class Processes<E extends Egress> implements BrowserSource<E> {
       log: options.log,
       loadPerCpu: options.loadPerCpu,
       checkMs: options.spareCheckMs,
+      maxAgeMs: options.spareMaxAgeMs,
+      maxBytes: options.spareMaxBytes,
     });
     this.#spares.add(first);
     this.#spares.wake();

@@ -92,6 +92,9 @@ export class Roster {
       version: entry.version,
       started_at: entry.startedAt.toISOString(),
       recycle_requested: entry.recycleRequested,
+      age_s: Math.max(0, (Date.now() - entry.startedAt.getTime()) / 1000),
+      memory_bytes: null, // measured where it is asked for
+      cpu_s: null,
     };
   }
 }

@@ -3,6 +3,7 @@ import { untilAborted, withDeadline } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Egress } from "./held-browser.ts";
 import { createPresentLoad } from "./machine-load.ts";
+import { groupUsage } from "./memory.ts";
 import type { ProcessBrowser } from "./process-browser.ts";
 import { askPage } from "./pulse.ts";
 import { backoffMs, isMachineBusy, waitBeforeRefill } from "./refill.ts";
@@ -22,6 +23,9 @@ export type SparesOptions<E extends Egress> = {
   /** For tests: the machine's load, and the pace of the look after those that wait. */
   loadPerCpu?: () => number;
   checkMs?: number;
+  maxAgeMs?: number;
+  /** 0: however much it takes. */
+  maxBytes?: number;
 };
 
 export class Spares<E extends Egress> implements AsyncDisposable {
@@ -178,11 +182,26 @@ export class Spares<E extends Egress> implements AsyncDisposable {
 
   /** Old ones go, and those that no longer answer: better now than when a run waits. */
   #checkWaiting(): void {
+    const { maxAgeMs = MAX_AGE_MS, maxBytes = 0 } = this.#options;
     for (const spare of [...this.#waiting]) {
-      if (spare.entry.startedAt.getTime() < Date.now() - MAX_AGE_MS) this.retire(spare.entry);
+      if (spare.entry.startedAt.getTime() < Date.now() - maxAgeMs) this.retire(spare.entry);
       else void this.#checkAnswer(spare);
     }
+    if (maxBytes > 0) void this.#checkMemory(maxBytes);
     this.wake();
+  }
+
+  async #checkMemory(maxBytes: number): Promise<void> {
+    const usage = await groupUsage(new Set(this.#waiting.flatMap(({ entry }) => entry.pid ?? [])));
+    for (const { entry } of [...this.#waiting]) {
+      const bytes = entry.pid === null ? 0 : (usage.get(entry.pid)?.bytes ?? 0);
+      if (bytes <= maxBytes || !this.retire(entry)) continue;
+      this.#options.log.info("A spare Chrome is replaced: it takes more memory than it may", {
+        pid: entry.pid,
+        bytes,
+        max_bytes: maxBytes,
+      });
+    }
   }
 
   async #checkAnswer(spare: ProcessBrowser<E>): Promise<void> {

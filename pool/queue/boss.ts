@@ -24,6 +24,8 @@ export interface JobQueue extends AsyncDisposable {
   fetch(tx: Sql): Promise<Attempt | null>;
   /** Ends the job of this attempt. False when there is none: it was settled before, or is another attempt's by now. */
   settle(tx: Sql, attempt: Attempt): Promise<boolean>;
+  /** Puts the job of this attempt back into the queue, for the next one. False as with `settle`. */
+  retry(tx: Sql, attempt: Attempt): Promise<boolean>;
   /** Takes a job that waits out of the queue. */
   cancel(tx: Sql, runId: string): Promise<void>;
 }
@@ -64,6 +66,13 @@ export async function openQueue(options: { store: Store; log: Log; groupLimits?:
     async settle(tx, { run_id, attempt }) {
       const done = await boss.complete(QUEUE, { id: run_id, retryCount: attempt - 1 }, undefined, { db: adapt(tx) });
       return (done as { affected: number }).affected > 0; // documented, and missing from the type
+    },
+    async retry(tx, { run_id, attempt }) {
+      const db = adapt(tx);
+      const failed = await boss.fail(QUEUE, { id: run_id, retryCount: attempt - 1 }, undefined, { db });
+      if ((failed as { affected: number }).affected === 0) return false;
+      await boss.retry(QUEUE, run_id, { db }); // raises its limit by this one: the library never retries by itself
+      return true;
     },
     async cancel(tx, runId) {
       await boss.cancel(QUEUE, runId, { db: adapt(tx) });

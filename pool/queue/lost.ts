@@ -1,6 +1,6 @@
 /** Ends the runs of nodes that are gone. */
 import { pause } from "../../shared/deadline.ts";
-import { AppError } from "../../shared/errors.ts";
+import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import { isTerminal } from "../../shared/run-status.ts";
 import type { Owner } from "../store/fence.ts";
 import { BEAT_MS, LOST_AFTER_MS } from "../store/nodes.ts";
@@ -9,6 +9,7 @@ import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { JobQueue } from "./boss.ts";
 import { endRun, OPEN, ROW } from "./end-run.ts";
+import { tryAgain } from "./next-attempt.ts";
 import { observePeers, type Peer, type Watch } from "./peers.ts";
 
 type Deps = { store: Store; queue: JobQueue; owner: Owner; log: Log };
@@ -29,13 +30,16 @@ export async function endRunsOfEarlierBoots(deps: Deps & { waiting?: ReadonlySet
        AND (node_id = $2 OR $3) ORDER BY created_at`,
     [owner.boot_id, owner.node_id, store.kind === "embedded"],
   );
-  const rows = open.filter(({ run_id }) => !waiting?.has(run_id));
-  for (const row of rows) {
-    if (isTerminal(row.status)) continue;
-    await endLostRun({ store, queue }, row, { recording_state: "finalizing", settled: false });
-    log.warn("A run of an earlier start of this node is lost", { run_id: row.run_id });
+  const over: string[] = [];
+  for (const row of open) {
+    if (waiting?.has(row.run_id)) continue;
+    const became = isTerminal(row.status)
+      ? "ended"
+      : await endLostRun({ store, queue }, row, { recording_state: "finalizing", settled: false });
+    if (became !== "queued") over.push(row.run_id);
+    if (!isTerminal(row.status)) log.warn("A run of an earlier start of this node is lost", { run_id: row.run_id, became });
   }
-  return rows.map(({ run_id }) => run_id);
+  return over;
 }
 
 /** `onLost` is told of each run that this node has ended. */
@@ -72,7 +76,7 @@ export function watchPeers({ store, queue, owner, onLost, log, ...times }: Deps 
     const left = { recording_state: "lost", settled: true } as const;
     for (const row of rows) {
       if (!isTerminal(row.status)) {
-        if (await endLostRun({ store, queue }, row, left)) onLost?.(row.run_id);
+        if ((await endLostRun({ store, queue }, row, left)) === "ended") onLost?.(row.run_id);
       } else
         await updateAftermath(store, row.run_id, {
           settled: true,
@@ -97,19 +101,22 @@ export function watchPeers({ store, queue, owner, onLost, log, ...times }: Deps 
   };
 }
 
-/** Was it ended here? Does nothing when the run has moved on meanwhile: ended by its node after all, or by another that watches. */
+/** Ends it, or puts it back into the queue for its next attempt. `moved`: nothing was done, it was ended by its node after all, or by another that watches. */
 async function endLostRun(
   { store, queue }: Pick<Deps, "store" | "queue">,
   seen: RunRow,
   left: { recording_state: "lost" | "finalizing"; settled: boolean },
-): Promise<boolean> {
+): Promise<"ended" | "queued" | "moved"> {
   return store.transaction(async (tx) => {
     const [row] = await tx.query<RunRow>(
       `SELECT ${ROW} FROM understudy.runs WHERE run_id = $1 AND boot_id = $2 AND attempt = $3
          AND status IN ('starting', 'running') FOR UPDATE`,
       [seen.run_id, seen.boot_id, seen.attempt],
     );
-    if (row) await endRun(tx, queue, row, { to: "failed", error: nodeLost(seen.node_id ?? "?"), ...left });
-    return row !== undefined;
+    if (!row) return "moved";
+    const error = nodeLost(seen.node_id ?? "?");
+    if (await tryAgain(tx, queue, row.run_id, toErrorDetail(error))) return "queued";
+    await endRun(tx, queue, row, { to: "failed", error, ...left });
+    return "ended";
   });
 }

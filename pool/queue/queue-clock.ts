@@ -19,7 +19,7 @@ export async function endOverdueRuns({ store, queue }: Deps, now: Date = new Dat
     const some = await store.transaction(async (tx) => {
       const rows = await tx.query<RunRow>(
         `SELECT ${ROW}, clock_limits FROM understudy.runs
-         WHERE status = 'queued' AND created_at + (clock_limits ->> 'queue')::float8 * interval '1 second' <= $1
+         WHERE status = 'queued' AND coalesce(requeued_at, created_at) + (clock_limits ->> 'queue')::float8 * interval '1 second' <= $1
          ORDER BY created_at LIMIT ${AT_ONCE} FOR UPDATE SKIP LOCKED`, // locked: being claimed or ended by another
         [now],
       );

@@ -7,7 +7,7 @@ import type { Owner } from "../store/fence.ts";
 import type { RunRow } from "../store/runs.ts";
 import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { JobQueue } from "./boss.ts";
+import type { Attempt, JobQueue } from "./boss.ts";
 import { endQueued, OPEN, ROW } from "./end-run.ts";
 
 /** The payload is the id of the run that is to stop; whose it is, its row tells. */
@@ -37,20 +37,37 @@ export async function stopRun(
   });
 }
 
-type WatchOptions = { store: Store; owner: Owner; onStop: (runId: string) => void; log: Log; floorMs?: number };
+type WatchOptions = {
+  store: Store;
+  owner: Owner;
+  onStop: (runId: string) => void;
+  /** What this node believes it has in hand. */
+  inHand?: () => Attempt[];
+  /** The run is over, or another's: this node was taken for lost while it was frozen or cut off. */
+  onGone?: (attempt: Attempt) => void;
+  log: Log;
+  floorMs?: number;
+};
 
-/** Calls `onStop` for each run of ours that is to stop: at once when told, else with the next look. It may be called more than once for a run. */
-export async function watchStops({ store, owner, onStop, log, floorMs = FLOOR_MS }: WatchOptions): Promise<AsyncDisposable> {
+/**
+ * Calls `onStop` for each run of ours that is to stop, and `onGone` for each that is no longer ours: at once when told, else with the next look. It may be called
+ * more than once for a run.
+ */
+export async function watchStops({ store, owner, onStop, log, floorMs = FLOOR_MS, ...more }: WatchOptions): Promise<AsyncDisposable> {
+  const { inHand = () => [], onGone = () => {} } = more;
   const closing = new AbortController();
   const listening = await store.listen(STOP_CHANNEL, () => void look());
   async function look(): Promise<void> {
     try {
-      const marked = await store.query<{ run_id: string }>(
-        `SELECT run_id FROM understudy.runs WHERE (${OPEN}) AND node_id = $1 AND boot_id = $2
-           AND stop_requested_at IS NOT NULL AND status IN ('starting', 'running')`,
+      const before = inHand(); // what is claimed from now on may not be in the answer
+      const ours = await store.query<Attempt & { marked: boolean }>(
+        `SELECT run_id, attempt, stop_requested_at IS NOT NULL AS marked FROM understudy.runs
+         WHERE (${OPEN}) AND node_id = $1 AND boot_id = $2 AND status IN ('starting', 'running')`,
         [owner.node_id, owner.boot_id],
       );
-      for (const { run_id } of marked) onStop(run_id);
+      for (const { run_id, marked } of ours) if (marked) onStop(run_id);
+      const open = new Map(ours.map(({ run_id, attempt }) => [run_id, attempt]));
+      for (const each of before) if (open.get(each.run_id) !== each.attempt) onGone(each);
     } catch (error) {
       log.warn("Cannot look for runs that are to stop; trying again", { error });
     }

@@ -27,7 +27,7 @@ const SLOT_SLACK_MS = 60_000;
 /** One a node. Disposed, it takes no more runs; those in hand go on, and `idle` tells of their end. */
 export class Worker implements AsyncDisposable {
   readonly #options: WorkerOptions;
-  readonly #active = new Map<string, Promise<void>>();
+  readonly #active = new Set<Promise<void>>();
   /** Creations under way that may come with a claim. */
   readonly #creating = new Set<Promise<unknown>>();
   #taking: { stop: AbortController; loop: Promise<void> } | null = null;
@@ -97,7 +97,7 @@ export class Worker implements AsyncDisposable {
 
   /** Resolves when no run is in hand. */
   async idle(): Promise<void> {
-    while (this.#active.size > 0) await Promise.all(this.#active.values());
+    while (this.#active.size > 0) await Promise.all(this.#active);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -141,8 +141,8 @@ export class Worker implements AsyncDisposable {
   #start(claim: Claim, lease: SlotLease): void {
     const { run_id } = claim.run;
     this.#options.log.info("Run is claimed", { run_id, attempt: claim.run.attempt });
-    const done = this.#run(claim, lease).finally(() => this.#active.delete(run_id));
-    this.#active.set(run_id, done);
+    const done = this.#run(claim, lease).finally(() => this.#active.delete(done));
+    this.#active.add(done); // not by run: its next attempt may be here before this one has left
   }
 
   /** Never rejects: whatever happens to the session, the run ends and the slot is free. */
@@ -165,7 +165,7 @@ export class Worker implements AsyncDisposable {
       log.error("A run broke off", { run_id: fence.run_id, error });
       await this.#endBroken(claim, error);
     } finally {
-      writer.forget(fence.run_id);
+      writer.forgetAttempt(fence);
     }
   }
 

@@ -6,12 +6,12 @@ import { EVENTS_FILE, type Manifest, type RecordingState, STATUS_FILE } from "..
 import type { Run } from "../../shared/run.ts";
 import type { StagedFile, Volume } from "../volume/volume.ts";
 
-/** A run's folder on its way into the volume. `restage`: status and events are still to be written beside the recording. */
-export type CommitPlan = { dir: string; files: StagedFile[]; state: RecordingState; restage: boolean };
+/** An attempt's folder on its way into the volume. `restage`: status and events are still to be written beside the recording. */
+export type CommitPlan = { dir: string; attempt: number; files: StagedFile[]; state: RecordingState; restage: boolean };
 
 /** Writes the run and its events beside the recording; returns the commit that is left to do. */
 export async function stageArtifacts(plan: CommitPlan, run: Run, events: readonly NumberedEvent[]): Promise<CommitPlan> {
-  const { dir, state } = plan;
+  const { dir, attempt, state } = plan;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await writeWhole(join(dir, STATUS_FILE), JSON.stringify({ ...run, recording: { state } }));
   await writeWhole(join(dir, EVENTS_FILE), events.map(({ id, event }) => `${JSON.stringify({ id, ...event })}\n`).join(""));
@@ -20,7 +20,7 @@ export async function stageArtifacts(plan: CommitPlan, run: Run, events: readonl
     { name: EVENTS_FILE, kind: "events" },
     ...plan.files.map(({ name, kind }) => ({ name, kind })),
   ];
-  return { dir, files, state, restage: false };
+  return { dir, attempt, files, state, restage: false };
 }
 
 /** A new file in place of an old one, never written into: the old one may already be linked into the volume. */

@@ -2,6 +2,7 @@
 import { AppError } from "../../shared/errors.ts";
 import type { Clocks } from "../../shared/run.ts";
 import type { ClockLimits, ClockName } from "../../shared/run-status.ts";
+import type { RunRow } from "../store/runs.ts";
 
 export type RunClocks = {
   /** `starting` has begun: the start clock runs. */
@@ -31,6 +32,12 @@ export const clockError = (clock: ClockName, limitS: number): AppError =>
   new AppError("TIMEOUT", `The run ${MEANING[clock]} for longer than its ${limitS} s (clock "${clock}")`, {
     details: { clock, limit_s: limitS },
   });
+
+/** How long a claimed run has waited for this attempt, in seconds. */
+export function queuedSeconds({ created_at, requeued_at, claimed_at }: Pick<RunRow, "created_at" | "requeued_at" | "claimed_at">): number {
+  const since = requeued_at ?? created_at;
+  return Math.max(0, ((claimed_at ?? since).getTime() - since.getTime()) / 1000);
+}
 
 /** `queuedS`: seconds the run has already waited in the queue. */
 export function createClocks({ limits, totalS, queuedS, onFire }: Options): RunClocks {

@@ -1,5 +1,5 @@
 /** The two phases of a run's end that write: its status, and what it leaves. */
-import { AppError } from "../../shared/errors.ts";
+import { AppError, type ErrorDetail } from "../../shared/errors.ts";
 import type { Artifact, RecordingState } from "../../shared/recording.ts";
 import type { Clocks, Run } from "../../shared/run.ts";
 import type { TerminalStatus, Warning } from "../../shared/run-status.ts";
@@ -7,6 +7,7 @@ import type { Fence } from "../store/events.ts";
 import { type Aftermath, type RunLists, type RunOutcome, type RunRow, updateAftermath } from "../store/runs.ts";
 import { type CommitPlan, commitArtifacts, stageArtifacts } from "./artifacts.ts";
 import type { Phase } from "./finalizer.ts";
+import { deservesAnother } from "./next-attempt.ts";
 import type { RunEvents } from "./run-events.ts";
 import type { SessionDeps } from "./session-deps.ts";
 
@@ -42,7 +43,16 @@ export function publishPhase({ deps, fence, row, events, warnings, state, over, 
   const fields = () => ({ at: finished_at, outcome, lists, clocks, warnings: [...warnings], recording_state: state.recording });
   return {
     work: async (signal) => {
+      if (state.isDisowned) return over(); // whatever became of it stands elsewhere
       try {
+        if (deservesAnother(row, outcome.error)) {
+          const error = outcome.error as ErrorDetail;
+          if (await events.endAttempt(() => deps.tryAgain(fence, error), signal)) {
+            deps.log.info("The run gets another attempt", { attempt: fence.attempt + 1, error });
+            disown();
+            return over();
+          }
+        }
         const stored = fields();
         await events.end(status, { ...stored, signal }, () => Object.assign(row, end));
         row.warnings = [...row.warnings, ...stored.warnings];
@@ -61,7 +71,7 @@ export function publishPhase({ deps, fence, row, events, warnings, state, over, 
       deps.outbox.hold(fence.run_id, settled); // what is still on its way must not be stored twice
       try {
         await deps.outbox.add({ kind: "publish", run_id: fence.run_id, payload: { fence, status, fields: fields(), before } });
-        Object.assign(row, end);
+        if (!deservesAnother(row, outcome.error)) Object.assign(row, end); // else it may not be the end
       } finally {
         await events.close(); // readers go on with what is stored, and wait there
         over();
@@ -72,8 +82,9 @@ export function publishPhase({ deps, fence, row, events, warnings, state, over, 
 
 export function persistPhase({ deps, fence, row, dir, keepsTrace, events, warnings, state, ...run }: Ending): Phase {
   const { store, volume, outbox } = deps;
-  const plan: CommitPlan = { dir, files: [], state: state.recording, restage: true };
-  const settle = (aftermath: Aftermath) => updateAftermath(store, fence.run_id, { ...aftermath, warnings: [...warnings], settled: true });
+  const plan: CommitPlan = { dir, attempt: fence.attempt, files: [], state: state.recording, restage: true };
+  const settle = (aftermath: Aftermath) =>
+    updateAftermath(store, fence.run_id, { ...aftermath, attempt: fence.attempt, warnings: [...warnings], settled: true });
   const isWhole = () => !keepsTrace || run.recorded().some(({ kind, bytes }) => kind === "trace" && bytes !== null);
   return {
     work: async () => {

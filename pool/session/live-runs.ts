@@ -7,6 +7,9 @@ import type { EventLog } from "./event-log.ts";
 /** A run that this node owns: from its claim until its artifacts are committed or persist has failed. */
 export interface LiveRun {
   readonly runId: string;
+  readonly attempt: number;
+  /** Its end is not written yet, nor under way. */
+  readonly isAtWork: boolean;
   readonly apiKeyName: string | null;
   /** The run ended elsewhere, or is another node's: what is known of it here is not so, and what is stored is. */
   readonly isDisowned: boolean;
@@ -23,6 +26,10 @@ export interface LiveRun {
   trace(): Promise<AsyncIterable<Uint8Array> | null>;
   /** The first reason wins. */
   stop(reason: AppError): void;
+  /** As `stop`, and its Chrome is ended in this tick. */
+  kill(reason: AppError): void;
+  /** The run ended elsewhere, or is another's: it lets go of everything, and writes nothing. */
+  gone(): void;
   /** The terminal status is published, or put aside to be. Never rejects. */
   readonly over: Promise<void>;
   /** Nothing more will happen here. Never rejects. */
@@ -30,11 +37,16 @@ export interface LiveRun {
 }
 
 export class LiveRuns {
+  /** The latest attempt of each. */
   readonly #runs = new Map<string, LiveRun>();
+  /** With those whose next attempt is here already. */
+  readonly #all = new Set<LiveRun>();
 
   add(run: LiveRun): void {
+    this.#all.add(run);
     this.#runs.set(run.runId, run);
     void run.settled.then(() => {
+      this.#all.delete(run);
       if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
     });
   }
@@ -44,15 +56,20 @@ export class LiveRuns {
     return run && !run.isDisowned ? run : null;
   }
 
+  /** Attempts whose end is not written yet, nor under way. */
+  atWork(): { run_id: string; attempt: number }[] {
+    return this.all().flatMap((run) => (run.isAtWork ? [{ run_id: run.runId, attempt: run.attempt }] : []));
+  }
+
   all(): LiveRun[] {
-    return [...this.#runs.values()];
+    return [...this.#all];
   }
 
   stopAll(reason: AppError): void {
-    for (const run of this.#runs.values()) run.stop(reason);
+    for (const run of this.#all) run.stop(reason);
   }
 
   async settled(): Promise<void> {
-    while (this.#runs.size > 0) await Promise.all(this.all().map((run) => run.settled));
+    while (this.#all.size > 0) await Promise.all(this.all().map((run) => run.settled));
   }
 }

@@ -30,6 +30,11 @@ export const stopRequested = (): AppError =>
 export const nodeShutDown = (): AppError =>
   new AppError("RUN_TERMINATED", "The run's node shut down before the run was over", { details: { reason: "shutdown" } });
 
+export const nodeDrained = (graceS: number): AppError =>
+  new AppError("RUN_TERMINATED", `The run's node was drained, and its grace of ${graceS} s is over`, { details: { reason: "drained" } });
+export const killedByOperator = (): AppError =>
+  new AppError("RUN_TERMINATED", "The run was ended by an operator", { details: { reason: "killed" } });
+
 /** A fault with all that caused it, for the log. */
 export const stackOf = (failure: unknown): string =>
   failure instanceof Error ? `${failure.stack}${failure.cause ? `\ncaused by ${stackOf(failure.cause)}` : ""}` : String(failure);

@@ -27,6 +27,8 @@ export class RunEvents {
   #isEnding = false;
   /** Not known to be stored, in order. */
   #unstored: RunEvent[] = [];
+  /** Why the first event that could not be stored was not. */
+  #refusal: unknown = null;
   #lastStoredId: number;
   #underWay: Promise<unknown> = Promise.resolve();
 
@@ -80,6 +82,24 @@ export class RunEvents {
     await this.#tell(events);
   }
 
+  /** Everything told so far is stored. @throws what kept it from that */
+  async stored(): Promise<void> {
+    await this.#underWay;
+    if (this.#refusal !== null) throw this.#refusal;
+    if (this.#unstored.length > 0) return this.stored(); // told meanwhile
+  }
+
+  /** The end of this attempt, where another follows: `requeue` writes it. False: it gets none. @throws as `end` */
+  async endAttempt(requeue: () => Promise<NumberedEvent[] | null>, signal: AbortSignal): Promise<boolean> {
+    await untilAborted(this.#underWay, signal);
+    if (this.#unstored.length > 0) throw new StoreOutage("Events of the run wait to be stored");
+    const events = await untilAborted(requeue(), signal);
+    if (events === null) return false;
+    this.#isEnding = true;
+    await this.#tell(events);
+    return true;
+  }
+
   /** Live readers end here, complete or not; what is stored has the rest. */
   async close(): Promise<void> {
     (await this.#log).end();
@@ -93,6 +113,7 @@ export class RunEvents {
         this.#lastStoredId = events.at(-1)?.id ?? this.#lastStoredId;
       },
       (error: unknown) => {
+        this.#refusal ??= error;
         if (!(error instanceof StoreOutage)) this.#unstored = this.#unstored.filter((each) => each !== event); // refused for ever
       },
     );

@@ -1,4 +1,6 @@
 /** What every session of a node shares. */
+import type { ErrorDetail } from "../../shared/errors.ts";
+import type { NumberedEvent } from "../../shared/event.ts";
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
 import type { TerminalStatus } from "../../shared/run-status.ts";
 import type { Browsers } from "../browsers/browsers.ts";
@@ -8,13 +10,15 @@ import type { EgressListener } from "../guardrails/egress.ts";
 import type { Policy } from "../guardrails/policy.ts";
 import type { Llm } from "../llm/llm.ts";
 import type { SecretsInHand } from "../secrets/in-hand.ts";
-import type { EventWriter } from "../store/events.ts";
+import type { EventWriter, Fence } from "../store/events.ts";
 import type { RunRow } from "../store/runs.ts";
 import type { Seal } from "../store/seal.ts";
 import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { Outbox } from "./outbox.ts";
+
+export type TryAgain = (fence: Fence, error: ErrorDetail) => Promise<NumberedEvent[] | null>;
 
 export type SessionDeps = {
   store: Store;
@@ -33,6 +37,8 @@ export type SessionDeps = {
   ledger: Ledger;
   proposals: Proposals;
   log: Log;
+  /** Puts the run back into the queue for its next attempt; null: it gets none. @throws CONFLICT, StoreOutage */
+  tryAgain: TryAgain;
   onVerdict: (verdict: Verdict) => void;
   onAction: (action: string, success: boolean) => void;
   onEnd: (status: TerminalStatus, row: RunRow) => void;

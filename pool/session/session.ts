@@ -6,17 +6,17 @@ import { AppError } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Artifact } from "../../shared/recording.ts";
 import type { Run } from "../../shared/run.ts";
-import type { Warning } from "../../shared/run-status.ts";
+import { NO_USAGE, type Warning } from "../../shared/run-status.ts";
 import type { Lease } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import type { ActionLog } from "../recording/action-log.ts";
 import type { Recorder } from "../recording/recorder.ts";
-import { openRunFolder } from "../recording/run-folder.ts";
+import { attemptFolder, openRunFolder } from "../recording/run-folder.ts";
 import { Redactor } from "../secrets/redactor.ts";
 import type { Fence } from "../store/events.ts";
 import type { Claim, RunRow } from "../store/runs.ts";
 import { toRun } from "../store/to-run.ts";
-import { createClocks, type RunClocks } from "./clocks.ts";
+import { createClocks, queuedSeconds, type RunClocks } from "./clocks.ts";
 import { type End, type Ending, type Finality, isConflict, persistPhase, publishPhase } from "./ending.ts";
 import type { EventLog } from "./event-log.ts";
 import { finalize, type Phase } from "./finalizer.ts";
@@ -38,13 +38,10 @@ const RECORDING_END_MS = 10_000;
  */
 export class Session implements LiveRun {
   readonly runId: string;
+  readonly attempt: number;
   readonly apiKeyName: string | null;
   readonly dir: string;
   readonly keepsTrace: boolean;
-  readonly over: Promise<void>;
-  /** The browser is closed and its folder gone. Never rejects. */
-  readonly left: Promise<void>;
-  readonly settled: Promise<void>;
   readonly #deps: SessionDeps;
   readonly #fence: Fence;
   readonly #row: RunRow;
@@ -56,8 +53,12 @@ export class Session implements LiveRun {
   readonly #over = Promise.withResolvers<void>();
   readonly #left = Promise.withResolvers<void>();
   readonly #settled = Promise.withResolvers<void>();
+  readonly over = this.#over.promise;
+  /** The browser is closed and its folder gone. Never rejects. */
+  readonly left = this.#left.promise;
+  readonly settled = this.#settled.promise;
   readonly #stage = new AsyncDisposableStack();
-  #progress: Progress = noProgress();
+  readonly #progress: Progress;
   #recording: { recorder: Recorder; log: ActionLog } | null = null;
   #recordingEnd: Promise<void> | null = null;
   #lease: Lease<EgressListener> | null = null;
@@ -66,21 +67,19 @@ export class Session implements LiveRun {
 
   constructor({ fence, run }: Claim, deps: SessionDeps) {
     this.runId = fence.run_id;
+    this.attempt = fence.attempt;
     this.apiKeyName = run.api_key_name;
     this.keepsTrace = run.request.recording.enabled && run.request.recording.trace;
-    this.dir = join(deps.workDir, fence.run_id);
-    this.over = this.#over.promise;
-    this.left = this.#left.promise;
-    this.settled = this.#settled.promise;
+    this.dir = join(deps.workDir, attemptFolder(fence));
+    this.#progress = { ...noProgress(), usage: run.earlier_attempts.at(-1)?.usage ?? NO_USAGE };
     this.#deps = { ...deps, log: deps.log.with({ run_id: fence.run_id }) };
     this.#fence = fence;
     this.#row = { ...run };
     this.#finality = { recording: run.recording_state, isDisowned: false, isPublished: true };
-    const queuedS = ((run.claimed_at ?? run.created_at).getTime() - run.created_at.getTime()) / 1000;
     this.#clocks = createClocks({
       limits: run.clock_limits,
       totalS: run.request.timeout_seconds,
-      queuedS: Math.max(0, queuedS),
+      queuedS: queuedSeconds(run),
       onFire: (error) => this.stop(error),
     });
     this.#events = new RunEvents({
@@ -102,9 +101,24 @@ export class Session implements LiveRun {
     this.#ending.abort(reason);
   }
 
-  /** Nothing more is written to it either. */
+  kill(reason: AppError): void {
+    this.stop(reason);
+    this.#lease?.kill();
+  }
+
   get isDisowned(): boolean {
     return this.#finality.isDisowned;
+  }
+
+  get isAtWork(): boolean {
+    return !this.#ending.signal.aborted;
+  }
+
+  gone(): void {
+    if (!this.isAtWork) return; // its end finds out by itself, or was just written
+    this.#deps.log.warn("The run ended elsewhere, or is no longer this node's", { attempt: this.attempt });
+    this.#disown();
+    this.stop(new AppError("NODE_LOST", "This node was taken for lost while it had the run"));
   }
 
   #disown(): void {
@@ -139,7 +153,7 @@ export class Session implements LiveRun {
   }
 
   async #work(signal: AbortSignal): Promise<void> {
-    await openRunFolder(this.#deps.workDir, this.runId);
+    await openRunFolder(this.#deps.workDir, attemptFolder(this.#fence));
     this.#deps.secretsInHand.hold(this.#redactor, this.settled);
     const stage: Stage = {
       row: this.#row,
@@ -154,6 +168,7 @@ export class Session implements LiveRun {
       recording: (recording) => (this.#recording = recording),
       running: () => this.#running(),
       emit: (event) => this.#emit(event),
+      stored: () => this.#events.stored(),
       onRecord: (record) => this.#actions.push(record),
       warn: (phase, error, cause) => this.#warn({ phase, error }, cause),
       holdIdle: () => this.#clocks.hold(),
@@ -185,12 +200,12 @@ export class Session implements LiveRun {
   }
 
   async #finalize(outcome: Outcome): Promise<void> {
-    const { result, data, usage, extracted_texts, step_results } = this.#progress;
+    const { result, data, usage, ...lists } = this.#progress;
     const end: End = {
       status: outcome.status,
       finished_at: new Date(),
       outcome: { result: outcome.error ? null : result, data: this.#redactor.deep(data), error: outcome.error, usage },
-      lists: { actions: this.#actions, step_results, extracted_texts },
+      lists: { actions: this.#actions, ...lists },
       clocks: this.#clocks.read(),
     };
     if (this.#finality.recording === "recording") this.#finality.recording = "finalizing";

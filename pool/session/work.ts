@@ -29,6 +29,7 @@ import type { RunRow } from "../store/runs.ts";
 import { type Act, createAct } from "./act.ts";
 import { type Asker, createAsker } from "./asker.ts";
 import { createLessons } from "./lessons.ts";
+import { guardsOnce } from "./next-attempt.ts";
 import type { Progress } from "./outcome.ts";
 import type { SessionDeps } from "./session-deps.ts";
 import { createTextBudget } from "./text-budget.ts";
@@ -51,6 +52,8 @@ export type Stage = {
   recording: (recording: { recorder: Recorder; log: ActionLog }) => void;
   running: () => void;
   emit: (event: RunEvent) => void;
+  /** Resolves once the store has every event that was emitted. */
+  stored: () => Promise<void>;
   onRecord: (record: ActionRecord) => void;
   /** `cause`: for the node's log alone. */
   warn: (phase: string, error: ErrorDetail, cause?: unknown) => void;
@@ -236,8 +239,11 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
   const keep = createTextBudget((message) => stage.warn("texts", toErrorDetail(new AppError("PAYLOAD_TOO_LARGE", message))));
   const lessons = createLessons({ stage, deps, bound, act, tabs });
   if (lessons) records.add(lessons.record);
+  const isOnceGuarded = guardsOnce(stage.row);
+  const onceSteps = bound.playbook.steps.map(({ once }) => once);
   const outcome = await runPlaybook(bound, {
-    act: (action, { step, description, values, typed, more }) => {
+    act: async (action, { step, description, values, typed, more }) => {
+      if (isOnceGuarded && onceSteps[step]) await stage.stored();
       const typing = typed && { credential: () => composeTyped(typed, (name) => credentialOf(stage.credentials, name)) };
       return act(action, {
         step,
@@ -254,6 +260,7 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
     verify: (verify) => checkVerify(tabs, verify, { signal }),
     answer: (question) => understudy.answer(question),
     recover: async (failure) => {
+      if (isOnceGuarded) await stage.stored(); // it may do steps that come later
       const onTrial = await lessons?.trial(failure);
       if (onTrial) return onTrial;
       const { deeds, ...recovered } = await understudy.recover(bound, failure);

@@ -65,9 +65,15 @@ export class EventWriter {
     this.#heads.set(head.fence.run_id, head);
   }
 
-  /** Nothing more will be written to this run by us. */
+  /** What is known of this run is not so, or it is over. */
   forget(runId: string): void {
     this.#heads.delete(runId);
+  }
+
+  /** Nothing more will be written under this fence. */
+  forgetAttempt(fence: Fence): void {
+    const known = this.#heads.get(fence.run_id);
+    if (known && holds(fence, known.fence)) this.forget(fence.run_id);
   }
 
   /**

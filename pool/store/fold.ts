@@ -14,14 +14,14 @@ export function foldEvents(events: readonly NumberedEvent[]): RunLists & { usage
   const actions: ActionRecord[] = [];
   const steps = new Map<number, StepResult & { startedAt: string }>();
   let usage = NO_USAGE;
-  for (const { event } of events.slice(attemptStart + 1)) {
+  for (const [i, { event }] of events.entries()) {
+    if (event.type === "usage") usage = event.total; // whichever attempt it was spent in
+    if (i <= attemptStart) continue;
     if (event.type === "action") {
       const { type: _type, ...action } = event;
       actions.push(action);
     } else if (event.type === "step") {
       steps.set(event.index, addStep(steps.get(event.index)?.startedAt ?? event.at, event));
-    } else if (event.type === "usage") {
-      usage = event.total;
     }
   }
   const step_results = [...steps.values()].sort((a, b) => a.index - b.index).map(({ startedAt: _startedAt, ...result }) => result);

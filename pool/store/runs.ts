@@ -4,7 +4,7 @@ import type { ActionRecord } from "../../shared/event.ts";
 import type { Guardrails } from "../../shared/guardrails.ts";
 import type { Playbook } from "../../shared/playbook.ts";
 import type { RecordingState } from "../../shared/recording.ts";
-import type { Clocks, CreateRun, StepResult } from "../../shared/run.ts";
+import type { Clocks, CreateRun, EarlierAttempt, StepResult } from "../../shared/run.ts";
 import { type ClockLimits, isTerminal, type RunStatus, type Usage, type Warning } from "../../shared/run-status.ts";
 import { RUNS_CHANNEL } from "./changes.ts";
 import type { Fence } from "./fence.ts";
@@ -45,6 +45,8 @@ export type RunRow = NewRun & {
   /** As read at its end by the session; null before, and where nobody lived to read them. */
   clocks: Clocks | null;
   created_at: Date;
+  /** When it came back to the queue, for the attempt that is under way; null in the first. */
+  requeued_at: Date | null;
   claimed_at: Date | null;
   started_at: Date | null;
   finished_at: Date | null;
@@ -54,6 +56,7 @@ export type RunRow = NewRun & {
   last_event_id: number;
   recording_state: RecordingState;
   warnings: Warning[];
+  earlier_attempts: EarlierAttempt[];
   outcome: RunOutcome | null;
   lists: RunLists | null;
 };
@@ -64,8 +67,8 @@ export type RunSummaryRow = Omit<RunRow, "lists" | "sealed_credentials" | "playb
 
 /** Columns are named as the fields: a row of the driver is a RunRow as it comes. It was written by this folder, under this schema. */
 export const SUMMARY_COLUMNS = `run_id, api_key_name, status, attempt, node_id, boot_id, node_url, request, playbook_id, guardrails, labels,
-  clock_limits, clocks, created_at, claimed_at, started_at, finished_at, settled_at, stop_requested_at, last_event_id, recording_state,
-  warnings, outcome`;
+  clock_limits, clocks, created_at, requeued_at, claimed_at, started_at, finished_at, settled_at, stop_requested_at, last_event_id, recording_state,
+  warnings, earlier_attempts, outcome`;
 export const RUN_COLUMNS = `${SUMMARY_COLUMNS}, playbook, params, sealed_credentials, lists`;
 
 /** The row, or null. With `apiKeyName` another key's run is not there either. */
@@ -98,7 +101,7 @@ export async function countQueued(sql: Sql, apiKeyName: string | null = null): P
 /** How many runs wait, and for how many seconds the oldest has; 0 when none does. */
 export async function readQueue(sql: Sql, now: Date): Promise<{ queued: number; oldestS: number }> {
   const [row] = await sql.query<{ queued: number; oldest: Date | null }>(
-    "SELECT count(*)::int AS queued, min(created_at) AS oldest FROM understudy.runs WHERE status = 'queued'",
+    "SELECT count(*)::int AS queued, min(coalesce(requeued_at, created_at)) AS oldest FROM understudy.runs WHERE status = 'queued'",
     [],
   );
   return { queued: row?.queued ?? 0, oldestS: row?.oldest ? Math.max(0, (now.getTime() - row.oldest.getTime()) / 1000) : 0 };
@@ -118,8 +121,14 @@ export async function queuePosition(sql: Sql, runId: string): Promise<number | n
   return row?.position ?? null;
 }
 
-/** Warnings are added, the rest is set. `onlyUnsettled`: nothing changes once the run is settled. */
-export type Aftermath = { warnings?: Warning[]; recording_state?: RecordingState; settled?: boolean; onlyUnsettled?: boolean };
+/** Warnings are added, the rest is set. `onlyUnsettled`: nothing changes once the run is settled; `attempt`: nor when another one has begun. */
+export type Aftermath = {
+  warnings?: Warning[];
+  recording_state?: RecordingState;
+  settled?: boolean;
+  onlyUnsettled?: boolean;
+  attempt?: number;
+};
 
 /** What may still change once a run is over: how its artifacts fared. No fence: a node that salvages is not the one that ran it. */
 export async function updateAftermath(sql: Sql, runId: string, aftermath: Aftermath): Promise<void> {
@@ -129,7 +138,7 @@ export async function updateAftermath(sql: Sql, runId: string, aftermath: Afterm
          warnings = warnings || $2::jsonb,
          recording_state = coalesce($3, recording_state),
          settled_at = CASE WHEN $4 THEN coalesce(settled_at, $5) ELSE settled_at END
-       WHERE run_id = $1 AND (settled_at IS NULL OR NOT $6) RETURNING run_id
+       WHERE run_id = $1 AND (settled_at IS NULL OR NOT $6) AND ($7::int IS NULL OR attempt = $7) RETURNING run_id
      ) SELECT pg_notify('${RUNS_CHANNEL}', run_id::text) FROM changed`,
     [
       runId,
@@ -138,6 +147,7 @@ export async function updateAftermath(sql: Sql, runId: string, aftermath: Afterm
       aftermath.settled ?? false,
       new Date(),
       aftermath.onlyUnsettled ?? false,
+      aftermath.attempt ?? null,
     ],
   );
 }

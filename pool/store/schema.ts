@@ -154,6 +154,23 @@ const VERSIONS: readonly string[] = [
   );
   CREATE INDEX step_counts_day ON understudy.step_counts (day);
   `,
+  // Runs posted with retries come back to the queue.
+  `
+  ALTER TABLE understudy.runs ADD COLUMN requeued_at timestamptz(3), ADD COLUMN earlier_attempts jsonb NOT NULL DEFAULT '[]';
+  `,
+  // Who did what to the pool.
+  `
+  CREATE TABLE understudy.audit (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz(3) NOT NULL,
+    key_name text,
+    action text NOT NULL,
+    target text NOT NULL,
+    node_id text NOT NULL,
+    request_id text
+  );
+  CREATE INDEX audit_at ON understudy.audit (at);
+  `,
 ];
 
 /** Where pg-boss keeps its tables: the database may serve another program's pg-boss too. Made here, under our lock: its own making of it is open to a race. */

@@ -9,9 +9,11 @@ const STATEMENT_LIMIT_MS = 15_000;
 const SCRIPT_LIMIT_MS = 120_000;
 const CONNECT_LIMIT_MS = 5_000;
 const RELISTEN_MS = 500;
+/** A node that freezes within a transaction holds its locks, of which some stop the whole pool; its kernel goes on answering for it. Then the server ends it. */
+const IDLE_IN_TRANSACTION_LIMIT_MS = 5_000;
 
-/** Answers of a server that is going away, not there yet, or full (SQLSTATE). Class 08 is a broken connection. */
-const OUTAGE_STATES = new Set(["57P01", "57P02", "57P03", "53300", "25006", "40001", "40P01"]);
+/** Answers of a server that is going away, not there yet, or full, or that has ended a transaction which stood still (SQLSTATE). Class 08 is a broken connection. */
+const OUTAGE_STATES = new Set(["57P01", "57P02", "57P03", "53300", "25006", "25P03", "40001", "40P01"]);
 
 export async function openServer(url: string, log: Log): Promise<Store> {
   const connection = {
@@ -19,6 +21,7 @@ export async function openServer(url: string, log: Log): Promise<Store> {
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_LIMIT_MS,
   };
   const pool = new Pool({ ...connection, max: 10, application_name: "understudy" });
   pool.on("error", (error) => log.warn("An idle connection to Postgres broke", { error }));

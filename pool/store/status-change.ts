@@ -1,7 +1,7 @@
 /** The one statement that changes a run's status: row, events and notification together, or nothing. */
 import type { RunEvent } from "../../shared/event.ts";
 import type { RecordingState } from "../../shared/recording.ts";
-import type { Clocks } from "../../shared/run.ts";
+import type { Clocks, EarlierAttempt } from "../../shared/run.ts";
 import { isTerminal, type RunStatus, type Warning } from "../../shared/run-status.ts";
 import { RUNS_CHANNEL } from "./changes.ts";
 import type { Fence, Owner } from "./fence.ts";
@@ -21,6 +21,8 @@ export type StatusChange = {
   expectedEventId?: number;
   /** Sets the owner: a claim. */
   claim?: { owner: Owner; attempt: number; claimId: string };
+  /** Back to the queue: the number of the attempt that comes next, and what became of this one. */
+  again?: { attempt: number; ended: EarlierAttempt };
   outcome?: RunOutcome;
   lists?: RunLists;
   clocks?: Clocks;
@@ -53,6 +55,13 @@ export async function changeStatus(sql: Sql, change: StatusChange): Promise<RunR
       ? [
           `node_id = ${values.add(claim.owner.node_id)}, boot_id = ${values.add(claim.owner.boot_id)}`,
           `node_url = ${values.add(claim.owner.node_url)}, claim_id = ${values.add(claim.claimId)}, attempt = ${values.add(claim.attempt)}, claimed_at = ${values.add(change.at)}`,
+        ]
+      : []),
+    ...(change.again
+      ? [
+          "node_id = NULL, boot_id = NULL, node_url = NULL, claim_id = NULL, claimed_at = NULL, started_at = NULL, settled_at = NULL",
+          `attempt = ${values.add(change.again.attempt)}, requeued_at = ${values.add(change.at)}`,
+          `earlier_attempts = r.earlier_attempts || ${values.add(toJson([change.again.ended]))}::jsonb`,
         ]
       : []),
     ...(change.to === "running" ? [`started_at = ${values.add(change.at)}`] : []),

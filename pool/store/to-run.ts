@@ -41,6 +41,7 @@ export async function readAllEvents(sql: Sql, runId: string): Promise<NumberedEv
 /** Pure but for the time of day: a run that is not over has clocks that tick. */
 export function toRun(row: RunRow, live: LiveParts = {}): Run {
   const lists = {
+    earlier_attempts: row.earlier_attempts,
     actions: live.actions ?? row.lists?.actions ?? [],
     step_results: live.step_results ?? row.lists?.step_results ?? [],
     extracted_texts: live.extracted_texts ?? row.lists?.extracted_texts ?? [],
@@ -52,6 +53,7 @@ export function toSummary(row: RunSummaryRow, live: LiveParts = {}): RunSummary 
   const base = {
     run_id: row.run_id,
     attempt: row.attempt,
+    retries: row.request.retries ?? 0, // of an older version: none
     directive: row.request.directive ?? null,
     playbook_id: row.playbook_id,
     start_url: row.request.start_url ?? null,
@@ -105,7 +107,7 @@ export function clocksOf(row: RunSummaryRow, now: Date): Clocks {
   const over = row.finished_at ?? now;
   const clock = (limit_s: number, from: Date | null, to: Date | null) => ({ limit_s, used_s: from ? since(from, to ?? over) / 1000 : 0 });
   return {
-    queue: clock(row.clock_limits.queue, row.created_at, row.claimed_at),
+    queue: clock(row.clock_limits.queue, row.requeued_at ?? row.created_at, row.claimed_at),
     start: clock(row.clock_limits.start, row.claimed_at, row.started_at),
     idle: clock(row.clock_limits.idle, null, null),
     total: clock(row.request.timeout_seconds, row.started_at, null),

@@ -95,6 +95,16 @@ describe("leases from a pool with one warm spare", () => {
     expect(membersOf(spare?.pid ?? 0)).toEqual([]);
   });
 
+  it.each([
+    ["older", { spareMaxAgeMs: 1 }],
+    ["larger", { spareMaxBytes: 1 }],
+  ])("replaces a spare that is %s than it may be", async (_what, limit) => {
+    await using watched = await openPool({ warm: 1, spareCheckMs: 100, ...limit });
+    const [spare] = watched.list();
+    await until(() => watched.list().every((each) => each.browser_id !== spare?.browser_id), 20_000);
+    expect(membersOf(spare?.pid ?? 0)).toEqual([]);
+  });
+
   it("replaces a spare at once when asked to recycle it", async () => {
     await warm();
     const spare = pool.list().find((each) => each.state === "warm");

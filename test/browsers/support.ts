@@ -115,6 +115,8 @@ export async function openPool(options: Partial<BrowsersOptions<TestEgress>> = {
     tier: browsers.tier,
     lease: (runId, given) => browsers.lease(runId, given),
     list: () => browsers.list(),
+    measured: () => browsers.measured(),
+    kill: (n) => browsers.kill(n),
     counts: () => browsers.counts(),
     memory: () => browsers.memory(),
     recycle: (n) => browsers.recycle(n),

@@ -74,6 +74,43 @@ describe("when Chrome is killed in the middle of a run", () => {
     const next = await system.as.writer.create(login());
     expect((await system.as.writer.finished(next.run_id)).run.status).toBe("completed");
   });
+
+  it("and the run was posted with retries, it begins anew in another Chrome; its client reads on", async () => {
+    const { writer, admin } = system.as;
+    const { run_id } = await writer.create({ ...forever(), retries: 2 });
+    const seen: NumberedEvent[] = [];
+    for await (const event of writer.events(run_id)) {
+      seen.push(event);
+      if (event.event.type !== "action" || !event.event.success) continue; // the page is open
+      const { browsers } = await admin.json<Browsers>("/pool/browsers");
+      if (seen.some(({ event }) => event.type === "status" && event.attempt === 2)) await writer.stop(run_id);
+      else process.kill(browsers.find((each) => each.run_id === run_id)?.pid ?? 0, "SIGKILL");
+    }
+    expect(seen.map(({ id }) => id)).toEqual(seen.map((_, i) => i + 1));
+    const statuses = seen.flatMap(({ event }) =>
+      event.type === "status" ? [[event.attempt, event.status, event.error?.code ?? null]] : [],
+    );
+    expect(statuses).toEqual([
+      ...[
+        [1, "queued", null],
+        [1, "starting", null],
+        [1, "running", null],
+      ],
+      ...[
+        [2, "queued", "BROWSER_CRASHED"],
+        [2, "starting", null],
+        [2, "running", null],
+        [2, "terminated", null],
+      ],
+    ]);
+    const run = await writer.read(run_id);
+    expect(run).toMatchObject({ attempt: 2, earlier_attempts: [{ attempt: 1, error: { code: "BROWSER_CRASHED" } }] });
+    expect(run.step_results).toHaveLength(2);
+    await writer.settled(run_id);
+    expect(run.actions.map(({ seq, action }) => [seq, action]).slice(0, 1)).toEqual([[1, "goto"]]);
+    expect((await writer.trace(run_id)).source).toBe("stored");
+    expect(await eventually(system.leftovers, (names) => names.length === 0)).toEqual([]);
+  });
 });
 
 describe("when the node is killed in the middle of runs", () => {

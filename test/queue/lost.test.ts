@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { claimNext, createRun } from "../../pool/queue/dispatch.ts";
 import { endRunsOfEarlierBoots, watchPeers } from "../../pool/queue/lost.ts";
+import { stopRun } from "../../pool/queue/stop.ts";
 import { readEvents } from "../../pool/store/events.ts";
 import type { Owner } from "../../pool/store/fence.ts";
 import { readLocation } from "../../pool/store/location.ts";
@@ -8,6 +9,7 @@ import { joinNodes } from "../../pool/store/nodes.ts";
 import { readRow, updateAftermath } from "../../pool/store/runs.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import type { NodeInfo } from "../../shared/node.ts";
+import { PlaybookSchema } from "../../shared/playbook.ts";
 import { claimant, newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
 import { claimedRun, eachStore, eventually, type TestStore } from "../support/store.ts";
 
@@ -43,6 +45,56 @@ eachStore("a node that starts again", (opened, kind) => {
     expect(events.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(events.at(-1)?.event).toMatchObject({ type: "complete", status: "failed" });
     expect((await claimNext(deps, claimant(REBOOTED)))?.run.run_id).toBe(waiting.run_id);
+  });
+
+  it("gives a run that was posted with retries its next attempts, each under a fence and with a folder of its own, and then no more", async () => {
+    const { store, queue, deps, writer } = opened();
+    const run = newRun({ retries: 1 });
+    const first = await claimedRun(opened(), run);
+    await writer.transition(first.fence, "running");
+    await updateAftermath(store, run.run_id, { settled: true }); // as an end that waits in the outbox of a node that is gone
+    const boot = (owner: Owner) => endRunsOfEarlierBoots({ store, queue, owner, log: quiet });
+    expect(await boot(REBOOTED)).toEqual([]);
+    const error = { code: "NODE_LOST", details: { node_id: OWNER.node_id } };
+    expect(await readRun(store, run.run_id)).toMatchObject({
+      ...{ status: "queued", attempt: 2, retries: 1, queue_position: 1, node_id: null, recording: { state: "recording" } },
+      earlier_attempts: [{ attempt: 1, node_id: OWNER.node_id, error }],
+    });
+    expect(await readLocation(store, run.run_id)).toMatchObject({ state: "queued", node_id: null });
+    expect((await readEvents(store, run.run_id, 3, 100)).map(({ id, event }) => ({ id, ...event }))).toMatchObject([
+      { id: 4, status: "queued", previous: "running", node_id: null, attempt: 2, error },
+    ]);
+    await expect(writer.append(first.fence, hint)).rejects.toMatchObject({ code: "CONFLICT" });
+    expect(await queue.settle(store, first.fence)).toBe(false);
+
+    const second = await claimNext(deps, claimant(REBOOTED));
+    expect(second).toMatchObject({ fence: { run_id: run.run_id, attempt: 2 }, run: { attempt: 2, started_at: null, settled_at: null } });
+    expect(await boot({ ...OWNER, boot_id: "boot-3" })).toEqual([run.run_id]);
+    const { run: ended, events } = { run: await readRun(store, run.run_id), events: await readEvents(store, run.run_id, 0, 100) };
+    expect(ended).toMatchObject({ status: "failed", attempt: 2, error: { code: "NODE_LOST" } });
+    expect(events.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(await claimNext(deps, claimant(REBOOTED))).toBeNull();
+  });
+
+  it("gives no further attempt to a run that is to stop, or that has begun what may happen only once", async () => {
+    const { store, queue, deps, writer } = opened();
+    const steps = [
+      { action: "goto", params: { url: "http://a.example" } },
+      { action: "click", selector: "#pay", once: true },
+      { action: "extract", selector: "h1" },
+    ];
+    const playbook = PlaybookSchema.parse({ id: "p", name: "p", description: "p", steps });
+    const step = { type: "step", at: hint.at, action: "click", description: "", state: "started", attempt: 1, error: null } as const;
+    const [stopped, begun, before] = [newRun({ retries: 3 }), newRun({ retries: 3 }, { playbook }), newRun({ retries: 3 }, { playbook })];
+    for (const run of [stopped, begun, before]) {
+      const { fence } = await claimedRun(opened(), run);
+      if (run === stopped) await stopRun({ store, queue }, run.run_id);
+      else await writer.append(fence, { ...step, index: run === begun ? 1 : 0 });
+    }
+    await endRunsOfEarlierBoots({ store, queue, owner: REBOOTED, log: quiet });
+    const became = await Promise.all([stopped, begun, before].map(async ({ run_id }) => (await readRow(store, run_id))?.status));
+    expect(became).toEqual(["failed", "failed", "queued"]);
+    expect((await claimNext(deps, claimant(REBOOTED)))?.run.run_id).toBe(before.run_id);
   });
 
   it("is told of ended runs whose artifacts were on their way, until they are settled", async () => {

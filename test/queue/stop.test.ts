@@ -52,6 +52,21 @@ eachStore("stopping a run", (opened) => {
       await told;
     }
     stopped.length = 0;
+    const gone: unknown[] = [];
+    const inHand = () => [
+      { run_id: fence.run_id, attempt: 1 },
+      { run_id: fence.run_id, attempt: 2 },
+    ]; // the second was lost, as far as the store knows
+    await using _lost = await watchStops({
+      store,
+      owner: OWNER,
+      onStop,
+      inHand,
+      onGone: (each) => gone.push(each),
+      log: quiet,
+      floorMs: 60_000,
+    });
+    await eventually(() => gone).toEqual([{ run_id: fence.run_id, attempt: 2 }]);
     await using _another = await watchStops({ store, owner: OWNER, onStop, log: quiet, floorMs: 5 }); // missed the notification
     await eventually(() => stopped).toContain(fence.run_id);
   });

@@ -1,18 +1,20 @@
 import { execFile } from "node:child_process";
 import { createReadStream } from "node:fs";
-import { link, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it, vi } from "vitest";
 import { endRunsOfEarlierBoots } from "../../pool/queue/lost.ts";
+import { tryAgainAs } from "../../pool/queue/next-attempt.ts";
+import { stopRun } from "../../pool/queue/stop.ts";
 import { deliverFromOutbox } from "../../pool/recovery.ts";
 import { SecretsInHand } from "../../pool/secrets/in-hand.ts";
 import { LiveRuns } from "../../pool/session/live-runs.ts";
 import { Outbox } from "../../pool/session/outbox.ts";
 import { RunEvents } from "../../pool/session/run-events.ts";
 import { Session } from "../../pool/session/session.ts";
-import type { SessionDeps } from "../../pool/session/session-deps.ts";
+import type { SessionDeps, TryAgain } from "../../pool/session/session-deps.ts";
 import { EventWriter, readEvents } from "../../pool/store/events.ts";
 import type { NewRun } from "../../pool/store/runs.ts";
 import { type Store, StoreOutage } from "../../pool/store/sql.ts";
@@ -44,11 +46,12 @@ async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}, pos
   };
   const writer = new EventWriter({ store, settle: async () => {}, log: quiet });
   const volume = await openDirectoryVolume(join(root, "volume"));
-  const outbox = await Outbox.open(join(root, "outbox"), deliverFromOutbox({ store, volume, writer, log: quiet }), quiet);
+  const tryAgain: TryAgain = (fence, error) => tryAgainAs({ store, queue: opened.queue }, fence, error);
+  const outbox = await Outbox.open(join(root, "outbox"), deliverFromOutbox({ store, volume, writer, tryAgain, log: quiet }), quiet);
   const claim = await claimedRun(opened, newRun({}, posted));
   const browsers = { lease: async () => Promise.reject(new Error("There is no Chrome")) } as unknown as SessionDeps["browsers"];
   const own = { browsers, store, writer, volume, outbox, workDir: join(root, "work"), secretsInHand: new SecretsInHand(), log: quiet };
-  const told = { onVerdict: () => {}, onAction: () => {}, onEnd: () => {} };
+  const told = { tryAgain, onVerdict: () => {}, onAction: () => {}, onEnd: () => {} };
   const session = new Session(claim, { ...own, ...told, ...more } as SessionDeps);
   const live = new LiveRuns();
   live.add(session);
@@ -77,6 +80,32 @@ eachStore(
       await run.session.settled;
       expect(await run.outbox.deliverAll()).toEqual([]);
       expect(await readRun(opened().store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
+    });
+
+    it("by a crash is none where attempts are left: the run waits for its next one, also when an outage came between", async () => {
+      const { store } = opened();
+      const crash = new AppError("BROWSER_CRASHED", "gone");
+      await using run = await sessionOn(opened(), {}, newRun({ retries: 1 }));
+      run.outage.isOn = true;
+      run.session.stop(crash);
+      await run.session.run();
+      await run.session.settled;
+      expect(run.session.toRun().status).toBe("starting");
+      run.outage.isOn = false;
+      expect(await run.outbox.deliverAll()).toEqual([]);
+      const again = { status: "queued", attempt: 2, earlier_attempts: [{ attempt: 1, error: { code: "BROWSER_CRASHED" } }] };
+      expect(await readRun(store, run.fence.run_id)).toMatchObject(again);
+      expect(await stat(run.session.dir).catch(() => null)).toBeNull();
+      await stopRun({ store, queue: opened().queue }, run.fence.run_id); // or it would be the one that is claimed now
+
+      await using next = await sessionOn(opened(), {}, newRun({ retries: 1 }));
+      const log = await next.session.events();
+      next.session.stop(crash);
+      await next.session.run();
+      expect(log.all().at(-1)).toMatchObject({ id: 3, event: { status: "queued", attempt: 2, error: { code: "BROWSER_CRASHED" } } });
+      expect(next.live.get(next.fence.run_id)).toBeNull();
+      await next.session.settled;
+      expect(await readRun(store, next.fence.run_id)).toMatchObject(again);
     });
 
     it("that was written elsewhere is not contradicted here: the run is no longer live", async () => {

@@ -54,6 +54,29 @@ describe.skipIf(postgresMissing !== null)(`a short outage of Postgres${postgresM
     await expect(opened.store.healthy()).resolves.toBe(true);
   });
 
+  it("of one node, frozen within a transaction, is ended by the server: its locks do not stop the pool", async () => {
+    await using opened = await openTestStore("server", { databaseUrl: await postgres.createDatabase() });
+    const [limit] = await opened.store.query<{ setting: string }>(
+      "SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'",
+      [],
+    );
+    expect(Number(limit?.setting)).toBe(5_000);
+    const frozen = opened.store.transaction(async (tx) => {
+      await tx.query("SET LOCAL idle_in_transaction_session_timeout = 1", []); // as the limit, and nobody has to wait for it
+      await expect
+        .poll(
+          () =>
+            tx.query("SELECT 1", []).then(
+              () => "alive",
+              (error: unknown) => error,
+            ),
+          { interval: 20 },
+        )
+        .toBeInstanceOf(StoreOutage);
+    });
+    await expect(frozen).rejects.toThrow(StoreOutage);
+  });
+
   it("in the middle of a transaction leaves the next one a sound connection", async () => {
     await using opened = await openTestStore("server", { databaseUrl: await postgres.createDatabase() });
     const broken = opened.store.transaction(async (tx) => {

@@ -33,6 +33,13 @@ export type Started = {
   end(signal?: NodeJS.Signals): Promise<void>;
 };
 
+export type AddedNode = Started & {
+  dataDir: string;
+  chromeFolder: string;
+  /** Starts it anew on the same data and the same port. */
+  restart(): Promise<AddedNode>;
+};
+
 export type TestSystem = AsyncDisposable & {
   url: string;
   dataDir: string;
@@ -45,7 +52,9 @@ export type TestSystem = AsyncDisposable & {
   /** Starts the node anew on the same data and the same port. */
   restartNode(env?: Record<string, string>): Promise<void>;
   /** Another node, with a folder of its own; `env` says what it shares with the first. */
-  addNode(env?: Record<string, string>): Promise<Started>;
+  addNode(env?: Record<string, string>): Promise<AddedNode>;
+  /** Another edge, on Node, and the key `writer` there. */
+  addEdge(): Promise<Started & { writer: Client }>;
   /** Folders of staged runs that are still there. */
   leftovers(): Promise<string[]>;
   /** Below it each Chrome of the first node has a folder, and bears its path in its command line. */
@@ -78,15 +87,16 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
   opened.defer(() => node.end());
   const chromeFolder = env.CHROME_WS_ENDPOINTS ? "none: its Chromes are remote" : await chromeFolderOf(node.url);
   const edgeArgs = runtime === "deno" ? ["run", "--allow-net", "--allow-env", "--allow-read", "edge/main.ts"] : ["edge/main.ts"];
+  const edgeEnvOf = (edgePort: number) => ({
+    EDGE_PORT: String(edgePort),
+    EDGE_API_KEYS: `admin:runs+pool:${API_KEYS.admin},writer:runs:${API_KEYS.writer},other:runs:${API_KEYS.other},reader:read:${API_KEYS.reader}`,
+    POOL_TOKEN: TOKEN,
+    POOL_NODES: node.url,
+    ...edgeEnv,
+  });
   const edge = await start(
     edgeArgs,
-    {
-      EDGE_PORT: String(edgePort),
-      EDGE_API_KEYS: `admin:runs+pool:${API_KEYS.admin},writer:runs:${API_KEYS.writer},other:runs:${API_KEYS.other},reader:read:${API_KEYS.reader}`,
-      POOL_TOKEN: TOKEN,
-      POOL_NODES: node.url,
-      ...edgeEnv,
-    },
+    edgeEnvOf(edgePort),
     `http://127.0.0.1:${edgePort}`,
     runtime === "deno" ? join(ROOT, "node_modules/.bin/deno") : process.execPath,
   );
@@ -109,12 +119,22 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
     },
     chromeFolder,
     async addNode(more) {
-      const folder = await mkdtemp(join(tmpdir(), "us-e2e-"));
-      kept.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+      const folder = more?.DATA_DIR ?? (await mkdtemp(join(tmpdir(), "us-e2e-")));
+      if (more?.DATA_DIR === undefined) kept.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
       const port = await freePort();
-      const added = await start(NODE_ARGS, { ...nodeEnv, ...more, DATA_DIR: folder, POOL_PORT: String(port) }, `http://127.0.0.1:${port}`);
+      const again = async (): Promise<AddedNode> => {
+        const env = { ...nodeEnv, ...more, DATA_DIR: folder, POOL_PORT: String(port) };
+        const added = await start(NODE_ARGS, env, `http://127.0.0.1:${port}`);
+        kept.defer(() => added.end());
+        return { ...added, dataDir: folder, chromeFolder: await chromeFolderOf(added.url), restart: again };
+      };
+      return again();
+    },
+    async addEdge() {
+      const port = await freePort();
+      const added = await start(["edge/main.ts"], edgeEnvOf(port), `http://127.0.0.1:${port}`);
       kept.defer(() => added.end());
-      return added;
+      return { ...added, writer: createClient(added.url, API_KEYS.writer) };
     },
     leftovers: async () => (await readdir(join(dataDir, "work")).catch(() => [])).map((name) => `work/${name}`),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
@@ -144,6 +164,7 @@ async function start(args: string[], env: Record<string, string>, url: string, r
   const end = async (signal: NodeJS.Signals = "SIGTERM") => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill(signal);
+    child.kill("SIGCONT"); // one that a test has frozen hears it only then
     await exited;
   };
   const until = performance.now() + READY_LIMIT_MS;

@@ -1,0 +1,71 @@
+/** `/admin`: what an operator sees and asks of this node; sessions, queue and audit log through the store, of the whole pool. */
+import { type Context, Hono } from "hono";
+import { ADMIN_KEY_NAME_HEADER, AuditQuerySchema, DrainQuerySchema, HealthQuerySchema, QueueQuerySchema } from "../../shared/admin.ts";
+import { AppError } from "../../shared/errors.ts";
+import { REQUEST_ID_HEADER } from "../../shared/node.ts";
+import { isTerminal } from "../../shared/run-status.ts";
+import { killedByOperator } from "../session/outcome.ts";
+import { type NewAuditEntry, readAudit, readQueueHead, readSessions, writeAudit } from "../store/admin.ts";
+import { readStatus } from "../store/runs.ts";
+import type { ApiDeps } from "./api-deps.ts";
+import { queryOf, runIdOf } from "./request.ts";
+
+export function adminRoutes({ browsers, info, drain, resume, live, canary, requestStop, store, log }: ApiDeps): Hono {
+  /** The action is done though the store is away: an operator may be here for that very reason. Then the node's log alone tells of it. */
+  const audited = async (c: Context, action: NewAuditEntry["action"], target: string): Promise<void> => {
+    const key_name = c.req.header(ADMIN_KEY_NAME_HEADER) ?? null;
+    const entry = { action, target, key_name, request_id: c.req.header(REQUEST_ID_HEADER) ?? null };
+    log.info("An operator acts", entry);
+    await writeAudit(store, info(), entry).catch((error: unknown) => log.error("The audit log could not be written", { ...entry, error }));
+  };
+
+  const numberOf = (id: string): number => {
+    const { node_id } = info();
+    const n = id.startsWith(`${node_id}.`) ? Number(id.slice(node_id.length + 1)) : Number.NaN;
+    if (!Number.isSafeInteger(n)) throw new AppError("NOT_FOUND", "This node has no such browser");
+    return n;
+  };
+
+  return new Hono()
+    .get("/browsers", async (c) => c.json({ browsers: await browsers.measured() }))
+    .post("/browsers/:id/recycle", async (c) => {
+      const id = c.req.param("id");
+      const browser = await browsers.recycle(numberOf(id));
+      await audited(c, "recycle_browser", id);
+      return c.json(browser);
+    })
+    .post("/browsers/:id/kill", async (c) => {
+      const id = c.req.param("id");
+      const browser = browsers.kill(numberOf(id));
+      await audited(c, "kill_browser", id);
+      return c.json(browser);
+    })
+    .post("/drain", async (c) => {
+      await drain(queryOf(c, DrainQuerySchema).grace_s ?? null);
+      await audited(c, "drain", info().node_id);
+      return c.json(info());
+    })
+    .post("/resume", async (c) => {
+      await resume();
+      await audited(c, "resume", info().node_id);
+      return c.json(info());
+    })
+    .get("/health", async (c) => c.json(await canary.check({ fresh: queryOf(c, HealthQuerySchema).fresh === "true" })))
+    .get("/sessions", async (c) => c.json(await readSessions(store)))
+    .post("/sessions/:run_id/kill", async (c) => {
+      const runId = runIdOf(c);
+      const session = live.get(runId);
+      if (session) {
+        session.kill(killedByOperator());
+        await session.over;
+      } else {
+        const status = await requestStop(runId, null); // it waits, or is another node's, which is asked itself first
+        if (!isTerminal(status))
+          throw new AppError("CONFLICT", "The run is not in hand on this node; it was asked to stop", { details: { status } });
+      }
+      await audited(c, "kill_session", runId);
+      return c.json({ run_id: runId, status: await readStatus(store, runId) });
+    })
+    .get("/queue", async (c) => c.json(await readQueueHead(store, new Date(), queryOf(c, QueueQuerySchema).limit)))
+    .get("/audit", async (c) => c.json(await readAudit(store, queryOf(c, AuditQuerySchema))));
+}

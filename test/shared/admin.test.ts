@@ -1,0 +1,18 @@
+import { expect, it } from "vitest";
+import { emptiest } from "../../shared/admin.ts";
+import type { Member } from "../../shared/node.ts";
+
+const node = (node_id: string, busy: number, more: Partial<Member> = {}): Member => ({
+  ...{ node_id, boot_id: "b", url: "http://n", state: "ready", slots: { total: 4, busy }, queued: 0, browsers: { warm: 0, busy }, load: 0 },
+  ...{ tier: "netns", version: "1", started_at: "2026-01-01T00:00:00.000Z", last_seen_at: "2026-01-01T00:00:00.000Z", ...more },
+});
+
+it("names the node with the fewest runs in hand, the one that started last of several, and never the last that takes runs", () => {
+  expect(emptiest([node("a", 2), node("b", 1), node("c", 3)])).toEqual({ node_id: "b", busy: 1 });
+  expect(emptiest([node("a", 0), node("b", 0, { started_at: "2026-01-02T00:00:00.000Z" })]).node_id).toBe("b");
+  expect(emptiest([node("a", 1), node("b", 0, { state: "draining" }), node("c", 0, { state: "lost" })])).toEqual({
+    node_id: null,
+    busy: null,
+  });
+  expect(emptiest([])).toEqual({ node_id: null, busy: null });
+});
