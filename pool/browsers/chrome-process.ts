@@ -16,6 +16,7 @@ const LAUNCH_LIMIT_MS = 20_000;
 /** A killed process may still be busy in the kernel. */
 const GONE_LIMIT_MS = 1_000;
 const STDERR_CHARS = 2_000;
+const LAST_WORDS_MS = 500;
 
 export type LaunchOptions = {
   executable: string;
@@ -115,7 +116,7 @@ export async function launchChrome(options: LaunchOptions, signal: AbortSignal):
   signal.throwIfAborted();
   const folder = makeFolder(options.folderPath, options.isolation.uid);
   let group: ProcessGroup | null = null;
-  let lastWords = () => "";
+  let lastWords = async () => "";
   try {
     const child = await spawnChrome(options, folder);
     group = new ProcessGroup(child);
@@ -133,7 +134,7 @@ export async function launchChrome(options: LaunchOptions, signal: AbortSignal):
     await removeFolder(folder.path);
     signal.throwIfAborted();
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const stderr = lastWords();
+    const stderr = await lastWords();
     throw new AppError("SETUP_FAILED", `Cannot start Chrome (${options.executable}): ${reason}${stderr && `. It said: ${stderr}`}`, {
       cause,
       details: { stderr },
@@ -198,12 +199,16 @@ async function openTab(child: ChildProcess, downloads: string, { isolation, egre
   return { browser, page, version };
 }
 
-/** Reads stderr for ever, so that Chrome never blocks on it, and keeps its end until it is asked for. */
-function keepLastWords(stderr: Readable): () => string {
+/** Reads stderr for ever, so that Chrome never blocks on it, and keeps its end. To be asked once its process is gone: what it said last may still be on its way. */
+function keepLastWords(stderr: Readable): () => Promise<string> {
   let text = "";
   const keep = (chunk: string) => {
     text = (text + chunk).slice(-STDERR_CHARS);
   };
   stderr.setEncoding("utf8").on("data", keep);
-  return () => text.trim();
+  const said = new Promise<void>((resolve) => void stderr.once("close", resolve));
+  return async () => {
+    await Promise.race([said, pause(LAST_WORDS_MS)]);
+    return text.trim();
+  };
 }
