@@ -21,7 +21,7 @@ export default defineConfig({
     exclude: ["test/soak/**"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2, // Chrome and Postgres want the rest of a small machine
+    maxWorkers: 3, // on two cores: some wait while others work
     isolate: false, // files share their worker and what it has imported: a fifth of the time of those that need no browser
     reporters: ["default"],
   },

@@ -19,6 +19,8 @@ type Browsers = {
 };
 type Nodes = { nodes: { node_id: string; url: string; state: string; slots: { busy: number } }[] };
 
+const POLL = { timeout: 25_000, interval: 50 };
+
 describe.skipIf(postgresMissing !== null)("three nodes on one Postgres", () => {
   const opened = new AsyncDisposableStack();
   let postgres: TestPostgres;
@@ -77,8 +79,12 @@ describe.skipIf(postgresMissing !== null)("three nodes on one Postgres", () => {
     const { admin, writer } = system.as;
     const away = await nodeIdOf(second);
     await admin.json(`/pool/nodes/${away}/drain`, { method: "POST" });
-    const { node_id, busy } = await admin.json<ScaleIn>("/pool/scale-in");
-    expect([busy, node_id === away || node_id === null]).toEqual([0, false]);
+    await expect // the runs before have ended; their Chromes may be on their way out yet
+      .poll(async () => {
+        const { node_id, busy } = await admin.json<ScaleIn>("/pool/scale-in");
+        return [busy, node_id === away || node_id === null];
+      }, POLL)
+      .toEqual([0, false]);
     const { run_id } = await writer.create(openLogin(system.dashboard.url));
     const { run } = await elsewhere.finished(run_id);
     expect([run.status, run.node_id === away]).toEqual(["completed", false]);
