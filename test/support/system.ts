@@ -20,7 +20,8 @@ const API_KEYS = {
   reader: "reader-key-0123456789",
 };
 const TOKEN = "pool-token-0123456789";
-const NODE_ARGS = ["--max-semi-space-size=4", "pool/main.ts"]; // as `npm run pool` and `npm start` do
+const NODE_ARGS = ["--max-semi-space-size=4", "--heap-growing-percent=20", "pool/main.ts"]; // as `npm run pool` and `npm start` do, and the next
+const NODE_MALLOC = { MALLOC_ARENA_MAX: "2" };
 const READY_LIMIT_MS = 60_000; // a busy machine starts Chrome slowly
 
 export type Started = {
@@ -73,6 +74,7 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
   const [nodePort, edgePort] = [await freePort(), await freePort()];
   const { port } = new URL(dashboard.url);
   const nodeEnv = {
+    ...NODE_MALLOC,
     POOL_PORT: String(nodePort),
     POOL_TOKEN: TOKEN,
     POOL_SLOTS: "2",
