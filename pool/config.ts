@@ -3,10 +3,11 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucketUrl } from "../shared/bucket.ts";
-import { AppError, toIssues, validationFailed } from "../shared/errors.ts";
-import { contradictions, DEFAULT_LIMITS, type GuardrailsInput, GuardrailsInputSchema } from "../shared/guardrails.ts";
+import { AppError, type Issue, toIssues, validationFailed } from "../shared/errors.ts";
+import { type GuardrailsInput, GuardrailsInputSchema } from "../shared/guardrails.ts";
 import { type LimitsOfKeys, parseKeyLimits } from "../shared/key-limits.ts";
 import type { ClockLimits } from "../shared/run-status.ts";
+import { mergeGuardrails } from "./guardrails/merge.ts";
 import type { LlmConfig } from "./llm/llm.ts";
 import { MODEL_NAME_FORM, readModelName } from "./llm/model-name.ts";
 import { PricesSchema } from "./llm/prices.ts";
@@ -24,20 +25,25 @@ const list = z
       .filter((each) => each !== ""),
   );
 
-/** The operator's layer, as JSON. What only contradicts itself once merged with the defaults is said here too. */
+/** The operator's layer, as JSON. What only shows once it is merged, as every run will have it, is said here too. */
 function operatorGuardrails(text: string, context: z.RefinementCtx): GuardrailsInput {
   const issue = (message: string) => void context.addIssue({ code: "custom", message });
   try {
     const parsed = GuardrailsInputSchema.safeParse(JSON.parse(text));
     for (const { path, message } of parsed.success ? [] : toIssues(parsed.error)) issue(path ? `${path}: ${message}` : message);
-    const set = parsed.data ?? {};
-    for (const { path, message } of contradictions({ ...DEFAULT_LIMITS, ...set })) issue(`${path}: ${message}`);
-    return set;
-  } catch {
+    if (parsed.success) mergeGuardrails({ operator: parsed.data });
+    return parsed.data ?? {};
+  } catch (error) {
+    if (error instanceof AppError) {
+      for (const { path, message } of issuesOf(error)) issue(`${path.replace(/^(?:operator\.)?guardrails\./, "")}: ${message}`);
+      return z.NEVER;
+    }
     issue('Expected JSON, as {"max_urls_visited": 20}');
     return z.NEVER;
   }
 }
+
+const issuesOf = ({ details }: AppError): Issue[] => (details?.issues ?? []) as Issue[];
 
 const modelName = z.string().refine((text) => readModelName(text) !== null, MODEL_NAME_FORM);
 

@@ -18,6 +18,7 @@ const BESIDE: Record<string, string[]> = {
   queue: ["store", "config"],
   session: SIDE_ROOMS,
   drift: ["store"],
+  config: ["guardrails"], // the operator's layer is merged once at start-up, so that what no run could have is said there
 };
 const OUTSIDE: Record<string, string[]> = { browsers: ["start/find-chrome"] };
 

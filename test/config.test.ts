@@ -29,6 +29,11 @@ describe("a node's environment", () => {
     });
     for (const wrong of ["hunter2", "[]", '{"max_urls": 2}', '{"max_urls_visited": 0}', '{"stuck_repeat_hint": 9}'])
       expect(() => read(wrong)).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED" }));
+    const host = expect.objectContaining({
+      path: "POOL_GUARDRAILS",
+      message: expect.stringMatching(/^blocked_domains\[1\]: "\*\.10\.0\.0\.1" is not a host/),
+    });
+    expect(() => read('{"blocked_domains": ["x.test", "*.10.0.0.1"]}')).toThrow(expect.objectContaining({ details: { issues: [host] } }));
     expect(() => read("hunter2")).toThrow(expect.not.objectContaining({ message: expect.stringContaining("hunter2") }));
   });
 
