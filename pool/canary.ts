@@ -21,7 +21,8 @@ const NAME = "canary";
 export type Canary = { check(options: { fresh: boolean }): Promise<Health> };
 type Options = {
   nodeId: string;
-  browsers: Browsers<EgressListener> /** Does Chrome's traffic go through this node? */;
+  browsers: Browsers<EgressListener>;
+  /** Does Chrome's traffic go through this node? */
   viaEgress: boolean;
   log: Log;
 };
