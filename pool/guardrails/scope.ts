@@ -7,20 +7,29 @@ import type { GoalType, Verdict } from "../../shared/guardrails.ts";
 import type { ClickTarget } from "../actions/attempt.ts";
 import type { MapItem, PageMap } from "../actions/page-map.ts";
 import { conceptsIn, conceptsOf, normal } from "./concepts.ts";
-import { brandOf, hostOfUrl, hostsIn, isWithin } from "./scope-hosts.ts";
+import { hostOfUrl, hostsIn, isWithin, siteOfUrl } from "./scope-hosts.ts";
 
 /**
- * `hosts` null: no address is out of bounds. `hidesDeeds`: what would do harm is not shown. `named`: the words, deeds and kinds of account controls that
- * whoever asked for it has named.
+ * `hosts` null: no address is out of bounds. `hidesDeeds`: what would do harm is not shown. `named`: the deeds and kinds of account controls that whoever
+ * asked for it has named.
  */
 export type Scope = {
   goal: GoalType;
   hosts: readonly string[] | null;
   hidesDeeds: boolean;
-  named: { words: ReadonlySet<string>; deeds: ReadonlySet<string>; account: ReadonlySet<string> };
+  named: { deeds: ReadonlySet<string>; account: ReadonlySet<string> };
 };
-/** `intent`: in the words of whoever asked for it. `urls`: where the work may go besides what those name. */
-export type ScopeOptions = { goal: GoalType; intent: string; urls: readonly (string | null)[]; hidesDeeds: boolean };
+/**
+ * `intent`: in the words of whoever asked for it. `selectors`: name deeds as those words do, but no hosts (`button.primary`). `urls`: where the work may
+ * go besides what the words name.
+ */
+export type ScopeOptions = {
+  goal: GoalType;
+  intent: string;
+  selectors?: readonly string[];
+  urls: readonly (string | null)[];
+  hidesDeeds: boolean;
+};
 
 const READING = ["goto", "click", "scroll", "wait_for"] as const satisfies SimpleActionName[];
 const ALL = [...READING, "key_press", "select", "extract"] as const satisfies SimpleActionName[];
@@ -54,12 +63,12 @@ export const aboutScope = ({ goal, hosts }: Scope): string =>
   `${ABOUT[goal]}${hosts ? `; addresses are opened on ${hosts.join(", ")} only` : ""}`;
 
 /** Nothing named anywhere: no address is out of bounds. */
-export function createScope({ goal, intent, urls, hidesDeeds }: ScopeOptions): Scope {
-  const hosts = [...new Set([...hostsIn(intent), ...urls.flatMap((url) => (url && hostOfUrl(url)) || [])])];
-  const asked = normal(intent);
+export function createScope({ goal, intent, selectors = [], urls, hidesDeeds }: ScopeOptions): Scope {
+  const hosts = [...new Set([...hostsIn(intent), ...urls.flatMap((url) => (url && siteOfUrl(url)) || [])])];
+  const asked = normal([intent, ...selectors].join("\n"));
   const account = Object.keys(ACCOUNT).filter((kind) => ACCOUNT[kind]?.test(asked));
   const deeds = [...conceptsIn(asked), ...(account.includes("end") ? ["account"] : [])];
-  const named = { words: new Set(asked.match(/[\p{L}\p{N}-]+/gu)), deeds: new Set(deeds), account: new Set(account) };
+  const named = { deeds: new Set(deeds), account: new Set(account) };
   return { goal, hosts: hosts.length > 0 ? hosts : null, hidesDeeds, named };
 }
 
@@ -70,8 +79,6 @@ export function judgeScope(scope: Scope, action: Action, url: string): Verdict |
   if (action.action !== "goto" || scope.hosts === null) return null;
   const host = hostOfUrl(action.params.url);
   if (host === null || isWithin(host, scope.hosts) || host === hostOfUrl(url)) return null; // what is no web address, other rules refuse
-  const brand = brandOf(host);
-  if (brand !== null && brand.length > 3 && scope.named.words.has(brand)) return null;
   return outside(
     `${host} is not a host that the request names, nor that of the page: follow a link instead, or name it in the directive`,
     host,

@@ -1,7 +1,7 @@
 /** What the agent of a run is for: said by the guardrails, else by the directive, or by what the playbook does that it is to repair. */
 import { GOAL_TYPES, type GoalType } from "../../shared/guardrails.ts";
 import { goalTypeOf } from "../agent/goal-type.ts";
-import { createScope, type Scope } from "../guardrails/scope.ts";
+import { createScope, type Scope, type ScopeOptions } from "../guardrails/scope.ts";
 import type { BoundPlaybook } from "../playbook/bind.ts";
 import type { BoundStep } from "../playbook/bind-step.ts";
 import type { Asker } from "./asker.ts";
@@ -13,7 +13,7 @@ export async function scopeOfDirective(directive: string, stage: Stage, asker: A
   const floor = Object.keys(credentials).length > 0 ? "interact" : "navigate"; // a credential that cannot be typed was given for nothing
   const reader = { ask: (question: Parameters<Asker["ask"]>[0]) => asker.ask(question, "reader"), redact: redactor.text, signal };
   const goal = row.guardrails.goal_type ?? (await goalTypeOf(directive, reader, floor));
-  return tellScope(stage, scopeOf(stage, goal, directive, []));
+  return tellScope(stage, scopeOf(stage, { goal, intent: directive, urls: [] }));
 }
 
 /** A recovery may do what its playbook does, and where it does it. `bind` null: the step needs a text that is not there yet. */
@@ -22,18 +22,12 @@ export function scopeOfRecovery(bound: BoundPlaybook, stage: Stage, bind: (index
   const boundSteps = steps.map((_, i) => bind(i));
   const actions = boundSteps.flatMap((step) => step?.actions ?? []).map(({ action }) => action);
   const goal = stage.row.guardrails.goal_type ?? widest([...steps, ...actions].map(goalOf));
-  const intent = [
-    stage.row.request.directive ?? "",
-    description,
-    ...steps.map((step) => step.description),
-    ...actions.flatMap(({ selector }) => (selector ? [selector.primary, ...selector.fallbacks, selector.description ?? ""] : [])),
-  ].join("\n");
-  const scope = scopeOf(
-    stage,
-    goal,
-    intent,
-    actions.flatMap((action) => (action.action === "goto" ? [action.params.url] : [])),
+  const intent = [stage.row.request.directive ?? "", description, ...steps.map((step) => step.description)].join("\n");
+  const selectors = actions.flatMap(({ selector }) =>
+    selector ? [selector.primary, ...selector.fallbacks, selector.description ?? ""] : [],
   );
+  const urls = [bound.start_url, ...actions.map((action) => (action.action === "goto" ? action.params.url : null))];
+  const scope = scopeOf(stage, { goal, intent, selectors, urls });
   return tellScope(stage, boundSteps.includes(null) ? { ...scope, hosts: null } : scope);
 }
 
@@ -41,8 +35,12 @@ const goalOf = ({ action }: { action: string }): GoalType =>
   action === "key_press" || action === "select" ? "fill_form" : action === "click" ? "interact" : "read";
 const widest = (goals: readonly GoalType[]): GoalType => GOAL_TYPES.findLast((each) => goals.includes(each)) ?? "read";
 
-const scopeOf = ({ row }: Stage, goal: GoalType, intent: string, urls: string[]): Scope =>
-  createScope({ goal, intent, urls: [row.request.start_url ?? null, ...urls], hidesDeeds: row.guardrails.enable_llm_action_check });
+const scopeOf = ({ row }: Pick<Stage, "row">, options: Omit<ScopeOptions, "hidesDeeds">): Scope =>
+  createScope({
+    ...options,
+    urls: [row.request.start_url ?? null, ...options.urls],
+    hidesDeeds: row.guardrails.enable_llm_action_check,
+  });
 
 function tellScope({ emit, redactor }: Stage, scope: Scope): Scope {
   const { goal, hosts } = scope;

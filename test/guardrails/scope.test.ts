@@ -59,13 +59,7 @@ describe("the hosts of a scope", () => {
     const bounded = scope("interact", "Compare prices on shop.test, https://other.test/x?y and Trustpilot", ["http://start.test:8080/"]);
     expect(bounded.hosts).toEqual(["other.test", "shop.test", "start.test"]);
     const judge = (url: string, at = "about:blank") => judgeScope(bounded, goto(url), at)?.rule ?? "allow";
-    for (const url of [
-      "https://shop.test/",
-      "https://www.shop.test/",
-      "http://a.b.other.test/",
-      "https://start.test/",
-      "https://www.trustpilot.com/",
-    ])
+    for (const url of ["https://shop.test/", "https://www.shop.test/", "http://a.b.other.test/", "https://start.test/"])
       expect([url, judge(url)]).toEqual([url, "allow"]);
     for (const url of [
       "https://evil.test/",
@@ -73,6 +67,9 @@ describe("the hosts of a scope", () => {
       "https://notshop.test/",
       "https://x.test/shop.test",
       "http://93.184.216.34/",
+      "https://trustpilot.com/", // a word is no host: anybody may have it under some ending
+      "https://shop.xyz/",
+      "https://trustpilot.abc.io/",
     ])
       expect([url, judge(url)]).toEqual([url, "scope"]);
     expect(judge("https://evil.test/b", "https://evil.test/a")).toBe("allow"); // a link has led there, and the network's rules hold
@@ -85,6 +82,12 @@ describe("the hosts of a scope", () => {
       "shop.test",
       "xn--bcher-kva.test",
       "ftp.shop.test",
+    ]);
+    expect(hostsIn("Open the form.Then submit it.Test it, click button.primary or a.link, and go on.It is done.")).toEqual([]);
+    expect(hostsIn("www.shop.it, www.app.shop.co.uk or HTTPS://WWW.other.Test/x, not a@b.com nor x/y.com")).toEqual([
+      "other.test",
+      "shop.it",
+      "app.shop.co.uk",
     ]);
     fc.assert(fc.property(fc.string({ unit: "grapheme", maxLength: 80 }), (text) => void hostsIn(text)));
   });
