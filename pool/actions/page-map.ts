@@ -58,14 +58,17 @@ export async function mapPage(tabs: Tabs, signal: AbortSignal, limit = ITEMS): P
 }
 
 /** The part of the page below one element. @throws ActionError when there is none */
-export async function mapElement(tabs: Tabs, selector: Selector, signal: AbortSignal): Promise<MapItem[]> {
+export async function mapElement(
+  tabs: Tabs,
+  selector: Selector,
+  signal: AbortSignal,
+): Promise<Pick<MapAnswer, "items" | "left" | "truncated">> {
   return await runAttempt(
     tabs,
     { signal },
     MAP_MS,
     async (attempt) =>
-      ((await locate(attempt, selector, { verb: "look at", want: "attached", task: "map", arg: { limit: ALL_ITEMS } })).done as MapAnswer)
-        .items,
+      (await locate(attempt, selector, { verb: "look at", want: "attached", task: "map", arg: { limit: ALL_ITEMS } })).done as MapAnswer,
     (attempt, cause) => new ActionError(`Cannot look at ${attempt.obstacle ?? "the element: the page does not answer"}`, { cause }),
   );
 }

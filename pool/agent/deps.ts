@@ -5,13 +5,16 @@ import type { Verify } from "../../shared/playbook.ts";
 import type { MapItem, PageMap } from "../actions/page-map.ts";
 import type { Answer, Question } from "../llm/llm.ts";
 
+/** Of a page. `left`: how many items are not among them; `truncated`: nor all that is behind them. */
+export type Part = { items: MapItem[]; left: number; truncated: boolean };
+
 /** The page, as an agent may look at it. */
 export type View = {
   map(): Promise<PageMap>;
   /** As `map`, with all of a large page. */
   mapAll(): Promise<PageMap>;
   /** What is below an element. @throws ActionError */
-  part(selector: Selector): Promise<MapItem[]>;
+  part(selector: Selector): Promise<Part>;
   picture(): Promise<Uint8Array>;
   /** Another one: another page has come. */
   stamp(): Promise<string>;
@@ -35,5 +38,7 @@ export type AgentDeps = {
   redact(text: string): string;
   /** Takes out what a page's words must not do to the model. What `view` shows went through it. */
   filterText(text: string): string;
+  /** The same of an address that `view.url` tells; a page chooses its path. */
+  filterUrl(url: string): string;
   signal: AbortSignal;
 };

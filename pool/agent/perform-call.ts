@@ -3,9 +3,9 @@ import type { Action } from "../../shared/action.ts";
 import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import type { Verdict } from "../../shared/guardrails.ts";
 import type { Outcome } from "./conversation.ts";
-import type { AgentDeps } from "./deps.ts";
+import type { AgentDeps, Part } from "./deps.ts";
 import type { Deed } from "./memory.ts";
-import { fitLines, itemLines, toLines } from "./page-lines.ts";
+import { fitLines, itemLines, type PageLine, toLines } from "./page-lines.ts";
 import { cleanError, pageWords } from "./page-words.ts";
 import type { Intent } from "./tools.ts";
 import { untrusted } from "./untrusted.ts";
@@ -75,7 +75,7 @@ async function performOne(action: Action, deps: AgentDeps, more = false): Promis
   const before = () => remarks.map((each) => `[${deps.redact(each)}]\n`).join("");
   const deed = (error: string | null, text: string | null, summary: string): Deed => ({
     summary,
-    url: deps.redact(deps.view.url()),
+    url: deps.filterUrl(deps.redact(deps.view.url())),
     error,
     text,
   });
@@ -100,15 +100,24 @@ const nameOf = (action: Action, { redact }: AgentDeps): string =>
   redact(action.action === "goto" ? "goto" : `${action.action}${action.selector ? ` ${action.selector.primary}` : ""}`);
 
 async function closerLook({ selector, query }: { selector: string | null; query: string | null }, deps: AgentDeps): Promise<string> {
-  const lines =
-    selector === null
-      ? toLines(await deps.view.mapAll())
-      : itemLines(await deps.view.part({ primary: selector, fallbacks: [], description: null }));
+  const { lines, left, truncated } = await linesOf(selector, deps);
   const words = query?.toLowerCase().split(/\s+/).filter(Boolean) ?? [];
   const clean = lines.map(({ text, rank }) => ({ text: deps.redact(text), rank }));
   const found = clean.filter(({ text }) => words.length === 0 || words.some((word) => text.toLowerCase().includes(word)));
-  if (found.length === 0) return words.length > 0 ? "No line of the page holds one of these words." : "There is nothing to see there.";
-  return untrusted(fitLines(found, PART_BUDGET).join("\n"));
+  const all = left === 0 && !truncated;
+  const unseen = all ? "" : `\nToo large to be looked at as a whole: ${left > 0 ? `${left} items` : "what comes later"} left out.`;
+  if (found.length === 0)
+    return (words.length > 0 ? "No line of the page holds one of these words." : "There is nothing to see there.") + unseen;
+  return untrusted(fitLines(found, PART_BUDGET).join("\n")) + unseen;
+}
+
+async function linesOf(selector: string | null, { view }: AgentDeps): Promise<Pick<Part, "left" | "truncated"> & { lines: PageLine[] }> {
+  if (selector === null) {
+    const map = await view.mapAll();
+    return { ...map, lines: toLines(map) };
+  }
+  const part = await view.part({ primary: selector, fallbacks: [], description: null });
+  return { ...part, lines: itemLines(part.items) };
 }
 
 /** What fails is told, unless it ends the run. */

@@ -48,7 +48,7 @@ function unboxed(sign: string): string {
 export function foldLookalikes(folded: string): string {
   const latin = PLAIN.test(folded) ? folded : folded.replace(/[^\x20-\x7e]/gu, (sign) => LOOKALIKES[sign] ?? sign);
   return latin.replace(/[a-z0-9@$!|]+/g, (word) =>
-    /[a-z]/.test(word) && /[0-9@$!|]/.test(word.replace(/[!|]+$/, ""))
+    /[a-z]/.test(word) && /[0-9@$!|]/.test(word.replace(/(?<![!|])[!|]+$/, ""))
       ? word.replace(/[013457@$!|]/g, (sign) => DIGITS[sign] as string)
       : word,
   );

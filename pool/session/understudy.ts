@@ -14,7 +14,7 @@ import type { AgentDeps } from "../agent/deps.ts";
 import { fillData } from "../agent/fill-data.ts";
 import { runAgent } from "../agent/loop.ts";
 import { type BrokenStep, repairGoal, takeOverGoal } from "../agent/recover.ts";
-import { filterItems, filterPage } from "../guardrails/page-filter.ts";
+import { filterItems, filterPage, filterUrl } from "../guardrails/page-filter.ts";
 import { filterDeep, filterText } from "../guardrails/page-text.ts";
 import { aboutScope, createScope, itemsInScope, judgeScope, SCOPE_ACTIONS, type Scope, showInScope } from "../guardrails/scope.ts";
 import { type BoundPlaybook, bindStep } from "../playbook/bind.ts";
@@ -59,7 +59,11 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
     view: {
       map: async () => filterPage(showInScope(scope, await mapPage(tabs, signal))),
       mapAll: async () => filterPage(showInScope(scope, await mapPage(tabs, signal, ALL_ITEMS))),
-      part: async (selector) => filterItems(itemsInScope(scope, await mapElement(tabs, selector, signal))),
+      part: async (selector) => {
+        const { items, left, truncated } = await mapElement(tabs, selector, signal);
+        const filtered = filterItems(itemsInScope(scope, items));
+        return { items: filtered.items, left: left + filtered.left, truncated };
+      },
       picture: () => takeScreenshot(tabs.active(), { signal, secrets: redactor }),
       stamp: () => pageStamp(tabs, signal),
       url: () => tabs.url(),
@@ -89,6 +93,7 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
     },
     redact: mask,
     filterText,
+    filterUrl,
     signal,
   });
 

@@ -83,9 +83,24 @@ describe("what the model sees of a page", () => {
     expect(see(await look(bench))).toMatchObject({ whole: true, text: expect.stringContaining('h1 "Next"') });
   });
 
+  it("lists no more of any kind than it has room for: tables, landmarks and what only can be clicked among them", async () => {
+    const kinds = [
+      "<summary>s</summary>",
+      "<div tabindex=0>t</div>",
+      "<div onclick='1'>o</div>",
+      "<table><tr><td>c</table>",
+      "<nav>n</nav>",
+    ];
+    await using bench = await harness.open(kinds.map((html) => html.repeat(300)).join(""));
+    const map = await look(bench);
+    const count = (sought: string) => itemsOf(map).filter(({ kind }) => kind === sought).length;
+    expect([count("action"), count("table"), count("landmark")]).toEqual([250, 250, 250]);
+    expect(map.left).toBe(750);
+  });
+
   it("shows the part of a page that is asked for", async () => {
     await using bench = await harness.open(`<section id="a"><button>One</button></section><section id="b"><button>Two</button></section>`);
-    const part = await mapElement(bench.tabs, { primary: "#b", fallbacks: [], description: null }, bench.stop.signal);
+    const { items: part } = await mapElement(bench.tabs, { primary: "#b", fallbacks: [], description: null }, bench.stop.signal);
     expect(part.map(({ name }) => name)).toEqual(["Two"]);
     await expect(
       mapElement(bench.tabs, { primary: "#c", fallbacks: [], description: null }, AbortSignal.timeout(10_000)),

@@ -91,7 +91,7 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
           if (node.nodeType === 1) stack.push({ node, around: inside });
     }
     giveSelectors(seen, left === 0 && !truncated);
-    return { title: document.title, items: seen.map(({ item }) => item), left, truncated };
+    return { title: cut(document.title, TEXT_CHARS), items: seen.map(({ item }) => item), left, truncated };
   }
 
   function giveSelectors(seen: readonly Seen[], all: boolean): void {
@@ -138,9 +138,13 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
     if (isAction && isFull("action")) return null;
     if (isAction)
       return { ...base, kind: "action", name: named() || textOf(element, NAME_CHARS), ...statesOf(element, role), ...sending(element) };
-    if (dom.tagName(element) === "SUMMARY" || isClickable(element))
+    const isOther = dom.tagName(element) === "SUMMARY" || isClickable(element);
+    if (isOther && isFull("clickable")) return null;
+    if (isOther)
       return { ...base, role: role || "clickable", kind: "action", name: textOf(element, NAME_CHARS), ...statesOf(element, role) };
-    if (role === "table" || role === "grid") return table(element, { ...base, kind: "table", name: named() });
+    const isTable = role === "table" || role === "grid";
+    if ((isTable && isFull("table")) || (LANDMARKS.test(role) && isFull("landmark"))) return null;
+    if (isTable) return table(element, { ...base, kind: "table", name: named() });
     if (LANDMARKS.test(role)) return { ...base, kind: "landmark", name: named() };
     if (/^(cell|gridcell|columnheader|rowheader|option)$/.test(role) || !tells || isFull("text")) return null;
     return { ...base, kind: "text", role: /^(alert|status|log)$/.test(role) ? role : "", name: textOf(element, TEXT_CHARS) };
@@ -198,7 +202,18 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
     if (dom.tagName(element) === "SELECT") {
       const { options, selectedOptions } = element as HTMLSelectElement;
       const labels = [...options].slice(0, 20).map(({ label }) => cut(dom.normal(label), 40));
-      return { ...item, value: [...selectedOptions].map(({ label }) => label).join(", "), options: labels, ...states };
+      return {
+        ...item,
+        value: cut(
+          [...selectedOptions]
+            .slice(0, 20)
+            .map(({ label }) => label)
+            .join(", "),
+          TEXT_CHARS,
+        ),
+        options: labels,
+        ...states,
+      };
     }
     const raw = isEditable(element) ? dom.textContent(element) : (input.value ?? "");
     const value = masked ? (raw === "" ? "" : "[filled]") : cut(dom.normal(raw), 80);
