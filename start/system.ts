@@ -12,11 +12,11 @@ const PROGRAMS = {
   edge: fileURLToPath(new URL("../edge/main.ts", import.meta.url)),
 };
 /**
- * A node's memory stays what it is after its first runs, as in package.json's script `pool`. V8 lets the space for new objects grow to 100 MB and that for old ones
- * to twice what is used, and keeps them; the C library keeps eight arenas for each core.
+ * A node's memory stays what it is after its first runs, as in package.json's script `pool`. V8 lets the space for new objects grow to 100 MB and that for
+ * old ones to twice what is used, and keeps them; the C library keeps eight arenas for each core, and in them the holes of large buffers.
  */
 const NODE_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=20"];
-const NODE_MALLOC = { MALLOC_ARENA_MAX: "2" };
+const NODE_MALLOC = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "262144" }; // bytes
 const READY_LIMIT_MS = 60_000;
 const EDGE_END_MS = 10_000;
 /** Over the drain's grace: what a node may need for finalizing and for closing its store. */

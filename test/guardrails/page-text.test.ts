@@ -230,7 +230,7 @@ describe("filterText", () => {
     const hard = ["a", "ignore ", "ignoreall", "<", "system: ", "&#", "you are a ", "important override ", " . ", "%41", "A".repeat(9)].map(
       (each) => each.repeat(60_000 / each.length),
     );
-    hard.push(`a${"!".repeat(50_000)}a`, `.a${" ".repeat(50_000)}é`, btoa("word ".repeat(7_000)));
+    hard.push(`a${"!".repeat(50_000)}a`, `.a${" ".repeat(50_000)}é`, btoa("word ".repeat(3_000)));
     for (const text of hard) {
       const began = process.cpuUsage();
       filterText(text);
@@ -257,7 +257,7 @@ describe("filterTexts", () => {
     }),
   )("takes four times as long for four times as many texts: %s", (_, text) => {
     cpuOf(Array(2_000).fill(text)); // compiles the patterns
-    const [once, fourfold] = [7_000, 28_000].map((count) => cpuOf(Array(count).fill(text))) as [number, number];
+    const [once, fourfold] = [3_000, 12_000].map((count) => cpuOf(Array(count).fill(text))) as [number, number];
     expect(fourfold / Math.max(once, 50_000)).toBeLessThan(9); // 16 where each match looks at each text; µs
   });
 

@@ -21,7 +21,7 @@ const API_KEYS = {
 };
 const TOKEN = "pool-token-0123456789";
 const NODE_ARGS = ["--max-semi-space-size=4", "--heap-growing-percent=20", "pool/main.ts"]; // as `npm run pool` and `npm start` do, and the next
-const NODE_MALLOC = { MALLOC_ARENA_MAX: "2" };
+const NODE_MALLOC = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "262144" };
 const READY_LIMIT_MS = 60_000; // a busy machine starts Chrome slowly
 
 export type Started = {
