@@ -2,9 +2,10 @@
 import { pause } from "../shared/deadline.ts";
 import { AppError } from "../shared/errors.ts";
 import { forgetAudit } from "./store/admin.ts";
+import { forgetProposals } from "./store/proposals.ts";
 import { deleteRun, settledBefore } from "./store/runs.ts";
 import type { Store } from "./store/sql.ts";
-import { forgetLearned } from "./store/step-counts.ts";
+import { forgetStepCounts } from "./store/step-counts.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Volume } from "./volume/volume.ts";
 
@@ -52,10 +53,16 @@ export function startRetention(deps: Deps): AsyncDisposable {
     while (!closing.signal.aborted) {
       try {
         const swept = await sweepOldRuns(deps);
-        await forgetLearned(deps.store, new Date(Date.now() - deps.retentionDays * DAY_MS));
         if (swept > 0) deps.log.info("Old runs are forgotten", { runs: swept, retention_days: deps.retentionDays });
       } catch (error) {
         deps.log.warn("Old runs could not be swept; trying again later", { error });
+      }
+      try {
+        const before = new Date(Date.now() - deps.retentionDays * DAY_MS);
+        await forgetStepCounts(deps.store, before);
+        await forgetProposals(deps.store, before);
+      } catch (error) {
+        deps.log.warn("What was learned of old runs could not be forgotten; trying again later", { error });
       }
       await pause(EVERY_MS, closing.signal).catch(() => {}); // closing: the loop ends
     }

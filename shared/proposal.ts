@@ -18,7 +18,7 @@ export const ProposalSchema = z
       .object({ before: z.string().nullable(), after: z.string().nullable() })
       .describe("Paths of that run's screenshots: as the step failed, and once it was repaired. Null where none was taken"),
     times_seen: z.int().min(1).describe("How many runs have repaired the step so"),
-    clean_runs: z.int().min(0).describe("How many completed in a row with it, without a model; counted where POOL_PROMOTE_AFTER is set"),
+    clean_runs: z.int().min(0).describe("How many completed in a row with it, without an agent; counted where POOL_PROMOTE_AFTER is set"),
     created_at: time,
     last_seen_at: time,
     decided_at: time.nullable(),

@@ -85,8 +85,9 @@ export function playbookEndpoints({ pool }: { pool: PoolClient }): Endpoint[] {
     endpoint({
       method: "GET",
       path: "/playbooks/{id}/versions",
-      scope: "read",
+      scope: "pool",
       summary: "List the versions of a playbook",
+      description: "Accepted proposals put words of pages into them, so the scope is `pool`.",
       answers: { 200: { description: "Newest first, with their YAML; the 50 latest", schema: PlaybookVersionsSchema } },
       errors: ["NOT_FOUND", ...POOL_ERRORS],
       handle: async ({ c, head, ...call }) =>
@@ -115,7 +116,8 @@ export function playbookEndpoints({ pool }: { pool: PoolClient }): Endpoint[] {
 async function versionBefore(pool: PoolClient, c: EdgeContext, asker: ReturnType<typeof askerOf>): Promise<number> {
   const { value } = await pool.any("GET", `${playbookPath(c)}/versions`, { asker });
   const parsed = PlaybookVersionsSchema.safeParse(value);
-  const before = parsed.data?.versions.find(({ runs_now }) => runs_now)?.based_on ?? null;
+  if (!parsed.success) throw new AppError("POOL_UNREACHABLE", "A node's list of versions is none", { cause: parsed.error, retryAfterS: 1 });
+  const before = parsed.data.versions.find(({ runs_now }) => runs_now)?.based_on ?? null;
   if (before === null) throw new AppError("CONFLICT", "There is nothing to roll back: the file itself is what runs");
   return before;
 }

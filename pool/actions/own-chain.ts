@@ -65,6 +65,7 @@ async function proveEverywhere({ link, frame }: Found, queries: ParsedSelector[]
   );
   signal.throwIfAborted();
   const before = frames.findIndex(({ id }) => id === frame.id);
+  if (before === -1) throw new ActionError("The frame of the element was replaced");
   return queries.map((_, i) => {
     const proofs = answers.map((answer) => answer?.[i] ?? { total: 1, visible: 1, first: false });
     const own = proofs[before] as Proof;

@@ -1,28 +1,29 @@
 /** Proposed changes of playbooks: made of repairs that worked, decided by request, or by clean runs where the operator asked for that. */
 import { createHash, randomUUID } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { AppError } from "../../shared/errors.ts";
 import type { Playbook, Step } from "../../shared/playbook.ts";
 import type { Proposal } from "../../shared/proposal.ts";
-import { unifiedDiff } from "../playbook/diff.ts";
 import type { Library } from "../playbook/load.ts";
 import { changesSelectorsOnly, type Repair, repairedStep } from "../playbook/repair.ts";
 import { applyRepair, stillApplies } from "../playbook/yaml-edit.ts";
 import { toJson } from "../store/json.ts";
+import { addVersion, lockPlaybook, readCurrent, setHead } from "../store/playbook-versions.ts";
 import {
-  addVersion,
+  acceptAgain,
   countTrial,
   decideProposal,
   holdProposal,
   listProposals,
-  lockPlaybook,
   type ProposalRow,
+  readProposal,
   saveProposal,
-  setHead,
 } from "../store/proposals.ts";
 import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
-import { currentVersion, sourceOf, type Versions } from "./versions.ts";
+import { toProposal } from "./proposal-view.ts";
+import { currentLine, currentVersion, isIn, sourceOf, type Versions } from "./versions.ts";
 
 /** What a run has learned of a step. Names of its screenshots, where there are any. */
 export type Learned = { runId: string; repair: Repair; description: string; pictures: { before: string | null; after: string | null } };
@@ -35,7 +36,7 @@ export type Proposals = {
   list(playbookId: string, status: ProposalRow["status"] | null): Promise<Proposal[]>;
   /** Twice is the same as once. @throws NOT_FOUND · CONFLICT: the step is another one by now */
   accept(playbookId: string, proposalId: string): Promise<Proposal>;
-  /** @throws NOT_FOUND · CONFLICT: it was accepted; that is taken back by a roll-back */
+  /** @throws NOT_FOUND · CONFLICT: what runs has it; that is taken back by a roll-back */
   reject(playbookId: string, proposalId: string): Promise<Proposal>;
   /**
    * The step as the latest open proposal has it; null, unless the operator wants proposals to prove themselves. Only other selectors for what the author
@@ -51,27 +52,34 @@ type Deps = { store: Store; library: Library; versions: Versions; promoteAfter: 
 
 export function createProposals({ store, library, versions, promoteAfter, log }: Deps): Proposals {
   const find = async (playbookId: string, proposalId: string): Promise<Proposal> => {
-    const found = (await proposals.list(playbookId, null)).find(({ proposal_id }) => proposal_id === proposalId);
-    if (!found) throw noSuchProposal();
-    return found;
+    const row = await readProposal(store, playbookId, proposalId);
+    if (!row) throw noSuchProposal();
+    return toProposal(row, sourceOf(library, playbookId).text, library.get(playbookId));
   };
 
   const accept = async (playbookId: string, proposalId: string, by: "request" | "promotion"): Promise<void> => {
     const source = sourceOf(library, playbookId);
     const at = new Date();
-    await store.transaction(async (tx) => {
+    const made = await store.transaction(async (tx) => {
       await lockPlaybook(tx, playbookId);
       const row = await holdProposal(tx, playbookId, proposalId);
       if (!row) throw noSuchProposal();
-      if (row.status === "accepted" || (by === "promotion" && row.status !== "open")) return;
+      if (by === "promotion" && row.status !== "open") return null;
+      const line = await currentLine(tx, playbookId, source);
+      if (isIn(line, row)) {
+        const version = line.find(({ proposal_id }) => proposal_id === proposalId)?.version;
+        if (row.status !== "accepted" && version) await acceptAgain(tx, [{ proposal_id: proposalId, version }], at);
+        return null;
+      }
       const current = await currentVersion(tx, playbookId, source, at);
-      const { text } = applyRepair(current.source, row.repair as Repair);
-      const made = { playbook_id: playbookId, origin: "proposal" as const, based_on: current.version, proposal_id: proposalId };
-      const version = await addVersion(tx, { ...made, file_digest: source.fileDigest, source: text }, at);
+      const { text } = rewrite(current.source, row.repair as Repair);
+      const origin = { playbook_id: playbookId, origin: "proposal" as const, based_on: current.version, proposal_id: proposalId };
+      const version = await addVersion(tx, { ...origin, file_digest: source.fileDigest, source: text }, at);
       await setHead(tx, playbookId, source.fileDigest, version, at);
       await decideProposal(tx, { proposal_id: proposalId, status: "accepted", decided_by: by, version }, at);
-      log.info("A proposal is accepted", { playbook_id: playbookId, proposal_id: proposalId, version, by });
+      return version;
     });
+    if (made !== null) log.info("A proposal is accepted", { playbook_id: playbookId, proposal_id: proposalId, version: made, by });
     await versions.refresh();
   };
 
@@ -82,15 +90,28 @@ export function createProposals({ store, library, versions, promoteAfter, log }:
     },
 
     async propose(playbookId, { runId, repair, description, pictures }) {
-      applyRepair(sourceOf(library, playbookId).text, repair);
+      const source = sourceOf(library, playbookId);
+      applyRepair(source.text, repair);
       const given = { proposal_id: randomUUID(), playbook_id: playbookId, step: repair.step, description, repair, run_id: runId, pictures };
-      await saveProposal(store, { ...given, fingerprint: fingerprintOf(repair) }, new Date());
+      const isSaved = await store.transaction(async (tx) => {
+        await lockPlaybook(tx, playbookId);
+        const text = (await readCurrent(tx, playbookId, source.fileDigest))?.source ?? source.fileText;
+        if (text !== source.text && !fits(text, repair)) return false;
+        await saveProposal(tx, { ...given, fingerprint: fingerprintOf(repair) }, new Date());
+        return true;
+      });
+      if (!isSaved) log.info("A repair came late: its step was changed meanwhile", { playbook_id: playbookId, step: repair.step });
     },
 
     async list(playbookId, status) {
       const { text } = sourceOf(library, playbookId);
       const playbook = library.get(playbookId);
-      return (await listProposals(store, playbookId, status)).map((row) => toProposal(row, text, playbook));
+      const shown: Proposal[] = [];
+      for (const row of await listProposals(store, playbookId, status)) {
+        shown.push(toProposal(row, text, playbook));
+        await setImmediate(); // a hundred diffs of a long playbook take seconds: others have their turn between two
+      }
+      return shown;
     },
 
     async accept(playbookId, proposalId) {
@@ -99,11 +120,14 @@ export function createProposals({ store, library, versions, promoteAfter, log }:
     },
 
     async reject(playbookId, proposalId) {
+      const source = sourceOf(library, playbookId);
       await store.transaction(async (tx) => {
+        await lockPlaybook(tx, playbookId);
         const row = await holdProposal(tx, playbookId, proposalId);
         if (!row) throw noSuchProposal();
-        if (row.status === "accepted") throw new AppError("CONFLICT", "It was accepted: roll the playbook back to take that back");
-        if (row.status === "open")
+        if (isIn(await currentLine(tx, playbookId, source), row))
+          throw new AppError("CONFLICT", "It was accepted: roll the playbook back to take that back");
+        if (row.status !== "rejected")
           await decideProposal(tx, { proposal_id: proposalId, status: "rejected", decided_by: "request", version: null }, new Date());
       });
       return await find(playbookId, proposalId);
@@ -130,35 +154,24 @@ const noSuchProposal = (): AppError => new AppError("NOT_FOUND", "The playbook h
 /** The same step, repaired in the same way. */
 const fingerprintOf = (repair: Repair): string => createHash("sha256").update(toJson(repair)).digest("hex");
 
-function toProposal(row: ProposalRow, text: string, playbook: Playbook | null): Proposal {
-  const repair = row.repair as Repair;
-  const diff = row.status !== "accepted" && playbook && stillApplies(playbook, repair) ? diffOf(row.playbook_id, text, repair) : null;
-  const picture = (name: string | null) => name && `/runs/${row.run_id}/recording/screenshots/${name}`;
-  return {
-    proposal_id: row.proposal_id,
-    playbook_id: row.playbook_id,
-    status: row.status,
-    applies: diff !== null,
-    step: row.step,
-    description: row.description,
-    diff: diff ?? "",
-    run_id: row.run_id,
-    pictures: { before: picture(row.picture_before), after: picture(row.picture_after) },
-    times_seen: row.times_seen,
-    clean_runs: row.clean_runs,
-    created_at: row.created_at.toISOString(),
-    last_seen_at: row.last_seen_at.toISOString(),
-    decided_at: row.decided_at?.toISOString() ?? null,
-    decided_by: row.decided_by,
-    version: row.version,
-  };
+/** @throws CONFLICT */
+function rewrite(text: string, repair: Repair): { text: string } {
+  try {
+    return applyRepair(text, repair);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "VALIDATION_FAILED") throw error;
+    throw new AppError("CONFLICT", "This node cannot read the version of the playbook that is to be changed: roll it back", {
+      cause: error,
+    });
+  }
 }
 
-function diffOf(id: string, text: string, repair: Repair): string | null {
+function fits(text: string, repair: Repair): boolean {
   try {
-    return unifiedDiff(text, applyRepair(text, repair).text, `playbooks/${id}.yaml`);
+    rewrite(text, repair);
+    return true;
   } catch (error) {
-    if (error instanceof AppError && error.code === "CONFLICT") return null;
+    if (error instanceof AppError && error.code === "CONFLICT") return false;
     throw error;
   }
 }

@@ -4,21 +4,24 @@ import type { PlaybookVersion } from "../../shared/proposal.ts";
 import type { Library, Source, StandIn } from "../playbook/load.ts";
 import {
   addVersion,
+  type Forebear,
   listVersions,
   lockPlaybook,
   PLAYBOOKS_CHANNEL,
+  readCurrent,
   readHeads,
-  rejectVersions,
+  readLine,
   setHead,
   type VersionRow,
-} from "../store/proposals.ts";
+} from "../store/playbook-versions.ts";
+import { acceptAgain, type ProposalRow, takeBack } from "../store/proposals.ts";
 import type { Sql, Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
 
 export interface Versions extends AsyncDisposable {
   /** From memory: asked at each run. */
   standIn: StandIn;
-  /** What the store says now. */
+  /** What the store says now. Never throws: where the store is away for a moment, the next word of it does. */
   refresh(): Promise<void>;
 }
 
@@ -36,13 +39,13 @@ export async function openVersions(store: Store, log: Log): Promise<Versions> {
   };
   let reading = Promise.resolve();
   const refresh = () => {
-    reading = reading.then(read, read);
+    reading = reading
+      .then(read)
+      .catch((error: unknown) => log.warn("Versions of playbooks could not be read; those that were known are used", { error }));
     return reading;
   };
-  const listening = await store.listen(PLAYBOOKS_CHANNEL, () => {
-    refresh().catch((error: unknown) => log.warn("Versions of playbooks could not be read; those that were known are used", { error }));
-  });
-  await refresh();
+  const listening = await store.listen(PLAYBOOKS_CHANNEL, () => void refresh());
+  await read();
   return {
     standIn: (id, fileDigest) => heads.get(keyOf(id, fileDigest)) ?? null,
     refresh,
@@ -52,24 +55,31 @@ export async function openVersions(store: Store, log: Log): Promise<Versions> {
 
 /** The version that runs: the one in place of the file, or the file as one. Call under `lockPlaybook`. */
 export async function currentVersion(tx: Sql, id: string, { fileDigest, fileText }: Source, at: Date): Promise<VersionRow> {
-  const current = await currentOf(tx, id, fileDigest);
+  const current = await readCurrent(tx, id, fileDigest);
   if (current) return current;
   const file = { playbook_id: id, origin: "file" as const, based_on: null, proposal_id: null, file_digest: fileDigest, source: fileText };
   return { ...file, version: await addVersion(tx, file, at), created_at: at };
 }
 
-async function currentOf(sql: Sql, id: string, fileDigest: string): Promise<VersionRow | null> {
-  const versions = (await listVersions(sql, id)).filter(({ file_digest }) => file_digest === fileDigest);
-  const head = (await readHeads(sql)).find(({ playbook_id, file_digest }) => playbook_id === id && file_digest === fileDigest);
-  return versions.find(({ version, origin }) => (head ? version === head.version : origin === "file")) ?? null;
+/** The version that runs, as the store has it, with what it was made from. */
+export async function currentLine(sql: Sql, id: string, { fileDigest }: Source): Promise<Forebear[]> {
+  const current = await readCurrent(sql, id, fileDigest);
+  return current ? await readLine(sql, id, current.version) : [];
+}
+
+/** Was a version of the line made of the proposal? Of those that are not kept any more, what is known is that it was accepted before. */
+export function isIn(line: readonly Forebear[], { proposal_id, status, version }: ProposalRow): boolean {
+  const forgotten = line.at(-1)?.based_on ?? 0;
+  return line.some((each) => each.proposal_id === proposal_id) || (status === "accepted" && version !== null && version <= forgotten);
 }
 
 /** Newest first. A file that was never changed here is the only version there is. */
 export async function readVersions({ store, library }: Deps, id: string): Promise<PlaybookVersion[]> {
   const source = sourceOf(library, id);
   const rows = await listVersions(store, id);
-  const current = await currentOf(store, id, source.fileDigest);
-  const isNew = current === null;
+  const current = await readCurrent(store, id, source.fileDigest);
+  const fileVersion = rows.find(({ origin, file_digest }) => origin === "file" && file_digest === source.fileDigest) ?? null;
+  const known = current && current.version === source.unreadable ? fileVersion : current;
   const file: VersionRow = {
     playbook_id: id,
     version: (rows[0]?.version ?? 0) + 1,
@@ -80,8 +90,8 @@ export async function readVersions({ store, library }: Deps, id: string): Promis
     source: source.fileText,
     created_at: new Date(),
   };
-  const running = current ?? file;
-  return [...(isNew ? [file] : []), ...rows].map(({ version, origin, based_on, proposal_id, source: yaml, created_at }) => ({
+  const running = known ?? file;
+  return [...(known ? [] : [file]), ...rows].map(({ version, origin, based_on, proposal_id, source: yaml, created_at }) => ({
     version,
     origin,
     based_on,
@@ -95,7 +105,8 @@ export async function readVersions({ store, library }: Deps, id: string): Promis
 type Deps = { store: Store; library: Library; versions: Versions };
 
 /**
- * Makes `wanted` the version that runs; without it the one that the running one was made from. Proposals that made what is taken back are rejected.
+ * Makes `wanted` the version that runs; without it the one that the running one was made from. Proposals that made what is taken back are rejected, those
+ * that it has again are accepted.
  * @throws NOT_FOUND: no such version · CONFLICT: it was made from another text of the file, or there is none before
  */
 export async function rollBack(deps: Deps, id: string, wanted: number | null): Promise<PlaybookVersion[]> {
@@ -105,7 +116,7 @@ export async function rollBack(deps: Deps, id: string, wanted: number | null): P
   await store.transaction(async (tx) => {
     await lockPlaybook(tx, id);
     const all = await listVersions(tx, id);
-    const current = await currentOf(tx, id, source.fileDigest);
+    const current = await readCurrent(tx, id, source.fileDigest);
     const target = wanted ?? current?.based_on ?? null;
     if (target === null) throw new AppError("CONFLICT", "There is nothing to roll back: the file itself is what runs");
     const found = all.find(({ version }) => version === target);
@@ -113,23 +124,20 @@ export async function rollBack(deps: Deps, id: string, wanted: number | null): P
     if (found.file_digest !== source.fileDigest)
       throw new AppError("CONFLICT", `Version ${target} was made from another text of the file: install that text, and it runs`);
     if (found.version === current?.version) return;
+    const [before, after] = [current ? await readLine(tx, id, current.version) : [], await readLine(tx, id, found.version)];
     await setHead(tx, id, source.fileDigest, found.origin === "file" ? null : found.version, at);
-    await rejectVersions(tx, id, madeSince(all, current, found.version), at);
+    await takeBack(tx, without(before, after), at);
+    await acceptAgain(tx, without(after, before), at);
   });
   await versions.refresh();
   return await readVersions(deps, id);
 }
 
-/** From the running one back to the one that is wanted; none where it is not among its forebears. */
-function madeSince(all: readonly VersionRow[], from: VersionRow | null, to: number): number[] {
-  const path: number[] = [];
-  for (let each = from; each && each.version !== to; ) {
-    path.push(each.version);
-    const { based_on } = each;
-    each = all.find(({ version }) => version === based_on) ?? null;
-    if (each === null) return [];
-  }
-  return path;
+type Made = { proposal_id: string; version: number };
+/** What proposals have made of the one line, and not of the other. */
+function without(line: readonly Forebear[], other: readonly Forebear[]): Made[] {
+  const ids = other.map(({ proposal_id }) => proposal_id);
+  return line.flatMap(({ proposal_id, version }) => (proposal_id === null || ids.includes(proposal_id) ? [] : { proposal_id, version }));
 }
 
 /** @throws NOT_FOUND */

@@ -82,7 +82,8 @@ export type Library = {
   /** Files that do not load. */
   problems(): Problem[];
 };
-export type Source = { fileText: string; fileDigest: string; text: string };
+/** `unreadable`: the version that would stand in place of the file if this node could read it. */
+export type Source = { fileText: string; fileDigest: string; text: string; unreadable: number | null };
 
 /** Says what is to be read in place of a file whose text has this digest; null: the file itself. */
 export type StandIn = (id: string, fileDigest: string) => { version: number; text: string } | null;
@@ -104,7 +105,7 @@ export async function openLibrary(dir: string, log: Log, standInFor: StandIn = (
       return { ...own, source: { ...own.source, text: standIn.text }, standIn: standIn.version, playbook, problem: null };
     } catch (error) {
       log.warn("A version of a playbook cannot be read; its file is used", { file, version: standIn.version, error });
-      return { ...own, standIn: standIn.version };
+      return { ...own, source: { ...own.source, unreadable: standIn.version }, standIn: standIn.version };
     }
   };
 
@@ -154,7 +155,11 @@ function readPlaybook(dir: string, file: string, stats: Stats): Pick<Loaded, "so
       const line = lineInPlaybook(playbook, ["id"]);
       throw validationFailed(file, [{ path: "id", message: `Must be "${id}", as the file is named`, ...(line ? { line } : {}) }]);
     }
-    return { source: { fileText: text, fileDigest: createHash("sha256").update(text).digest("hex"), text }, playbook, problem: null };
+    return {
+      source: { fileText: text, fileDigest: createHash("sha256").update(text).digest("hex"), text, unreadable: null },
+      playbook,
+      problem: null,
+    };
   } catch (error) {
     const issues = error instanceof AppError && Array.isArray(error.details?.issues) ? (error.details.issues as Issue[]) : [];
     return { source: null, playbook: null, problem: { file, message: error instanceof Error ? error.message : String(error), issues } };

@@ -20,6 +20,8 @@ export type Repair = { step: number; was: Step; items: RepairedItem[] };
 const MAX_ADDED = 3;
 const MAX_NEW_SELECTORS = 6;
 const MAX_FALLBACKS = 20;
+/** Longer ones are as good as a page's whole text: nobody reads them, and one may be longer than a playbook can have. */
+const MAX_SELECTOR_CHARS = 300;
 /** They change nothing that a repeated step would have to change too. */
 const LOOKS = ["scroll", "wait_for", "extract"];
 
@@ -105,7 +107,9 @@ function newChain(
   const needed = old ? placeholders(old.primary) : [];
   const before = old ? [old.primary, ...old.fallbacks] : [];
   const found = chain.flatMap((each) => (isSecret(each) ? [] : (toTemplate(each, { values, needed }) ?? [])));
-  const fresh = [...new Set(found)].filter((each) => !before.includes(each)).slice(0, MAX_NEW_SELECTORS);
+  const fresh = [...new Set(found)]
+    .filter((each) => each.length <= MAX_SELECTOR_CHARS && !before.includes(each))
+    .slice(0, MAX_NEW_SELECTORS);
   const [primary, ...fallbacks] = fresh;
   return primary === undefined ? null : { primary, fallbacks: [...fallbacks, ...before].slice(0, MAX_FALLBACKS) };
 }

@@ -23,7 +23,7 @@ export function toTemplate(selector: string, { values, needed }: Meaning): strin
   const used = placeholders(template);
   if (!needed.every((name) => used.includes(name))) return null;
   if (used.some((name) => !Object.hasOwn(values, name)) || isVolatile(template)) return null;
-  if (holdsWord(template, values)) return null;
+  if (holdsValue(template, values)) return null;
   return used.length === 0 || meansTheSame(template, values, selector) ? template : null;
 }
 
@@ -31,13 +31,18 @@ const isTelling = (value: Value): boolean => /\d/.test(String(value)) && String(
 
 /** Whole words only: 12 does not stand in 4123. A position is no value, whatever its number. */
 function replaceValue(text: string, value: Value, placeholder: string): string {
-  const plain = String(value);
-  if (plain.trim() === "") return text;
-  const forms = [...new Set([plain, plain.replace(/["\\]/g, "\\$&"), escapeString(plain), escapeIdentifier(plain)])];
-  return forms.reduce((so, form) => so.replace(wordOf(form), () => placeholder), text);
+  if (String(value).trim() === "") return text;
+  return formsOf(value).reduce((so, form) => so.replace(wordOf(form, "gu"), () => placeholder), text);
 }
 
-const wordOf = (form: string): RegExp => new RegExp(`(?<![\\p{L}\\p{N}{]|nth-of-type\\()${RegExp.escape(form)}(?![\\p{L}\\p{N}}])`, "gu");
+/** The value, as the kinds of selectors write it. */
+function formsOf(value: Value): string[] {
+  const plain = String(value);
+  return [...new Set([plain, plain.replace(/["\\]/g, "\\$&"), escapeString(plain), escapeIdentifier(plain)])];
+}
+
+const wordOf = (form: string, flags: "gu" | "iu"): RegExp =>
+  new RegExp(`(?<![\\p{L}\\p{N}{]|nth-of-type\\()${RegExp.escape(form)}(?![\\p{L}\\p{N}}])`, flags);
 
 /** What is likely to be another one tomorrow: a number in words that are read, a long one anywhere. Positions are meant. */
 function isVolatile(template: string): boolean {
@@ -45,11 +50,11 @@ function isVolatile(template: string): boolean {
   return /^(role|text)=/.test(rest) ? /\d/.test(rest.replace(/^role=\w+/, "")) : /\d{3,}/.test(rest);
 }
 
-/** A word that was a parameter's value: whether by chance, nobody can tell. */
-const holdsWord = (template: string, values: Values): boolean =>
+/** A word that was a parameter's value, by chance or not, or any value in another case: filled in, it would not be this element's. */
+const holdsValue = (template: string, values: Values): boolean =>
   Object.entries(values).some(
     ([name, value]) =>
-      name !== "directive" && !isTelling(value) && String(value).length >= MIN_DIGITS && wordOf(String(value)).test(template),
+      name !== "directive" && String(value).trim().length >= MIN_DIGITS && formsOf(value).some((form) => wordOf(form, "iu").test(template)),
   );
 
 function meansTheSame(template: string, values: Values, selector: string): boolean {

@@ -2,9 +2,8 @@
 import { pause } from "../../shared/deadline.ts";
 import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import type { ActionRecord } from "../../shared/event.ts";
+import type { Verify } from "../../shared/playbook.ts";
 import type { StepResult } from "../../shared/run.ts";
-import type { Tabs } from "../actions/tabs.ts";
-import { checkVerify } from "../actions/verify-page.ts";
 import { type BoundPlaybook, bindStep } from "../playbook/bind.ts";
 import { type Deed, planRepair } from "../playbook/repair.ts";
 import { isFinal, type Recovered, type StepFailure } from "../playbook/run-step.ts";
@@ -17,28 +16,38 @@ export type Lessons = {
   /** Which selector of its chain found an element of the step. */
   chose(index: number): void;
   record(record: ActionRecord): void;
-  /** Does the step as an open proposal has it, where the operator wants those to prove themselves. Null: there is none that works. */
+  /**
+   * Does the step as an open proposal has it, where the operator wants those to prove themselves. Null: there is none that works. What may happen only
+   * once is not tried: an agent that comes after a trial could do it again.
+   */
   trial(failure: StepFailure): Promise<Recovered | null>;
   /** An agent has repaired the step; whether it holds shows in its result. */
   repaired(failure: StepFailure, deeds: readonly Deed[]): void;
   result(result: StepResult): void;
-  /** Resolves once all is stored, or after a moment: a run waits no longer for what is not its own. */
+  /** A trial is clean where the playbook `completed` and no step needed an agent. Resolves once all is stored, or after a moment: a run waits no longer. */
   settled(completed: boolean): Promise<void>;
 };
 
 const SETTLE_MS = 1_000;
 
-type Parts = { stage: Stage; deps: SessionDeps; bound: BoundPlaybook; act: Act; tabs: Tabs };
+type Parts = {
+  stage: Pick<Stage, "row" | "signal" | "redactor" | "warn">;
+  deps: Pick<SessionDeps, "ledger" | "proposals" | "log">;
+  bound: BoundPlaybook;
+  act: Act;
+  verify: (verify: Verify) => Promise<void>;
+};
 
 /** Null for a playbook that is not installed. */
-export function createLessons({ stage, deps, bound, act, tabs }: Parts): Lessons | null {
+export function createLessons({ stage, deps, bound, act, verify }: Parts): Lessons | null {
   const { row, signal, redactor } = stage;
   const { ledger, proposals } = deps;
   const { playbook } = bound;
   if (!proposals.isInstalled(playbook)) return null;
   const records: ActionRecord[] = [];
   const storing: Promise<void>[] = [];
-  const trials: string[] = [];
+  const passed: { step: number; proposalId: string }[] = [];
+  let neededAgent = false;
   let fallbacks: number[] = [];
   let repair: { failure: StepFailure; deeds: readonly Deed[] } | null = null;
 
@@ -66,9 +75,12 @@ export function createLessons({ stage, deps, bound, act, tabs }: Parts): Lessons
     chose: (index) => void fallbacks.push(index),
     record: (record) => void records.push(record),
 
-    async trial({ step, dispatched }) {
-      if (step.verify === null || (step.once && dispatched)) return null;
-      const found = await proposals.onTrial(playbook, step.index).catch(() => null); // the store is away: the agent is not
+    async trial({ step }) {
+      if (step.verify === null || step.once) return null;
+      const found = await proposals.onTrial(playbook, step.index).catch((error: unknown) => {
+        deps.log.warn("It is not known whether a proposal is on trial; the agent is asked", { step: step.index, error });
+        return null;
+      });
       if (!found) return null;
       try {
         const steps = playbook.steps.with(step.index, found.step);
@@ -80,13 +92,18 @@ export function createLessons({ stage, deps, bound, act, tabs }: Parts): Lessons
           const done = await act(action, { ...info, origin: "recovery" });
           text = action.action === "extract" ? done.text : text;
         }
-        await checkVerify(tabs, step.verify, { signal });
-        trials.push(found.proposalId);
+        await verify(step.verify);
+        passed.push({ step: step.index, proposalId: found.proposalId });
         return { text };
       } catch (error) {
-        signal.throwIfAborted();
-        if (error instanceof AppError && isFinal(error)) throw error;
         store(proposals.tried(playbook.id, found.proposalId, false));
+        signal.throwIfAborted();
+        if (error instanceof AppError && isFinal(error) && !isRefusal(error)) throw error;
+        deps.log.info("A proposal on trial did not work", {
+          step: step.index,
+          proposal_id: found.proposalId,
+          error: redactor.text(String(error)),
+        });
         return null;
       }
     },
@@ -99,11 +116,15 @@ export function createLessons({ stage, deps, bound, act, tabs }: Parts): Lessons
       if (!signal.aborted) ledger.count(playbook, { ...result, fallbacks });
       if (repair && result.success && result.recovery_used) learn(repair);
       repair = null;
+      neededAgent ||= result.recovery_used && !passed.some(({ step }) => step === result.index);
     },
 
     async settled(completed) {
-      if (completed) for (const each of trials) store(proposals.tried(playbook.id, each, true));
+      for (const { proposalId } of passed) store(proposals.tried(playbook.id, proposalId, completed && !neededAgent));
       if (storing.length > 0) await Promise.race([Promise.all(storing), pause(SETTLE_MS)]);
     },
   };
 }
+
+/** Of this one proposal: the rules have not ended the run. */
+const isRefusal = ({ code, details }: AppError): boolean => code === "GUARDRAIL_BLOCKED" && details?.kind !== "stop";

@@ -3,6 +3,7 @@ import type { Action } from "../../shared/action.ts";
 import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import type { Verify } from "../../shared/playbook.ts";
 import type { Usage } from "../../shared/run-status.ts";
+import { ActionError } from "../actions/action-error.ts";
 import { findOwnChain } from "../actions/own-chain.ts";
 import { ALL_ITEMS, mapElement, mapPage, pageStamp } from "../actions/page-map.ts";
 import { takeScreenshot } from "../actions/screenshot.ts";
@@ -22,6 +23,7 @@ import type { BoundStep } from "../playbook/bind-step.ts";
 import type { Deed } from "../playbook/repair.ts";
 import type { Recovered, StepFailure } from "../playbook/run-step.ts";
 import { summarise } from "../recording/summary.ts";
+import type { Log } from "../telemetry/log.ts";
 import type { Act } from "./act.ts";
 import type { Asker } from "./asker.ts";
 import { scopeOfDirective, scopeOfRecovery } from "./scope-of.ts";
@@ -43,13 +45,13 @@ const NO_RECOVERY = "No model is configured that could recover the step (on_fail
 const READS = ["extract", "evaluate"];
 
 /** `asker` null: no model is configured on this node. */
-type Parts = { stage: Stage; asker: Asker | null; act: Act; tabs: Tabs };
+type Parts = { stage: Stage; asker: Asker | null; act: Act; tabs: Tabs; log: Log };
 /** `intent`: in the words of whoever asked for it. */
 type Work = { step: number | null; title: string; intent: string; scope: Scope; onAct?: (action: Action) => Promise<() => void> };
 /** Models that read on behalf of the session do nothing, and see whole pages. */
 const READER = createScope({ goal: "fill_form", intent: "", urls: [], hidesDeeds: false });
 
-export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy {
+export function createUnderstudy({ stage, asker, act, tabs, log }: Parts): Understudy {
   const { row, signal, redactor, progress } = stage;
   const mask = redactor.text;
   const { max_steps, output_schema = null } = row.request;
@@ -127,9 +129,14 @@ export function createUnderstudy({ stage, asker, act, tabs }: Parts): Understudy
       const needsText = step.actions.some(({ action: { action } }) => READS.includes(action));
       const scope = scopeOfRecovery(bound, stage, (index) => boundOrNull(bound, index));
       const deeds: Deed[] = [];
+      const unknownChain = (error: unknown) => {
+        if (!(error instanceof ActionError) && !signal.aborted)
+          log.warn("How else to say an element is not known", { step: step.index, error });
+        return null; // an element that is not there: the action says so
+      };
       const asked = step.actions.flatMap(({ action: { selector } }) => (selector ? [selector.primary, ...selector.fallbacks] : []));
       const onAct = async (action: Action) => {
-        const own = action.selector && (await findOwnChain(tabs, action, asked, signal).catch(() => null)); // not there: the action says so
+        const own = action.selector && (await findOwnChain(tabs, action, asked, signal).catch(unknownChain));
         signal.throwIfAborted();
         return () => void deeds.push({ action, chain: own?.chain ?? [], known: own?.known ?? [] });
       };

@@ -17,7 +17,7 @@ import { openGuardrails } from "../guardrails/guardrails.ts";
 import { filterText } from "../guardrails/page-text.ts";
 import { type BoundPlaybook, bindPlaybook } from "../playbook/bind.ts";
 import { composeTyped } from "../playbook/bind-step.ts";
-import { isFinal } from "../playbook/run-step.ts";
+import { isFinal, type RunnerDeps } from "../playbook/run-step.ts";
 import { runPlaybook } from "../playbook/runner.ts";
 import { playbookSource } from "../playbook/source-text.ts";
 import { type ActionLog, openActionLog } from "../recording/action-log.ts";
@@ -128,7 +128,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   });
   stage.running();
   await openStart(act, row.request.start_url ?? bound?.start_url ?? null);
-  const understudy = createUnderstudy({ stage, asker, act, tabs });
+  const understudy = createUnderstudy({ stage, asker, act, tabs, log: deps.log });
   try {
     if (bound) await runBound(bound, { stage, deps, act, tabs, recorder, understudy, records });
     else await understudy.carryOut(row.request.directive ?? "");
@@ -237,11 +237,12 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
   const mask = redactor.text;
   let group: { end(error?: string | null): void } | null = null;
   const keep = createTextBudget((message) => stage.warn("texts", toErrorDetail(new AppError("PAYLOAD_TOO_LARGE", message))));
-  const lessons = createLessons({ stage, deps, bound, act, tabs });
+  const verify: RunnerDeps["verify"] = (wanted) => checkVerify(tabs, wanted, { signal });
+  const lessons = createLessons({ stage, deps, bound, act, verify });
   if (lessons) records.add(lessons.record);
   const isOnceGuarded = guardsOnce(stage.row);
   const onceSteps = bound.playbook.steps.map(({ once }) => once);
-  const outcome = await runPlaybook(bound, {
+  const running = runPlaybook(bound, {
     act: async (action, { step, description, values, typed, more }) => {
       if (isOnceGuarded && onceSteps[step]) await stage.stored();
       const typing = typed && { credential: () => composeTyped(typed, (name) => credentialOf(stage.credentials, name)) };
@@ -257,7 +258,7 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
         ...typing,
       });
     },
-    verify: (verify) => checkVerify(tabs, verify, { signal }),
+    verify,
     answer: (question) => understudy.answer(question),
     recover: async (failure) => {
       if (isOnceGuarded) await stage.stored(); // it may do steps that come later
@@ -284,7 +285,8 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
     signal,
     log: deps.log,
   });
-  await lessons?.settled(outcome.success);
+  await lessons?.settled(await running.then(({ success }) => success).catch(() => false));
+  const outcome = await running;
   if (outcome.error) throw outcome.error;
   progress.result = outcome.result && mask(outcome.result);
 }

@@ -1,4 +1,4 @@
-/** The tables of proposals and of playbooks' versions. What a repair is, is not known here: it is JSON that was written by its reader. */
+/** The table of proposals. What a repair is, is not known here: it is JSON that was written by its reader. */
 import { toJson } from "./json.ts";
 import type { Sql } from "./sql.ts";
 
@@ -25,36 +25,30 @@ export type NewProposal = Pick<ProposalRow, "proposal_id" | "playbook_id" | "ste
   pictures: { before: string | null; after: string | null };
 };
 
-export type VersionRow = {
-  playbook_id: string;
-  version: number;
-  origin: "file" | "proposal";
-  based_on: number | null;
-  proposal_id: string | null;
-  file_digest: string;
-  source: string;
-  created_at: Date;
-};
-
-/** The channel on which changed playbooks are told; the payload is the id. */
-export const PLAYBOOKS_CHANNEL = "understudy_playbooks";
-
-/** Of each playbook. */
+/** Of each playbook and each status. What was rejected is remembered for longer: it is not to be proposed again. */
 const MAX_PROPOSALS = 100;
-const MAX_VERSIONS = 50;
-const MAX_HEADS = 20;
+const MAX_REJECTED = 1000;
 
 const COLUMNS = `proposal_id, playbook_id, status, step, description, repair, run_id, picture_before, picture_after, times_seen, clean_runs,
   created_at, last_seen_at, decided_at, decided_by, version`;
 
-/** The same repair again is the same proposal, seen once more: a rejected one stays rejected, one that was taken back is open again. */
+/** Of `understudy.proposals p`: a version that is kept was made of it. */
+const IS_IN_A_VERSION =
+  "EXISTS (SELECT FROM understudy.playbook_versions v WHERE v.playbook_id = p.playbook_id AND v.proposal_id = p.proposal_id)";
+
+/**
+ * The same repair again is the same proposal, seen once more: a rejected one stays rejected, one that was accepted for another text is open again. Call
+ * under `lockPlaybook`, for a repair that what runs does not have.
+ */
 export async function saveProposal(sql: Sql, given: NewProposal, at: Date): Promise<void> {
   const { pictures } = given;
   await sql.query(
     `INSERT INTO understudy.proposals AS p (proposal_id, playbook_id, fingerprint, step, description, repair, run_id, picture_before,
        picture_after, created_at, last_seen_at) VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9, $10, $10)
      ON CONFLICT (playbook_id, fingerprint) DO UPDATE SET times_seen = p.times_seen + 1, last_seen_at = $10, run_id = $7, picture_before = $8,
-       picture_after = $9, clean_runs = 0, status = CASE WHEN p.status = 'rejected' THEN 'rejected' ELSE 'open' END`,
+       picture_after = $9, clean_runs = 0, status = CASE WHEN p.status = 'rejected' THEN 'rejected' ELSE 'open' END,
+       decided_at = CASE WHEN p.status = 'rejected' THEN p.decided_at END, decided_by = CASE WHEN p.status = 'rejected' THEN p.decided_by END,
+       version = CASE WHEN p.status = 'rejected' THEN p.version END`,
     [
       given.proposal_id,
       given.playbook_id,
@@ -69,18 +63,30 @@ export async function saveProposal(sql: Sql, given: NewProposal, at: Date): Prom
     ],
   );
   await sql.query(
-    `DELETE FROM understudy.proposals WHERE playbook_id = $1 AND proposal_id IN (
-       SELECT proposal_id FROM understudy.proposals WHERE playbook_id = $1 ORDER BY last_seen_at DESC OFFSET ${MAX_PROPOSALS})`,
+    `DELETE FROM understudy.proposals WHERE proposal_id IN (
+       SELECT proposal_id FROM (
+         SELECT proposal_id, status, row_number() OVER (PARTITION BY status ORDER BY last_seen_at DESC) AS nth
+         FROM understudy.proposals p WHERE playbook_id = $1 AND NOT ${IS_IN_A_VERSION}) AS ranked
+       WHERE nth > CASE status WHEN 'rejected' THEN ${MAX_REJECTED} ELSE ${MAX_PROPOSALS} END)`,
     [given.playbook_id],
   );
 }
 
-/** Newest first. */
+/** Newest first, the latest. */
 export const listProposals = (sql: Sql, playbookId: string, status: ProposalRow["status"] | null): Promise<ProposalRow[]> =>
   sql.query<ProposalRow>(
-    `SELECT ${COLUMNS} FROM understudy.proposals WHERE playbook_id = $1 AND ($2::text IS NULL OR status = $2) ORDER BY last_seen_at DESC`,
+    `SELECT ${COLUMNS} FROM understudy.proposals WHERE playbook_id = $1 AND ($2::text IS NULL OR status = $2) ORDER BY last_seen_at DESC
+     LIMIT ${MAX_PROPOSALS}`,
     [playbookId, status],
   );
+
+export async function readProposal(sql: Sql, playbookId: string, proposalId: string): Promise<ProposalRow | null> {
+  const [row] = await sql.query<ProposalRow>(`SELECT ${COLUMNS} FROM understudy.proposals WHERE playbook_id = $1 AND proposal_id = $2`, [
+    playbookId,
+    proposalId,
+  ]);
+  return row ?? null;
+}
 
 /** The row, held until the transaction ends. */
 export async function holdProposal(tx: Sql, playbookId: string, proposalId: string): Promise<ProposalRow | null> {
@@ -111,66 +117,21 @@ export async function countTrial(sql: Sql, proposalId: string, clean: boolean): 
   return row?.clean_runs ?? 0;
 }
 
-/** One change of a playbook at a time, on whatever node; until the transaction ends. */
-export async function lockPlaybook(tx: Sql, playbookId: string): Promise<void> {
-  await tx.query("SELECT pg_advisory_xact_lock(7064002, hashtext($1))", [playbookId]);
-}
-
-export const listVersions = (sql: Sql, playbookId: string): Promise<VersionRow[]> =>
-  sql.query<VersionRow>(
-    `SELECT playbook_id, version, origin, based_on, proposal_id, file_digest, source, created_at FROM understudy.playbook_versions
-     WHERE playbook_id = $1 ORDER BY version DESC`,
-    [playbookId],
-  );
-
-/** Its number is the next one of its playbook. Call under `lockPlaybook`. */
-export async function addVersion(tx: Sql, given: Omit<VersionRow, "version" | "created_at">, at: Date): Promise<number> {
-  const [row] = await tx.query<{ version: number }>(
-    `INSERT INTO understudy.playbook_versions (playbook_id, version, origin, based_on, proposal_id, file_digest, source, created_at)
-     SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, $6, $7 FROM understudy.playbook_versions WHERE playbook_id = $1
-     RETURNING version`,
-    [given.playbook_id, given.origin, given.based_on, given.proposal_id, given.file_digest, given.source, at],
-  );
-  return (row as { version: number }).version;
-}
-
-export type Head = { playbook_id: string; file_digest: string; version: number; source: string };
-/** All of them: which version stands in place of which file. */
-export const readHeads = (sql: Sql): Promise<Head[]> =>
-  sql.query<Head>(
-    "SELECT h.playbook_id, h.file_digest, h.version, v.source FROM understudy.playbook_heads h JOIN understudy.playbook_versions v USING (playbook_id, version)",
-    [],
-  );
-
-/** Null: the file itself from now on. Every node hears of it. */
-export async function setHead(tx: Sql, playbookId: string, fileDigest: string, version: number | null, at: Date): Promise<void> {
-  if (version === null)
-    await tx.query("DELETE FROM understudy.playbook_heads WHERE playbook_id = $1 AND file_digest = $2", [playbookId, fileDigest]);
-  else
-    await tx.query(
-      `INSERT INTO understudy.playbook_heads (playbook_id, file_digest, version, changed_at) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (playbook_id, file_digest) DO UPDATE SET version = $3, changed_at = $4`,
-      [playbookId, fileDigest, version, at],
-    );
-  await tx.query(
-    `DELETE FROM understudy.playbook_heads WHERE playbook_id = $1 AND file_digest IN (
-       SELECT file_digest FROM understudy.playbook_heads WHERE playbook_id = $1 ORDER BY changed_at DESC OFFSET ${MAX_HEADS})`,
-    [playbookId],
-  );
-  await tx.query(
-    `DELETE FROM understudy.playbook_versions v WHERE playbook_id = $1
-       AND version <= (SELECT max(version) - ${MAX_VERSIONS} FROM understudy.playbook_versions WHERE playbook_id = $1)
-       AND NOT EXISTS (SELECT FROM understudy.playbook_heads h WHERE h.playbook_id = v.playbook_id AND h.version = v.version)`,
-    [playbookId],
-  );
-  await tx.query(`SELECT pg_notify('${PLAYBOOKS_CHANNEL}', $1)`, [playbookId]);
+/** A version that runs has them again. */
+export async function acceptAgain(tx: Sql, made: readonly { proposal_id: string; version: number }[], at: Date): Promise<void> {
+  for (const { proposal_id, version } of made)
+    await decideProposal(tx, { proposal_id, status: "accepted", decided_by: "request", version }, at);
 }
 
 /** What was taken back is rejected: else it would be promoted again. */
-export async function rejectVersions(tx: Sql, playbookId: string, versions: readonly number[], at: Date): Promise<void> {
+export async function takeBack(tx: Sql, made: readonly { proposal_id: string }[], at: Date): Promise<void> {
   await tx.query(
-    `UPDATE understudy.proposals SET status = 'rejected', decided_at = $3, decided_by = 'request'
-     WHERE playbook_id = $1 AND status = 'accepted' AND version = ANY($2::int[])`,
-    [playbookId, versions, at],
+    "UPDATE understudy.proposals SET status = 'rejected', decided_at = $2, decided_by = 'request' WHERE status = 'accepted' AND proposal_id = ANY($1::uuid[])",
+    [made.map(({ proposal_id }) => proposal_id), at],
   );
+}
+
+/** What no run has proposed since, and no version was made of. */
+export async function forgetProposals(sql: Sql, before: Date): Promise<void> {
+  await sql.query(`DELETE FROM understudy.proposals p WHERE last_seen_at < $1 AND NOT ${IS_IN_A_VERSION}`, [before]);
 }

@@ -25,8 +25,7 @@ export const readStepTotals = (sql: Sql, playbookId: string): Promise<StepTotal[
     [playbookId],
   );
 
-/** What is older than what is kept of runs. Proposals, too, that no run has made again since. */
-export async function forgetLearned(sql: Sql, before: Date): Promise<void> {
+/** What is older than what is kept of runs. */
+export async function forgetStepCounts(sql: Sql, before: Date): Promise<void> {
   await sql.query("DELETE FROM understudy.step_counts WHERE day < $1::date", [before.toISOString().slice(0, 10)]);
-  await sql.query("DELETE FROM understudy.proposals WHERE last_seen_at < $1", [before]);
 }

@@ -49,6 +49,16 @@ describe("click", () => {
     expect(bench.logs).toContain("2 visible elements match; the one that another selector of the chain finds too was taken");
   });
 
+  it("does not let an aria selector decide that was answered for another look", async () => {
+    await using bench = await harness.open(`${COUNTER}
+      <button class=save onclick="which = 'first'">One</button><button class=save id=b aria-label="Only" onclick="which = 'stale'">Two</button>`);
+    await bench.act("click", { selector: "aria/Only" });
+    expect(await bench.read("which")).toBe("stale");
+    await bench.read("document.getElementById('b').removeAttribute('aria-label')");
+    await bench.act("click", { selector: { primary: ".save", fallbacks: ["aria/Only"] } });
+    expect(await bench.read("which")).toBe("first");
+  });
+
   it("scrolls to what is out of sight, also in a box of its own and under a header that stays", async () => {
     await using bench =
       await harness.open(`${COUNTER}<header style="position:fixed;top:0;left:0;right:0;height:50vh;background:#ccc">Header</header>

@@ -103,6 +103,7 @@ describe("a repair that worked", () => {
     expect(health.steps[3]?.p95_ms).toBeGreaterThan(0);
     expect(health.steps[3]?.last_verified_at).not.toBeNull();
 
+    expect((await system.as.reader.call("/playbooks/sign-in/versions")).status).toBe(403);
     const { versions } = await post<{ versions: PlaybookVersion[] }>("/playbooks/sign-in/rollback");
     expect(versions.map(({ version, origin, runs_now }) => [version, origin, runs_now])).toEqual([
       [2, "proposal", false],

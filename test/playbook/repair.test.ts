@@ -68,6 +68,12 @@ const diffOf = (repair: Repair, yaml = YAML) =>
     .filter((line) => /^[-+](?![-+])/.test(line));
 
 describe("a repair in an author's YAML", () => {
+  it("leaves out selectors that nobody could read, and keeps the others", () => {
+    const repair = repairOf(1, [deed({ selector: "#void" }, [`text="${"a".repeat(2500)}"`, "#void"])]);
+    expect(repair.items).toMatchObject([{ chain: { primary: "#void" } }]);
+    expect(JSON.stringify(repair)).not.toContain("aaa");
+  });
+
   it("changes the selector and nothing else: new ones first, old ones kept, comments where they were", () => {
     const repair = repairOf(1, [deed({ selector: "#void" }, ['[data-testid="void"]', 'role=button[name="Void it"]'])]);
     expect(diffOf(repair)).toEqual([
@@ -209,6 +215,9 @@ describe("a selector of the live page", () => {
     expect(say('role=button[name="Other options"]', { reason: "Other" })).toBeNull();
     expect(say('role=option[name="It\'s \\"so\\""]', { label: 'It\'s "so"' }, ["label"])).toBe('role=option[name="{label}"]');
     expect(say('text="Hello {name}"', {})).toBeNull();
+    expect(say('[id="ALICE-row"]', { user: "alice" })).toBeNull();
+    expect(say('[id="ORD-12A"]', { order: "ord-12a" })).toBeNull();
+    expect(say('role=row[name="alice ALICE"]', { user: "alice" }, ["user"])).toBeNull();
   });
 
   it("finds the same again with the run's own values, whatever they are", () => {

@@ -1,11 +1,27 @@
 import { expect, it } from "vitest";
-import { sweepOldRuns } from "../../pool/retention.ts";
+import { startRetention, sweepOldRuns } from "../../pool/retention.ts";
 import { deleteRun, readStatus } from "../../pool/store/runs.ts";
+import { addStepCounts, readStepTotals } from "../../pool/store/step-counts.ts";
 import type { Volume } from "../../pool/volume/volume.ts";
 import { OUTCOME, quiet } from "../support/run-fixtures.ts";
-import { claimedRun, eachStore } from "../support/store.ts";
+import { claimedRun, eachStore, eventually } from "../support/store.ts";
 
 eachStore("retention", (opened) => {
+  it("forgets what is known of steps though the runs cannot be swept", async () => {
+    const { store } = opened();
+    const old = { playbook_id: "shop", step_key: "a", day: "2020-01-01", counter: "runs", count: 1, last_at: new Date("2020-01-01") };
+    await addStepCounts(store, [old]);
+    const { fence } = await claimedRun(opened());
+    await opened().writer.transition(fence, "completed", { ...OUTCOME, settled: true });
+    const remove: Volume["remove"] = async () => {
+      throw new Error("The disk is away");
+    };
+    await using _retention = startRetention({ store, volume: { remove } as Volume, retentionDays: -1, log: quiet });
+    await eventually(() => readStepTotals(store, "shop")).toEqual([]);
+    expect(await readStatus(store, fence.run_id)).not.toBeNull();
+    await deleteRun(store, fence.run_id);
+  });
+
   it("goes on with the other runs when another node has just swept one", async () => {
     const { store, writer } = opened();
     const runs: string[] = [];

@@ -47,9 +47,14 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
   const findAll = (query: Query): Element[] =>
     query.kind === "aria" ? (state.offered.get(`${query.role} ${query.name}`) ?? []).filter(dom.isConnected) : find(query);
 
-  /** Of several, the one that another selector of the chain means too, if it means that one alone of them. */
-  function agreedOn(shown: readonly Element[], chain: readonly Query[]): Element | undefined {
+  /**
+   * Of several, the one that another selector of the chain means too, if it means that one alone of them. What Chrome has said of an `aria/` is of this
+   * look only where that is among its queries.
+   */
+  function agreedOn(shown: readonly Element[], { chain, queries }: Pick<LookRequest, "chain" | "queries">): Element | undefined {
     for (const query of chain) {
+      if (query.kind === "aria" && !queries.some((each) => each.kind === "aria" && each.role === query.role && each.name === query.name))
+        continue;
       let others: Set<Element>;
       try {
         others = new Set(findAll(query));
@@ -74,7 +79,7 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
       }
       totals.push(matches.length);
       const shown = matches.filter(dom.isVisible);
-      const agreed = shown.length > 1 && chain.length > 1 ? agreedOn(shown, chain) : undefined;
+      const agreed = shown.length > 1 && chain.length > 1 ? agreedOn(shown, { chain, queries }) : undefined;
       const element = agreed ?? shown[0] ?? (want === "attached" ? matches[0] : undefined);
       if (!element) continue;
       state.held = element;
