@@ -199,8 +199,8 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     store,
     changes,
     createRun: (run, idempotency) => worker.create(run, idempotency),
-    requestStop: async (runId, apiKeyName) => {
-      const { status, endedNow } = await stopRun({ store, queue }, runId, apiKeyName);
+    requestStop: async (runId, apiKeyName, reason) => {
+      const { status, endedNow } = await stopRun({ store, queue }, runId, apiKeyName, reason);
       if (endedNow) metrics.runEnded("terminated", "RUN_TERMINATED");
       return status;
     },

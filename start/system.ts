@@ -17,7 +17,8 @@ const PROGRAMS = {
  */
 const NODE_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=20"];
 const NODE_MALLOC = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "262144" }; // bytes
-const READY_LIMIT_MS = 60_000;
+/** A first start on a busy machine takes a minute; a program that ends is told of at once. */
+const READY_LIMIT_MS = 180_000;
 const EDGE_END_MS = 10_000;
 /** Over the drain's grace: what a node may need for finalizing and for closing its store. */
 const NODE_END_MARGIN_MS = 90_000;

@@ -59,7 +59,7 @@ export function adminRoutes({ browsers, info, drain, resume, live, canary, reque
         session.kill(killedByOperator());
         await session.over;
       } else {
-        const status = await requestStop(runId, null); // it waits, or is another node's, which is asked itself first
+        const status = await requestStop(runId, null, killedByOperator()); // it waits, or is another node's, which is asked itself first
         if (!isTerminal(status))
           throw new AppError("CONFLICT", "The run is not in hand on this node; it was asked to stop", { details: { status } });
       }

@@ -1,5 +1,6 @@
 /** What the routes of a node work with. */
 import type { Health } from "../../shared/admin.ts";
+import type { AppError } from "../../shared/errors.ts";
 import type { NodeInfo } from "../../shared/node.ts";
 import type { RunStatus } from "../../shared/run-status.ts";
 import type { Browsers } from "../browsers/browsers.ts";
@@ -24,8 +25,8 @@ export type ApiDeps = {
   changes: RunChanges;
   /** Makes the run durable; claimed for this node at once where it has a free slot. @throws POOL_SATURATED · CONFLICT */
   createRun: (run: NewRun, idempotency: Idempotency | null) => Promise<{ run_id: string; status: RunStatus }>;
-  /** Ends a queued run, or tells the owner of one that runs. The status as it is then. @throws NOT_FOUND */
-  requestStop: (runId: string, apiKeyName: string | null) => Promise<RunStatus>;
+  /** Ends a queued run, with `reason` where one is given, or tells the owner of one that runs. The status as it is then. @throws NOT_FOUND */
+  requestStop: (runId: string, apiKeyName: string | null, reason?: AppError) => Promise<RunStatus>;
   volume: Volume;
   seal: Seal;
   browsers: Browsers<EgressListener>;

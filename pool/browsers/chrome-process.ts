@@ -17,6 +17,8 @@ const LAUNCH_LIMIT_MS = 20_000;
 const GONE_LIMIT_MS = 1_000;
 const STDERR_CHARS = 2_000;
 const LAST_WORDS_MS = 500;
+/** Its pipe may break that much before its end is known. */
+const DYING_MS = 100;
 
 export type LaunchOptions = {
   executable: string;
@@ -130,10 +132,11 @@ export async function launchChrome(options: LaunchOptions, signal: AbortSignal):
     writeRecord(folder, identify(child.pid)); // again: a wrapper script has become Chrome by now
     return new ChromeProcess(group, folder, opened);
   } catch (cause) {
+    const how = signal.aborted ? null : await Promise.race([group?.exited ?? null, pause(DYING_MS).then(() => null)]);
     await group?.gone();
     await removeFolder(folder.path);
     signal.throwIfAborted();
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = how !== null ? `Chrome ended (${how})` : cause instanceof Error ? cause.message : String(cause);
     const stderr = await lastWords();
     throw new AppError("SETUP_FAILED", `Cannot start Chrome (${options.executable}): ${reason}${stderr && `. It said: ${stderr}`}`, {
       cause,

@@ -120,6 +120,7 @@ export async function rollBack(deps: Deps, id: string, wanted: number | null): P
     const target = wanted ?? current?.based_on ?? null;
     if (target === null) throw new AppError("CONFLICT", "There is nothing to roll back: the file itself is what runs");
     const found = all.find(({ version }) => version === target);
+    if (all.length === 0 && target === 1) throw new AppError("CONFLICT", "There is nothing to roll back: the file itself is what runs");
     if (!found) throw new AppError("NOT_FOUND", `The playbook has no version ${target}`);
     if (found.file_digest !== source.fileDigest)
       throw new AppError("CONFLICT", `Version ${target} was made from another text of the file: install that text, and it runs`);

@@ -14,11 +14,12 @@ import { endQueued, OPEN, ROW } from "./end-run.ts";
 export const STOP_CHANNEL = "understudy_stop";
 const FLOOR_MS = 2_000;
 
-/** The status after it, and whether it was this that ended the run: `starting` or `running` means that its owner knows, or will within seconds. @throws NOT_FOUND for an unknown run, or another key's. */
+/** The status after it, and whether it was this that ended the run (a queued one ends with `reason`): `starting` or `running` means that its owner knows, or will within seconds. @throws NOT_FOUND for an unknown run, or another key's. */
 export async function stopRun(
   deps: { store: Store; queue: JobQueue },
   runId: string,
   apiKeyName: string | null = null,
+  reason: AppError = stopRequested(),
 ): Promise<{ status: RunStatus; endedNow: boolean }> {
   return deps.store.transaction(async (tx) => {
     const [row] = await tx.query<RunRow>(
@@ -28,7 +29,7 @@ export async function stopRun(
     if (!row) throw new AppError("NOT_FOUND", "No run has this id");
     if (isTerminal(row.status)) return { status: row.status, endedNow: false };
     if (row.status === "queued") {
-      await endQueued(tx, deps.queue, row, "terminated", stopRequested());
+      await endQueued(tx, deps.queue, row, "terminated", reason);
       return { status: "terminated", endedNow: true };
     }
     await tx.query("UPDATE understudy.runs SET stop_requested_at = coalesce(stop_requested_at, $2) WHERE run_id = $1", [runId, new Date()]);
