@@ -71,7 +71,7 @@ export function createProposals({ store, library, versions, promoteAfter, log }:
         if (row.status !== "accepted" && version) await acceptAgain(tx, [{ proposal_id: proposalId, version }], at);
         return null;
       }
-      const current = await currentVersion(tx, playbookId, source, at);
+      const current = await currentVersion(tx, playbookId, source);
       const { text } = rewrite(current.source, row.repair as Repair);
       const origin = { playbook_id: playbookId, origin: "proposal" as const, based_on: current.version, proposal_id: proposalId };
       const version = await addVersion(tx, { ...origin, file_digest: source.fileDigest, source: text }, at);

@@ -54,11 +54,11 @@ export async function openVersions(store: Store, log: Log): Promise<Versions> {
 }
 
 /** The version that runs: the one in place of the file, or the file as one. Call under `lockPlaybook`. */
-export async function currentVersion(tx: Sql, id: string, { fileDigest, fileText }: Source, at: Date): Promise<VersionRow> {
-  const current = await readCurrent(tx, id, fileDigest);
+export async function currentVersion(tx: Sql, id: string, source: Source): Promise<VersionRow> {
+  const current = await readCurrent(tx, id, source.fileDigest);
   if (current) return current;
-  const file = { playbook_id: id, origin: "file" as const, based_on: null, proposal_id: null, file_digest: fileDigest, source: fileText };
-  return { ...file, version: await addVersion(tx, file, at), created_at: at };
+  const file = unsavedFile(id, source, []);
+  return { ...file, version: await addVersion(tx, file, file.created_at) };
 }
 
 /** The version that runs, as the store has it, with what it was made from. */
@@ -73,6 +73,18 @@ export function isIn(line: readonly Forebear[], { proposal_id, status, version }
   return line.some((each) => each.proposal_id === proposal_id) || (status === "accepted" && version !== null && version <= forgotten);
 }
 
+/** A file from which nothing was made yet, as the version that it will be. */
+const unsavedFile = (id: string, source: Source, rows: readonly VersionRow[]): VersionRow => ({
+  playbook_id: id,
+  version: (rows[0]?.version ?? 0) + 1,
+  origin: "file",
+  based_on: null,
+  proposal_id: null,
+  file_digest: source.fileDigest,
+  source: source.fileText,
+  created_at: source.fileChangedAt,
+});
+
 /** Newest first. A file that was never changed here is the only version there is. */
 export async function readVersions({ store, library }: Deps, id: string): Promise<PlaybookVersion[]> {
   const source = sourceOf(library, id);
@@ -80,16 +92,7 @@ export async function readVersions({ store, library }: Deps, id: string): Promis
   const current = await readCurrent(store, id, source.fileDigest);
   const fileVersion = rows.find(({ origin, file_digest }) => origin === "file" && file_digest === source.fileDigest) ?? null;
   const known = current && current.version === source.unreadable ? fileVersion : current;
-  const file: VersionRow = {
-    playbook_id: id,
-    version: (rows[0]?.version ?? 0) + 1,
-    origin: "file",
-    based_on: null,
-    proposal_id: null,
-    file_digest: source.fileDigest,
-    source: source.fileText,
-    created_at: new Date(),
-  };
+  const file = unsavedFile(id, source, rows);
   const running = known ?? file;
   return [...(known ? [] : [file]), ...rows].map(({ version, origin, based_on, proposal_id, source: yaml, created_at }) => ({
     version,
@@ -120,7 +123,7 @@ export async function rollBack(deps: Deps, id: string, wanted: number | null): P
     const target = wanted ?? current?.based_on ?? null;
     if (target === null) throw new AppError("CONFLICT", "There is nothing to roll back: the file itself is what runs");
     const found = all.find(({ version }) => version === target);
-    if (all.length === 0 && target === 1) throw new AppError("CONFLICT", "There is nothing to roll back: the file itself is what runs");
+    if (!found && !current && target === unsavedFile(id, source, all).version) return;
     if (!found) throw new AppError("NOT_FOUND", `The playbook has no version ${target}`);
     if (found.file_digest !== source.fileDigest)
       throw new AppError("CONFLICT", `Version ${target} was made from another text of the file: install that text, and it runs`);

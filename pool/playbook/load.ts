@@ -82,8 +82,8 @@ export type Library = {
   /** Files that do not load. */
   problems(): Problem[];
 };
-/** `unreadable`: the version that would stand in place of the file if this node could read it. */
-export type Source = { fileText: string; fileDigest: string; text: string; unreadable: number | null };
+/** `fileChangedAt`: when the file was last written. `unreadable`: the version that would stand in place of the file if this node could read it. */
+export type Source = { fileText: string; fileDigest: string; fileChangedAt: Date; text: string; unreadable: number | null };
 
 /** Says what is to be read in place of a file whose text has this digest; null: the file itself. */
 export type StandIn = (id: string, fileDigest: string) => { version: number; text: string } | null;
@@ -156,7 +156,13 @@ function readPlaybook(dir: string, file: string, stats: Stats): Pick<Loaded, "so
       throw validationFailed(file, [{ path: "id", message: `Must be "${id}", as the file is named`, ...(line ? { line } : {}) }]);
     }
     return {
-      source: { fileText: text, fileDigest: createHash("sha256").update(text).digest("hex"), text, unreadable: null },
+      source: {
+        fileText: text,
+        fileDigest: createHash("sha256").update(text).digest("hex"),
+        fileChangedAt: stats.mtime,
+        text,
+        unreadable: null,
+      },
       playbook,
       problem: null,
     };

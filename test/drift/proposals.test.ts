@@ -87,7 +87,9 @@ eachStore("what playbooks learn", (opened) => {
     await shop.proposals.accept("shop", first?.proposal_id as string);
     await shop.write(YAML.replace("#buy", "#purchase-it"));
     expect(shop.selectors()).toEqual(["#purchase-it", "#pay"]);
-    expect((await readVersions(shop.deps, "shop"))[0]).toMatchObject({ version: 3, origin: "file", runs_now: true });
+    const [unsaved] = await readVersions(shop.deps, "shop");
+    expect(unsaved).toMatchObject({ version: 3, origin: "file", runs_now: true });
+    expect((await rollBack(shop.deps, "shop", 3))[0]).toEqual(unsaved); // what runs already, and was written when it was
     await expect(rollBack(shop.deps, "shop", 2)).rejects.toMatchObject({ code: "CONFLICT" });
     await shop.propose(0, "#order");
     await shop.write(YAML.replace("#buy", "#something"));
