@@ -76,7 +76,7 @@ async function look(
 /** Frames that are gone, or deaf, say nothing. */
 async function lookInto(view: View, frames: FrameRef[], waitMs: number, goal: LookRequest["goal"] = "there"): Promise<Seen[]> {
   const looks = frames.map(async (frame): Promise<Seen[]> => {
-    if ((view.deaf.get(frame.id) ?? 0) > performance.now()) return [];
+    if (frame.deaf || (view.deaf.get(frame.id) ?? 0) > performance.now()) return [];
     try {
       if (!frame.parent) return [await look(view, frame, waitMs, goal)];
       return [await withDeadline(waitMs + DEAF_MS, (signal) => look({ ...view, signal }, frame, waitMs, goal), { signal: view.signal })];

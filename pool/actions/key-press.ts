@@ -102,11 +102,18 @@ const PRESSES: ReadonlySet<string> = new Set(["Enter", "NumpadEnter", " ", "Spac
 async function permitKey(attempt: Attempt, permit: NonNullable<Attempt["context"]["permit"]>, link: PageLink, key: string): Promise<void> {
   const { signal } = attempt;
   const press = key === "NumpadEnter" ? "Enter" : key;
-  for (const frame of await link.frames(signal)) {
-    const target = await link.call(frame, "focused", press, signal).catch((error: unknown) => {
-      if (error instanceof FrameGone) return null;
-      throw error;
-    });
+  const unlessGone = (error: unknown) => {
+    if (error instanceof FrameGone) return null;
+    throw error;
+  };
+  const frames = await link.frames(signal);
+  const heard = frames.filter(({ deaf }) => !deaf);
+  for (const frame of heard) {
+    const target = await link.call(frame, "focused", press, signal).catch(unlessGone);
     if (target) await permit(target);
   }
+  if (heard.length === frames.length) return;
+  const having = await Promise.all(heard.map((frame) => link.call(frame, "hasFocus", undefined, signal).catch(unlessGone)));
+  if (having.includes(true)) return;
+  throw new ActionError(`Cannot press ${key}: a frame that does not answer may have the focus, and what it would press there is not known`);
 }

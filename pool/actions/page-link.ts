@@ -6,11 +6,11 @@ import { ENGINE_SOURCE, type Engine } from "./in-page/source.ts";
 import type { Input } from "./settle.ts";
 
 const WORLD = "understudy";
-/** A frame that does not answer for so long is left out. */
+/** A frame in another process that does not answer for so long is deaf. */
 const DEAF_MS = 500;
 
 /** A frame, and the session that speaks for it: frames in another process have one of their own. */
-export type FrameRef = { id: string; session: CDPSession; parent: FrameRef | null };
+export type FrameRef = { id: string; session: CDPSession; parent: FrameRef | null; deaf: boolean };
 /** The frame, or its document, went away while it was asked. Another look finds what came instead. */
 export class FrameGone extends Error {
   override readonly name = "FrameGone";
@@ -96,35 +96,41 @@ export class PageLink {
   }
 
   get main(): FrameRef {
-    return { id: this.activity.mainFrame, session: this.session, parent: null };
+    return { id: this.activity.mainFrame, session: this.session, parent: null, deaf: false };
   }
 
-  /** Every frame, the main one first, in the order of their documents; frames in other processes after those beside which they stand. */
+  /**
+   * Every frame, the main one first, in the order of their documents; frames in other processes after those beside which they stand. One of
+   * another process that does not answer is among them, and said to be deaf; what it may have in it is not known.
+   * @throws FrameGone when the page went away
+   */
   async frames(signal: AbortSignal): Promise<FrameRef[]> {
     const found = new Map<string, FrameRef>();
-    const add = (session: CDPSession, tree: Protocol.Page.FrameTree, parent: FrameRef | null) => {
-      const frame = { id: tree.frame.id, session, parent };
-      found.set(frame.id, frame);
-      for (const child of tree.childFrames ?? []) add(session, child, frame);
+    const parents = new Map<string, string>();
+    const add = (session: CDPSession, { frame, childFrames }: Protocol.Page.FrameTree, parent: FrameRef | null) => {
+      const here = { id: frame.id, session, parent, deaf: false };
+      found.set(here.id, here);
+      if (frame.parentId) parents.set(here.id, frame.parentId);
+      for (const child of childFrames ?? []) add(session, child, here);
     };
-    const sessions = [{ session: this.session, parent: null as CDPSession | null }, ...this.#children.values()];
-    const treeOf = (session: CDPSession) => () => session.send("Page.getFrameTree");
-    const trees = await Promise.all(
-      sessions.map(({ session }) =>
-        withDeadline(DEAF_MS, treeOf(session), { signal }).catch(() => {
-          signal.throwIfAborted();
-          return null; // gone meanwhile, or hung
-        }),
-      ),
-    );
+    const treeOf = async (session: CDPSession) => (await session.send("Page.getFrameTree")).frameTree;
+    const children = [...this.#children];
+    const [main, ...trees] = await Promise.all([
+      untilAborted(treeOf(this.session), signal).catch((cause: unknown) => {
+        signal.throwIfAborted();
+        throw new FrameGone("The page went away", { cause });
+      }),
+      ...children.map(([, { session }]) => withDeadline(DEAF_MS, () => treeOf(session), { signal }).catch(() => null)),
+    ]);
+    signal.throwIfAborted();
+    add(this.session, main, null);
     for (const [i, tree] of trees.entries()) {
-      const { session, parent } = sessions[i] as (typeof sessions)[number];
-      if (tree) add(session, tree.frameTree, parent && ([...found.values()].find((each) => each.session === parent) ?? null));
+      const [id, { session, parent }] = children[i] as (typeof children)[number];
+      const around = [...found.values()].find((each) => each.session === parent) ?? null;
+      if (tree) add(session, tree, around);
+      else if (this.#children.get(id)?.session === session) found.set(id, { id, session, parent: around, deaf: true }); // else it is gone
     }
-    for (const frame of found.values()) {
-      const parentId = trees.find((tree) => tree?.frameTree.frame.id === frame.id)?.frameTree.frame.parentId;
-      if (parentId) frame.parent = found.get(parentId) ?? frame.parent;
-    }
+    for (const [id, frame] of found) frame.parent = found.get(parents.get(id) ?? "") ?? frame.parent;
     return [...found.values()];
   }
 

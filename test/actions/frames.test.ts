@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { takeScreenshot } from "../../pool/actions/screenshot.ts";
+import { Redactor } from "../../pool/secrets/redactor.ts";
+import { SecretValue } from "../../shared/secret-value.ts";
 import { type Harness, openHarness } from "./harness.ts";
 
 const INNER = `<style>body { margin: 0 }</style><div style="height:900px">Tall</div><button onclick="document.title = 'hit'; parent.postMessage('hit', '*')">Pay now</button>
@@ -102,6 +105,35 @@ describe("frames and shadow roots", () => {
     );
     await expect(bench.act("extract", { selector: "b" })).resolves.toMatchObject({ text: "late" });
     await bench.act("wait_for", { selector: "#nope", state: "hidden" });
+  });
+
+  const HANGS =
+    "<p>Zebra-42-Quagga</p><script>setTimeout(() => { parent.postMessage('hung', '*'); setTimeout(() => { while (true) {} }, 50) }, 200)</script>";
+  const WAITS = `<script>addEventListener('message', () => setTimeout(() => document.body.insertAdjacentHTML('beforeend', '<b>late</b>'), 100))</script>`;
+
+  it("takes no picture, and presses no key unseen, while a frame hangs that may show a secret or have the focus", async () => {
+    await using bench = await harness.open(`<iframe src="${harness.site.otherUrl}/in"></iframe><button>Go</button>${WAITS}`, {
+      "/in": HANGS,
+    });
+    await bench.act("extract", { selector: "b" });
+    const secrets = new Redactor([new SecretValue("s", "Zebra-42-Quagga")]);
+    await expect(takeScreenshot(bench.page, { signal: bench.stop.signal, secrets })).rejects.toThrow("cannot be covered");
+    const asked: unknown[] = [];
+    const permit = async (target: unknown) => void asked.push(target);
+    await bench.act("key_press", { key: "Tab" }, { permit });
+    await bench.read("document.querySelector('button').focus()");
+    await bench.act("key_press", { key: "Enter" }, { permit });
+    expect(asked).toMatchObject([{ name: "Go" }]);
+    await bench.read("document.querySelector('iframe').focus()");
+    await expect(bench.act("key_press", { key: "Enter" }, { permit })).rejects.toThrow("a frame that does not answer may have the focus");
+  });
+
+  it("waits for a page that is busy, with frames or without", async () => {
+    await using bench = await harness.open(`<iframe src="/in"></iframe><h1>Outside</h1>`, { "/in": "<p>Inside</p>" });
+    await bench.act("extract", { selector: "h1" });
+    const busy = bench.read("(() => { const end = Date.now() + 1500; while (Date.now() < end); })()");
+    await expect(bench.act("extract", { selector: "p" })).resolves.toMatchObject({ text: "Inside" });
+    await busy;
   });
 
   it("chooses in one frame only when several have the element", async () => {
