@@ -11,6 +11,7 @@ import { mergeGuardrails } from "./guardrails/merge.ts";
 import type { LlmConfig } from "./llm/llm.ts";
 import { MODEL_NAME_FORM, readModelName } from "./llm/model-name.ts";
 import { PricesSchema } from "./llm/prices.ts";
+import { type RecordingLimits, RecordingLimitsSchema } from "./recording/limits.ts";
 import { LOG_LEVELS } from "./telemetry/log.ts";
 
 const WILDCARDS = ["0.0.0.0", "::", "[::]"];
@@ -41,6 +42,18 @@ function operatorGuardrails(text: string, context: z.RefinementCtx): GuardrailsI
     issue('Expected JSON, as {"max_urls_visited": 20}');
     return z.NEVER;
   }
+}
+
+function recordingLimits(text: string, context: z.RefinementCtx): RecordingLimits {
+  const issue = (message: string) => void context.addIssue({ code: "custom", message });
+  try {
+    const parsed = RecordingLimitsSchema.safeParse(JSON.parse(text));
+    if (parsed.success) return parsed.data;
+    for (const { path, message } of toIssues(parsed.error)) issue(path ? `${path}: ${message}` : message);
+  } catch {
+    issue('Expected JSON, as {"film_per_second": 2}');
+  }
+  return z.NEVER;
 }
 
 const issuesOf = ({ details }: AppError): Issue[] => (details?.issues ?? []) as Issue[];
@@ -75,6 +88,7 @@ const EnvironmentSchema = z
     POOL_PRIVATE_NETWORKS: list,
     POOL_PROMOTE_AFTER: integer(0, 1000, 0),
     POOL_GUARDRAILS: z.string().default("{}").transform(operatorGuardrails),
+    POOL_RECORDING: z.string().default("{}").transform(recordingLimits),
     DATA_DIR: z.string().min(1).default("./data"),
     RETENTION_DAYS: integer(1, 36_500, 30),
     DATABASE_URL: z
@@ -150,6 +164,7 @@ export type PoolConfig = {
   promoteAfter: number;
   /** What the operator demands of every run. */
   guardrails: GuardrailsInput;
+  recording: RecordingLimits;
   dataDir: string;
   volume: VolumeConfig;
   playbooksDir: string;
@@ -189,6 +204,7 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     privateNetworks: env.POOL_PRIVATE_NETWORKS,
     promoteAfter: env.POOL_PROMOTE_AFTER,
     guardrails: env.POOL_GUARDRAILS,
+    recording: env.POOL_RECORDING,
     dataDir,
     volume: volumeConfig(env, dataDir),
     playbooksDir: join(dataDir, "playbooks"),

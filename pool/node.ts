@@ -123,6 +123,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     outbox,
     browsers,
     policyOf,
+    recording: config.recording,
     llm,
     workDir,
     ledger,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { notUsedYet, readConfig } from "../pool/config.ts";
+import { RECORDING_LIMITS } from "../pool/recording/limits.ts";
 
 describe("a node's environment", () => {
   it("is warned of, variable by variable, where it sets what does nothing yet", () => {
@@ -35,6 +36,26 @@ describe("a node's environment", () => {
     });
     expect(() => read('{"blocked_domains": ["x.test", "*.10.0.0.1"]}')).toThrow(expect.objectContaining({ details: { issues: [host] } }));
     expect(() => read("hunter2")).toThrow(expect.not.objectContaining({ message: expect.stringContaining("hunter2") }));
+  });
+
+  it("takes limits of recordings as JSON, fills in the others, and says what is wrong with them", () => {
+    const read = (POOL_RECORDING: string) => readConfig({ POOL_TOKEN: "token-0123", POOL_RECORDING }).recording;
+    expect(read('{"film_per_second": 0.5, "trace_bytes": 1048576}')).toEqual({
+      ...RECORDING_LIMITS,
+      filmPerSecond: 0.5,
+      traceBytes: 1_048_576,
+    });
+    expect(read("{}")).toEqual(RECORDING_LIMITS);
+    for (const [wrong, message] of [
+      ["hunter2", /^Expected JSON/],
+      ["[]", /expected object/],
+      ['{"film": 2}', /"film"/],
+      ['{"trace_bytes": 5000000000}', /^trace_bytes: /],
+      ['{"film_per_second": "2"}', /^film_per_second: /],
+    ] as const) {
+      const issues = [expect.objectContaining({ path: "POOL_RECORDING", message: expect.stringMatching(message) })];
+      expect(() => read(wrong)).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED", details: { issues } }));
+    }
   });
 
   it("names every variable that is wrong, and repeats no value", () => {

@@ -5,50 +5,16 @@ import type { Page } from "puppeteer-core";
 import type { Action } from "../../shared/action.ts";
 import type { Artifact, RecordingOptions } from "../../shared/recording.ts";
 import type { ActionObserver } from "../actions/perform.ts";
-import { type BlobLimits, Blobs } from "./blobs.ts";
+import { Blobs } from "./blobs.ts";
 import { type Clean, createClean } from "./clean.ts";
-import type { FilmLimits } from "./film.ts";
-import type { NetworkLimits } from "./network.ts";
+import { RECORDING_LIMITS, type RecordingLimits } from "./limits.ts";
 import { Pictures, type TakePicture } from "./pictures.ts";
 import { RunRecorder } from "./run-recorder.ts";
-import type { SnapshotLimits } from "./snapshots.ts";
 import { remark, sourceName } from "./trace-events.ts";
 import { TraceWriter } from "./trace-writer.ts";
 import { BLOBS_FOLDER, EVENTS_FILE, TRACE_FOLDER } from "./trace-zip.ts";
 import { warnOnce } from "./warn.ts";
 
-/** What one run's recording may take. Past a limit the trace says so and stays valid. */
-export type RecordingLimits = {
-  /** The events' file, before it is zipped. A viewer holds all of it in memory. */
-  traceBytes: number;
-  pictures: number;
-  pictureBytes: number;
-  /** Console messages and uncaught errors of all pages. */
-  consoleMessages: number;
-  /** Longest wait for one picture. */
-  pictureMs: number;
-} & BlobLimits &
-  FilmLimits &
-  NetworkLimits &
-  SnapshotLimits;
-export const RECORDING_LIMITS: RecordingLimits = {
-  traceBytes: 64 * 1024 * 1024,
-  pictures: 2_000,
-  pictureBytes: 256 * 1024 * 1024,
-  consoleMessages: 10_000,
-  pictureMs: 3_000,
-  blobs: 20_000,
-  blobBytes: 256 * 1024 * 1024,
-  filmPixels: 640,
-  filmQuality: 55,
-  filmPerSecond: 5,
-  filmFrames: 2_000,
-  requests: 10_000,
-  bodyBytes: 2 * 1024 * 1024,
-  snapshotMs: 5_000,
-  snapshotBytes: 8 * 1024 * 1024,
-  frames: 100,
-};
 const TEXT_CHARS = 10_000;
 
 export type Source = { file: string; text: string; stepLines: readonly number[] };

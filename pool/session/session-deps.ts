@@ -9,6 +9,7 @@ import type { Proposals } from "../drift/proposals.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import type { Policy } from "../guardrails/policy.ts";
 import type { Llm } from "../llm/llm.ts";
+import type { RecordingLimits } from "../recording/limits.ts";
 import type { SecretsInHand } from "../secrets/in-hand.ts";
 import type { EventWriter, Fence } from "../store/events.ts";
 import type { RunRow } from "../store/runs.ts";
@@ -30,6 +31,7 @@ export type SessionDeps = {
   outbox: Outbox;
   browsers: Browsers<EgressListener>;
   policyOf: (guardrails: Guardrails) => Policy;
+  recording: RecordingLimits;
   /** Null: no model is configured on this node. */
   llm: Llm | null;
   /** Below it each run has a folder for what it records. */

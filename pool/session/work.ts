@@ -75,7 +75,7 @@ const now = () => new Date().toISOString();
 export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   const { row, signal, redactor } = stage;
   const bound = row.playbook && bindRun(row, row.playbook, stage.credentials);
-  const opening = openRecording(stage);
+  const opening = openRecording(stage, deps);
   const lease = await keep(stage, leaseBrowser(stage, deps));
   stage.leased(lease);
   lease.lost.addEventListener("abort", () => stage.lost(lease.lost.reason), { once: true });
@@ -174,7 +174,10 @@ function bindRun(row: RunRow, playbook: Playbook, credentials: Credentials): Bou
 }
 
 /** The action log's folder is made while the browser is on its way. */
-function openRecording(stage: Stage): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
+function openRecording(
+  stage: Stage,
+  { recording: limits }: SessionDeps,
+): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
   const { row, dir, redactor } = stage;
   const warn = (error: unknown) => stage.warn("recording", toErrorDetail(error), error);
   const opening = openActionLog({ dir, runId: row.run_id, mask: redactor.text, warn });
@@ -182,20 +185,20 @@ function openRecording(stage: Stage): (chromeVersion: string) => Promise<{ recor
   return async (chromeVersion) => {
     const log = await opening;
     const title = row.playbook?.name ?? row.request.directive ?? row.run_id;
-    const { viewport, recording: options } = row.request;
     const opened = openRecorder({
       dir,
       runId: row.run_id,
       title,
-      viewport,
+      viewport: row.request.viewport,
       chromeVersion,
-      options,
+      options: row.request.recording,
       warn,
       takePicture: (page, options) => takeScreenshot(page, { ...options, secrets: redactor }),
       mask: redactor.text,
       hasSecrets: !redactor.isEmpty,
       learn: (secret) => redactor.learn(new SecretValue("typed", secret)),
       source: row.playbook ? playbookSource(row.playbook) : undefined,
+      limits,
     });
     const recorder = await inTime(stage, opened);
     stage.recording({ recorder, log });
