@@ -18,7 +18,7 @@ const BESIDE: Record<string, string[]> = {
   queue: ["store", "config"],
   session: SIDE_ROOMS,
   drift: ["store"],
-  config: ["guardrails"], // the operator's layer is merged once at start-up, so that what no run could have is said there
+  config: ["guardrails", "recording"], // what an operator sets of them is read and judged once, at start-up
 };
 const OUTSIDE: Record<string, string[]> = { browsers: ["start/find-chrome"] };
 
@@ -49,6 +49,8 @@ const ARROWS: Record<string, string[] | "anything"> = {
 /** A library → the rooms it is at home in. `test` may use any; what stands in no row may be imported nowhere. */
 const HOMES: Record<string, string[]> = {
   "@electric-sql/pglite": ["pool/store"],
+  "@electric-sql/pglite-prepopulatedfs": ["pool/store"],
+  tar: ["pool/store"],
   pg: ["pool/store"],
   "pg-boss": ["pool/queue"],
   "puppeteer-core": ["pool/browsers", "pool/actions", "pool/recording"],

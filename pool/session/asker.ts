@@ -4,7 +4,7 @@ import type { Usage } from "../../shared/run-status.ts";
 import { llmError } from "../llm/failure.ts";
 import type { Answer, Llm, Question } from "../llm/llm.ts";
 import { addUsage } from "../playbook/runner.ts";
-import type { Stage } from "./work.ts";
+import type { Stage } from "./stage.ts";
 
 export type Asker = {
   /** `reader`: the utility model is asked, else the run's. @throws LLM_ERROR, or the run's end */

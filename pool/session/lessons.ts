@@ -9,7 +9,7 @@ import { type Deed, planRepair } from "../playbook/repair.ts";
 import { isFinal, type Recovered, type StepFailure } from "../playbook/run-step.ts";
 import type { Act } from "./act.ts";
 import type { SessionDeps } from "./session-deps.ts";
-import type { Stage } from "./work.ts";
+import type { Stage } from "./stage.ts";
 
 export type Lessons = {
   started(index: number): void;

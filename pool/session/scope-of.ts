@@ -5,7 +5,7 @@ import { createScope, type Scope, type ScopeOptions } from "../guardrails/scope.
 import type { BoundPlaybook } from "../playbook/bind.ts";
 import type { BoundStep } from "../playbook/bind-step.ts";
 import type { Asker } from "./asker.ts";
-import type { Stage } from "./work.ts";
+import type { Stage } from "./stage.ts";
 
 /** Asks the utility model where neither guardrails nor words say what the directive is for. */
 export async function scopeOfDirective(directive: string, stage: Stage, asker: Asker): Promise<Scope> {

@@ -24,8 +24,9 @@ import type { LiveRun } from "./live-runs.ts";
 import { noProgress, type Outcome, type Progress, redactedDetail, stackOf, stopRequested, toOutcome } from "./outcome.ts";
 import { RunEvents } from "./run-events.ts";
 import type { SessionDeps } from "./session-deps.ts";
+import type { Stage } from "./stage.ts";
 import { unsealCredentials } from "./unseal-credentials.ts";
-import { type Stage, work } from "./work.ts";
+import { work } from "./work.ts";
 
 /** How long the work may take to write down what it was at when it was told to end. */
 const WIND_DOWN_MS = 500;

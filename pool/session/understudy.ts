@@ -27,7 +27,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Act } from "./act.ts";
 import type { Asker } from "./asker.ts";
 import { scopeOfDirective, scopeOfRecovery } from "./scope-of.ts";
-import type { Stage } from "./work.ts";
+import type { Stage } from "./stage.ts";
 
 export type Understudy = {
   /** Carries out a directive that no playbook has. @throws LLM_ERROR, STEP_FAILED, what ended the run */

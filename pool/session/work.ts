@@ -1,13 +1,12 @@
 /** The work of one run: takes a browser, opens what surrounds it, and runs the playbook. Throws what ended it. */
 import { pause } from "../../shared/deadline.ts";
-import { AppError, type ErrorDetail, toErrorDetail } from "../../shared/errors.ts";
-import type { ActionRecord, RunEvent } from "../../shared/event.ts";
+import { AppError, toErrorDetail } from "../../shared/errors.ts";
+import type { ActionRecord } from "../../shared/event.ts";
 import type { Playbook } from "../../shared/playbook.ts";
 import type { StepResult } from "../../shared/run.ts";
 import { type Credentials, SecretValue } from "../../shared/secret-value.ts";
 import { createCaptchaWatch } from "../actions/captcha.ts";
 import { perform } from "../actions/perform.ts";
-import { takeScreenshot } from "../actions/screenshot.ts";
 import { openTabs, type Tabs } from "../actions/tabs.ts";
 import { checkVerify } from "../actions/verify-page.ts";
 import { judgeClick } from "../agent/judge-click.ts";
@@ -19,47 +18,19 @@ import { type BoundPlaybook, bindPlaybook } from "../playbook/bind.ts";
 import { composeTyped } from "../playbook/bind-step.ts";
 import { isFinal, type RunnerDeps } from "../playbook/run-step.ts";
 import { runPlaybook } from "../playbook/runner.ts";
-import { playbookSource } from "../playbook/source-text.ts";
-import { type ActionLog, openActionLog } from "../recording/action-log.ts";
-import { openRecorder, type Recorder } from "../recording/recorder.ts";
+import type { Recorder } from "../recording/recorder.ts";
 import { credentialOf } from "../secrets/credentials.ts";
-import type { Redactor } from "../secrets/redactor.ts";
 import { MIN_CHARS } from "../secrets/variants.ts";
 import type { RunRow } from "../store/runs.ts";
 import { type Act, createAct } from "./act.ts";
 import { type Asker, createAsker } from "./asker.ts";
 import { createLessons } from "./lessons.ts";
 import { guardsOnce } from "./next-attempt.ts";
-import type { Progress } from "./outcome.ts";
+import { openRecording } from "./open-recording.ts";
 import type { SessionDeps } from "./session-deps.ts";
+import { keep, type Stage } from "./stage.ts";
 import { createTextBudget } from "./text-budget.ts";
 import { createUnderstudy, type Understudy } from "./understudy.ts";
-
-/** What the session lends its work, and hears from it. */
-export type Stage = {
-  row: RunRow;
-  dir: string;
-  credentials: Credentials;
-  redactor: Redactor;
-  signal: AbortSignal;
-  /** Closed by the finalizer: what is put in last is closed first. */
-  disposables: AsyncDisposableStack;
-  progress: Progress;
-  /** The browser is gone, or the run is no longer ours. */
-  lost: (reason: AppError) => void;
-  leased: (lease: Lease<EgressListener>) => void;
-  /** From now on the session ends it, before what is in `disposables`. */
-  recording: (recording: { recorder: Recorder; log: ActionLog }) => void;
-  running: () => void;
-  emit: (event: RunEvent) => void;
-  /** Resolves once the store has every event that was emitted. */
-  stored: () => Promise<void>;
-  onRecord: (record: ActionRecord) => void;
-  /** `cause`: for the node's log alone. */
-  warn: (phase: string, error: ErrorDetail, cause?: unknown) => void;
-  /** Holds the idle clock until the result is called. */
-  holdIdle: () => () => void;
-};
 
 /** How long after a broken connection the browser's loss is told, at most. */
 const LOSS_TOLD_MS = 2_000;
@@ -150,20 +121,6 @@ async function leaseBrowser({ row, signal }: Stage, { browsers, log }: SessionDe
   }
 }
 
-/** Leaves what opens to the finalizer. */
-const keep = async <R extends AsyncDisposable>(stage: Stage, opening: Promise<R>): Promise<R> =>
-  stage.disposables.use(await inTime(stage, opening));
-
-/** What opens only after the finalizer has been, is closed at once. */
-async function inTime<R extends AsyncDisposable>({ disposables, signal }: Stage, opening: Promise<R>): Promise<R> {
-  const opened = await opening;
-  if (disposables.disposed) {
-    await opened[Symbol.asyncDispose]();
-    throw signal.reason;
-  }
-  return opened;
-}
-
 /** The row was bound once when it was accepted; its credentials' values are needed only from now on. */
 function bindRun(row: RunRow, playbook: Playbook, credentials: Credentials): BoundPlaybook {
   return bindPlaybook(playbook, {
@@ -171,39 +128,6 @@ function bindRun(row: RunRow, playbook: Playbook, credentials: Credentials): Bou
     directive: row.request.directive ?? null,
     credentialNames: Object.keys(credentials),
   });
-}
-
-/** The action log's folder is made while the browser is on its way. */
-function openRecording(
-  stage: Stage,
-  { recording: limits }: SessionDeps,
-): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
-  const { row, dir, redactor } = stage;
-  const warn = (error: unknown) => stage.warn("recording", toErrorDetail(error), error);
-  const opening = openActionLog({ dir, runId: row.run_id, mask: redactor.text, warn });
-  opening.catch(() => {}); // heard where it is awaited
-  return async (chromeVersion) => {
-    const log = await opening;
-    const title = row.playbook?.name ?? row.request.directive ?? row.run_id;
-    const opened = openRecorder({
-      dir,
-      runId: row.run_id,
-      title,
-      viewport: row.request.viewport,
-      chromeVersion,
-      options: row.request.recording,
-      warn,
-      takePicture: (page, options) => takeScreenshot(page, { ...options, secrets: redactor }),
-      mask: redactor.text,
-      hasSecrets: !redactor.isEmpty,
-      learn: (secret) => redactor.learn(new SecretValue("typed", secret)),
-      source: row.playbook ? playbookSource(row.playbook) : undefined,
-      limits,
-    });
-    const recorder = await inTime(stage, opened);
-    stage.recording({ recorder, log });
-    return { recorder, log };
-  };
 }
 
 function openRunTabs({ row, signal }: Stage, lease: Lease<EgressListener>, recorder: Recorder): Promise<Tabs> {

@@ -1,17 +1,18 @@
 /** The embedded store: PGlite, a Postgres in this process, on a directory. What it needs of us is in docs/findings.md. */
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ReadableStream } from "node:stream/web";
 import { setFlagsFromString } from "node:v8";
 import type { PGlite, Transaction } from "@electric-sql/pglite";
+import { extract } from "tar";
 import { withDeadline } from "../../shared/deadline.ts";
 import type { Store } from "./sql.ts";
 
 /** 128 MB by default, for data that is in the system's page cache anyway; once touched, a page of it stays with the node. */
 const SHARED_BUFFERS = "4MB";
-const STDERR_CHARS = 1_000;
 
 export async function openEmbedded(dir: string): Promise<Store> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -61,13 +62,20 @@ async function openPglite(dir: string): Promise<PGlite> {
   });
 }
 
-/** The first start of all. Broken off, it is begun again by the next. */
+/** The first start of all: `initdb` takes five seconds here, what it makes comes with PGlite's own package. Broken off, it is begun again by the next. */
 async function makeFiles(dir: string): Promise<void> {
-  const child = fork(new URL("./first-start.ts", import.meta.url), [dir], { execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
-  let words = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => (words += text));
-  const [exitCode] = await once(child, "close"); // rejects when it could not be started
-  if (exitCode !== 0) throw new Error(`Cannot make a store in "${dir}" (exit code ${exitCode}): ${words.slice(-STDERR_CHARS)}`);
+  const { dataDir } = await import("@electric-sql/pglite-prepopulatedfs");
+  const making = `${dir}.making`;
+  await rm(making, { recursive: true, force: true });
+  await mkdir(making, { mode: 0o700 });
+  const archive = (await dataDir()).stream() as ReadableStream<Uint8Array>;
+  await pipeline(Readable.fromWeb(archive), extract({ cwd: making, onwarn: failUnlessInfo }));
+  await rename(making, dir); // onto the empty folder
+}
+
+/** The archive's paths are absolute, which `tar` takes off and remarks on. */
+function failUnlessInfo(code: string, message: string | Error): void {
+  if (code !== "TAR_ENTRY_INFO") throw message instanceof Error ? message : new Error(message);
 }
 
 /** One at a time, in order of calls. PGlite works on this thread: between two that wait, the event loop gets its turn. */

@@ -3,7 +3,7 @@ import { DEFAULT_GUARDRAILS } from "../../pool/guardrails/defaults.ts";
 import { bindPlaybook, bindStep } from "../../pool/playbook/bind.ts";
 import { parsePlaybook } from "../../pool/playbook/load.ts";
 import { scopeOfRecovery } from "../../pool/session/scope-of.ts";
-import type { Stage } from "../../pool/session/work.ts";
+import type { Stage } from "../../pool/session/stage.ts";
 import type { RunRow } from "../../pool/store/runs.ts";
 
 const told: string[] = [];

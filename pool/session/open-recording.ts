@@ -1,0 +1,42 @@
+/** Opens what a run's recording needs. */
+import { toErrorDetail } from "../../shared/errors.ts";
+import { SecretValue } from "../../shared/secret-value.ts";
+import { takeScreenshot } from "../actions/screenshot.ts";
+import { playbookSource } from "../playbook/source-text.ts";
+import { type ActionLog, openActionLog } from "../recording/action-log.ts";
+import { openRecorder, type Recorder } from "../recording/recorder.ts";
+import type { SessionDeps } from "./session-deps.ts";
+import { inTime, type Stage } from "./stage.ts";
+
+/** The action log's folder is made while the browser is on its way. */
+export function openRecording(
+  stage: Stage,
+  { recording: limits }: SessionDeps,
+): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
+  const { row, dir, redactor } = stage;
+  const warn = (error: unknown) => stage.warn("recording", toErrorDetail(error), error);
+  const opening = openActionLog({ dir, runId: row.run_id, mask: redactor.text, warn });
+  opening.catch(() => {}); // heard where it is awaited
+  return async (chromeVersion) => {
+    const log = await opening;
+    const title = row.playbook?.name ?? row.request.directive ?? row.run_id;
+    const opened = openRecorder({
+      dir,
+      runId: row.run_id,
+      title,
+      viewport: row.request.viewport,
+      chromeVersion,
+      options: row.request.recording,
+      warn,
+      takePicture: (page, options) => takeScreenshot(page, { ...options, secrets: redactor }),
+      mask: redactor.text,
+      hasSecrets: !redactor.isEmpty,
+      learn: (secret) => redactor.learn(new SecretValue("typed", secret)),
+      source: row.playbook ? playbookSource(row.playbook) : undefined,
+      limits,
+    });
+    const recorder = await inTime(stage, opened);
+    stage.recording({ recorder, log });
+    return { recorder, log };
+  };
+}
