@@ -3,16 +3,13 @@ import { toErrorDetail } from "../../shared/errors.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
 import { takeScreenshot } from "../actions/screenshot.ts";
 import { playbookSource } from "../playbook/source-text.ts";
-import { type ActionLog, openActionLog } from "../recording/action-log.ts";
-import { openRecorder, type Recorder } from "../recording/recorder.ts";
+import { openActionLog } from "../recording/action-log.ts";
+import { openRecorder } from "../recording/recorder.ts";
 import type { SessionDeps } from "./session-deps.ts";
-import { inTime, type Stage } from "./stage.ts";
+import { inTime, type OpenRecording, type Stage } from "./stage.ts";
 
 /** The action log's folder is made while the browser is on its way. */
-export function openRecording(
-  stage: Stage,
-  { recording: limits }: SessionDeps,
-): (chromeVersion: string) => Promise<{ recorder: Recorder; log: ActionLog }> {
+export function openRecording(stage: Stage, { recording: limits }: SessionDeps): (chromeVersion: string) => Promise<OpenRecording> {
   const { row, dir, redactor } = stage;
   const warn = (error: unknown) => stage.warn("recording", toErrorDetail(error), error);
   const opening = openActionLog({ dir, runId: row.run_id, mask: redactor.text, warn });

@@ -9,8 +9,6 @@ import type { Run } from "../../shared/run.ts";
 import { NO_USAGE, type Warning } from "../../shared/run-status.ts";
 import type { Lease } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
-import type { ActionLog } from "../recording/action-log.ts";
-import type { Recorder } from "../recording/recorder.ts";
 import { attemptFolder, openRunFolder } from "../recording/run-folder.ts";
 import { Redactor } from "../secrets/redactor.ts";
 import type { Fence } from "../store/events.ts";
@@ -24,7 +22,7 @@ import type { LiveRun } from "./live-runs.ts";
 import { noProgress, type Outcome, type Progress, redactedDetail, stackOf, stopRequested, toOutcome } from "./outcome.ts";
 import { RunEvents } from "./run-events.ts";
 import type { SessionDeps } from "./session-deps.ts";
-import type { Stage } from "./stage.ts";
+import type { OpenRecording, Stage } from "./stage.ts";
 import { unsealCredentials } from "./unseal-credentials.ts";
 import { work } from "./work.ts";
 
@@ -60,7 +58,7 @@ export class Session implements LiveRun {
   readonly settled = this.#settled.promise;
   readonly #stage = new AsyncDisposableStack();
   readonly #progress: Progress;
-  #recording: { recorder: Recorder; log: ActionLog } | null = null;
+  #recording: OpenRecording | null = null;
   #recordingEnd: Promise<void> | null = null;
   #lease: Lease<EgressListener> | null = null;
   readonly #finality: Finality;

@@ -10,6 +10,8 @@ import type { Redactor } from "../secrets/redactor.ts";
 import type { RunRow } from "../store/runs.ts";
 import type { Progress } from "./outcome.ts";
 
+export type OpenRecording = { recorder: Recorder; log: ActionLog };
+
 /** And what it hears from there. */
 export type Stage = {
   row: RunRow;
@@ -24,7 +26,7 @@ export type Stage = {
   lost: (reason: AppError) => void;
   leased: (lease: Lease<EgressListener>) => void;
   /** From now on the session ends it, before what is in `disposables`. */
-  recording: (recording: { recorder: Recorder; log: ActionLog }) => void;
+  recording: (recording: OpenRecording) => void;
   running: () => void;
   emit: (event: RunEvent) => void;
   /** Resolves once the store has every event that was emitted. */
