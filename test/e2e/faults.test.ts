@@ -114,10 +114,11 @@ describe("when Chrome is killed in the middle of a run", () => {
 });
 
 describe("when the node is killed in the middle of runs", () => {
-  it("its Chromes go with it; after a restart each run is over with a true reason, and queued ones run", async () => {
+  it("its Chromes go with it; after a restart each run is over with a true reason, and queued ones run, or fail where their credentials cannot be opened", async () => {
     const { writer } = system.as;
     const running = [await startedForever(), await startedForever()];
     const queued = (await writer.create(login())).run_id;
+    const sealed = (await writer.create(readOrders(system.dashboard.url))).run_id;
     const before: NumberedEvent[] = [];
     const following = (async () => {
       for await (const event of writer.events(running[0] as string)) before.push(event);
@@ -125,7 +126,7 @@ describe("when the node is killed in the middle of runs", () => {
     following.catch(() => {}); // the edge may break the stream while the node is away
     await system.node.end("SIGKILL");
     await eventually(chromes, (pids) => pids.length === 0, 2_000);
-    await system.restartNode();
+    await system.restartNode({ SECRETS_KEY: "another-key-than-the-one-that-sealed-it" });
 
     for (const run_id of running) {
       const { run, events } = await writer.finished(run_id);
@@ -143,52 +144,35 @@ describe("when the node is killed in the middle of runs", () => {
     await following.catch(() => {});
     expect(before.map(({ id }) => id)).toEqual(before.map((_, i) => i + 1));
     await writer.settled(queued);
+    expect((await writer.finished(sealed)).run).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
+    const gone = await eventually(
+      () => writer.call(`/runs/${sealed}`, { method: "DELETE" }),
+      ({ status }) => status !== 409,
+    );
+    expect(gone.status).toBe(204);
     expect(await eventually(system.leftovers, (names) => names.length === 0)).toEqual([]);
   });
 });
 
-describe("when a node cannot open what is sealed", () => {
-  it("the run fails as SETUP_FAILED, is settled, and can be deleted", async () => {
-    const { writer } = system.as;
-    const busy = [await startedForever(), await startedForever()];
-    const { run_id } = await writer.create(readOrders(system.dashboard.url));
-    await system.node.end("SIGKILL");
-    await system.restartNode({ SECRETS_KEY: "another-key-than-the-one-that-sealed-it" });
-    const { run } = await writer.finished(run_id);
-    expect(run).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
-    const gone = await eventually(
-      () => writer.call(`/runs/${run_id}`, { method: "DELETE" }),
-      ({ status }) => status !== 409,
-    );
-    expect(gone.status).toBe(204);
-    for (const each of busy) expect((await writer.finished(each)).run.error?.code).toBe("NODE_LOST");
-    await system.restartNode();
-  });
-});
-
 describe("when a node is told to end", () => {
-  it("finishes what it has in hand within its grace, and takes no more", async () => {
+  it("finishes what it has in hand within its grace, takes no more, and ends as terminated what that is too short for", async () => {
     const { writer } = system.as;
-    const { run_id } = await writer.create(login());
-    const finished = writer.finished(run_id);
+    await system.node.end();
+    await system.restartNode({ POOL_DRAIN_GRACE_S: "5" });
+    const long = await startedForever();
+    const short = (await writer.create(login())).run_id;
+    const [ofLong, ofShort] = [writer.finished(long), writer.finished(short)];
     await system.node.end("SIGTERM");
     expect(await chromes()).toEqual([]);
-    await system.restartNode({ POOL_DRAIN_GRACE_S: "1" });
-    expect((await finished).run.status).toBe("completed");
-    expect((await writer.trace(run_id)).source).toBe("stored");
-  });
-
-  it("ends as terminated what its grace is too short for, with what was recorded of it", async () => {
-    const { writer } = system.as;
-    const run_id = await startedForever();
-    await system.node.end("SIGTERM");
     await system.restartNode();
-    expect((await writer.finished(run_id)).run).toMatchObject({
+    expect((await ofShort).run.status).toBe("completed");
+    await ofLong;
+    expect(await writer.read(long)).toMatchObject({
       status: "terminated",
       error: { code: "RUN_TERMINATED", details: { reason: "shutdown" } },
       recording: { state: "ready" },
     });
-    expect((await writer.trace(run_id)).source).toBe("stored");
+    for (const run_id of [short, long]) expect((await writer.trace(run_id)).source).toBe("stored");
   });
 });
 

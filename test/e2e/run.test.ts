@@ -2,14 +2,26 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { RunSchema } from "../../shared/run.ts";
+import type { NumberedEvent } from "../../shared/event.ts";
+import { type Run, type RunCreated, RunSchema } from "../../shared/run.ts";
 import { CREDENTIALS, openLogin, readOrders, waitForever } from "../support/playbooks.ts";
 import { openTestSystem, type TestSystem } from "../support/system.ts";
 import { readZip } from "../support/zip.ts";
 
 let system: TestSystem;
+/** A run that is over and stored, of which most tests look at another side. */
+let done: { run_id: string; run: Run; events: NumberedEvent[]; live: Uint8Array };
+const ONCE = { "Idempotency-Key": "once-only" };
 beforeAll(async () => {
   system = await openTestSystem();
+  const { writer } = system.as;
+  const created = await Promise.all([1, 2, 3].map(() => writer.create(readOrders(system.dashboard.url), ONCE)));
+  expect(new Set(created.map(({ run_id }) => run_id)).size).toBe(1);
+  const { run_id, status } = created[0] as RunCreated;
+  expect(created[0]).toEqual({ run_id, status, status_url: `/runs/${run_id}`, stream_url: `/runs/${run_id}/stream` });
+  const finished = await writer.finished(run_id);
+  done = { run_id, ...finished, live: (await writer.trace(run_id)).bytes };
+  await writer.settled(run_id);
 });
 afterAll(() => system?.[Symbol.asyncDispose]());
 afterEach(({ task }) => {
@@ -19,16 +31,8 @@ afterEach(({ task }) => {
 const login = () => openLogin(system.dashboard.url);
 
 describe("a run", () => {
-  it("signs in, reads the page, and ends as completed with everything in its record", async () => {
-    const { writer } = system.as;
-    const created = await writer.create(readOrders(system.dashboard.url));
-    expect(created).toEqual({
-      run_id: created.run_id,
-      status: created.status,
-      status_url: `/runs/${created.run_id}`,
-      stream_url: `/runs/${created.run_id}/stream`,
-    });
-    const { run, events } = await writer.finished(created.run_id);
+  it("signs in, reads the page, and ends as completed with everything in its record", () => {
+    const { run, events } = done;
     expect(run.error).toBeNull();
     expect(RunSchema.parse(run)).toMatchObject({
       status: "completed",
@@ -53,13 +57,10 @@ describe("a run", () => {
 
   it("leaves a trace and a screenshot of each action, live at once and then stored, the same to the byte", async () => {
     const { writer } = system.as;
-    const { run_id } = await writer.create(login());
-    await writer.finished(run_id);
-    const live = await writer.trace(run_id);
-    await system.as.writer.settled(run_id);
+    const { run_id, live } = done;
     const stored = await writer.trace(run_id);
     expect(stored.source).toBe("stored");
-    expect(Buffer.compare(live.bytes, stored.bytes)).toBe(0);
+    expect(Buffer.compare(live, stored.bytes)).toBe(0);
     const entries = await readZip(stored.bytes);
     expect([...entries.keys()]).toContain("trace.trace");
     const manifest = await writer.json<{ state: string; artifacts: { name: string; kind: string; bytes: number; sha256: string }[] }>(
@@ -83,23 +84,9 @@ describe("a run", () => {
     expect(await file.json()).toMatchObject({ seq: 1, action: "goto", success: true });
   });
 
-  it("streams a valid zip of what is there while it runs", async () => {
-    const { writer } = system.as;
-    const { run_id } = await writer.create(waitForever(system.dashboard.url));
-    await writer.until(run_id, ({ event }) => event.type === "action");
-    const { source, bytes } = await writer.trace(run_id);
-    expect(source).toBe("live");
-    const trace = (await readZip(bytes)).get("trace.trace")?.toString() ?? "";
-    expect(trace).toContain("goto");
-    expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
-  });
-
   it("keeps a stored trace readable by range, by condition, and by HEAD", async () => {
     const { writer } = system.as;
-    const { run_id } = await writer.create(login());
-    await writer.finished(run_id);
-    await writer.settled(run_id);
-    const path = `/runs/${run_id}/recording/trace`;
+    const path = `/runs/${done.run_id}/recording/trace`;
     const whole = await writer.call(path);
     const bytes = Buffer.from(await whole.arrayBuffer());
     const etag = whole.headers.get("etag") ?? "";
@@ -118,8 +105,7 @@ describe("a run", () => {
 
   it("resumes a stream after any event, without gap or double", async () => {
     const { writer } = system.as;
-    const { run_id } = await writer.create(login());
-    const { events } = await writer.finished(run_id);
+    const { run_id, events } = done;
     for (const { id } of events.slice(0, -1)) {
       const rest: number[] = [];
       for await (const event of writer.events(run_id, { lastId: id })) rest.push(event.id);
@@ -203,10 +189,14 @@ describe("a run", () => {
     expect(run.error?.message).toMatch(/No model is configured/);
   });
 
-  it("is stopped on request while it runs, and stays what it is when asked again", async () => {
+  it("has a valid trace while it runs, is stopped on request, stays what it is when asked again, and is deleted with all its artifacts", async () => {
     const { writer } = system.as;
     const { run_id } = await writer.create(waitForever(system.dashboard.url));
     await writer.until(run_id, ({ event }) => event.type === "action");
+    const { source, bytes } = await writer.trace(run_id);
+    expect(source).toBe("live");
+    expect((await readZip(bytes)).get("trace.trace")?.toString() ?? "").toContain("goto");
+    expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(409);
     expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
     expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
     const { run } = await writer.finished(run_id);
@@ -215,9 +205,11 @@ describe("a run", () => {
       error: { code: "RUN_TERMINATED" },
       step_results: [{ success: true }, { success: false }],
     });
-    const done = await writer.create(login());
-    await writer.finished(done.run_id);
     expect(await writer.stop(done.run_id)).toEqual({ run_id: done.run_id, status: "completed" });
+    await writer.settled(run_id);
+    expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).ok).toBe(true);
+    expect((await writer.call(`/runs/${run_id}`)).status).toBe(404);
+    expect((await writer.call(`/runs/${run_id}/recording/trace`)).status).toBe(404);
   });
 
   it("ends by its total clock, and says so", async () => {
@@ -260,6 +252,23 @@ describe("a run", () => {
     expect((await writer.finished(granted.run_id)).run).toMatchObject({ status: "completed" });
   });
 
+  it("takes an example playbook as YAML, with parameters: lists orders as a table, reads a report in a window of its own", async () => {
+    const { writer } = system.as;
+    const example = async (name: string, params: object) => {
+      const yaml = await readFile(join(import.meta.dirname, `../../examples/${name}.yaml`), "utf8");
+      const body = { playbook: yaml, params: { dashboard: system.dashboard.url, ...params }, credentials: CREDENTIALS };
+      return (await writer.finished((await writer.create(body)).run_id)).run;
+    };
+    const [listed, report] = await Promise.all([example("list-orders", { status: "On hold" }), example("monthly-report", {})]);
+    const onHold = [...system.dashboard.state.orders.values()].filter((order) => order.status === "On hold");
+    expect(listed).toMatchObject({ status: "completed", error: null, extracted_texts: [`${onHold.length} orders`, expect.any(String)] });
+    expect(listed.extracted_texts[1]).toContain(`#${onHold[0]?.id}`);
+    expect(listed.extracted_texts[1]).not.toContain("Delivered");
+    expect(report).toMatchObject({ status: "completed", error: null });
+    const rows = JSON.parse(report.result ?? "[]") as { status: string; orders: number }[];
+    expect(rows.reduce((sum, { orders }) => sum + orders, 0)).toBe(60);
+  });
+
   it("honours recording options", async () => {
     const { writer } = system.as;
     const { run_id } = await writer.create({ ...login(), recording: { enabled: false } });
@@ -272,9 +281,7 @@ describe("a run", () => {
 
   it("shows no credential in its record, events, artifacts, logs or store", async () => {
     const { writer } = system.as;
-    const { run_id } = await writer.create(readOrders(system.dashboard.url));
-    const { run, events } = await writer.finished(run_id);
-    await writer.settled(run_id);
+    const { run_id, run, events } = done;
     const { password } = CREDENTIALS;
     expect(JSON.stringify([run, events])).not.toContain(password);
     const entries = await readZip((await writer.trace(run_id)).bytes);
@@ -287,9 +294,8 @@ describe("a run", () => {
   });
 
   it("is seen by its own key and by a pool key, and by no other", async () => {
-    const { writer, other, admin, reader } = system.as;
-    const { run_id } = await writer.create(login());
-    await writer.finished(run_id);
+    const { other, admin, reader } = system.as;
+    const { run_id } = done;
     expect((await admin.read(run_id)).run_id).toBe(run_id);
     for (const path of ["", "/stream", "/recording/trace", "/recording/manifest"]) {
       const response = await other.call(`/runs/${run_id}${path}`);
@@ -305,18 +311,10 @@ describe("a run", () => {
 
   it("is created once for one idempotency key", async () => {
     const { writer } = system.as;
-    const headers = { "Idempotency-Key": "once-only" };
-    const all = await Promise.all([1, 2, 3].map(() => writer.create(login(), headers)));
-    expect(new Set(all.map(({ run_id }) => run_id)).size).toBe(1);
-    const { run_id = "" } = all[0] ?? {};
-    const different = await writer.call("/runs", { method: "POST", headers, body: JSON.stringify({ ...login(), labels: { a: "b" } }) });
-    expect(different.status).toBe(409);
-    await writer.finished(run_id);
-    await writer.settled(run_id);
-    expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(204);
-    const anew = await writer.create(login(), headers);
-    expect(anew.run_id).not.toBe(run_id); // a deleted run is not answered with
-    await writer.finished(anew.run_id);
+    const again = await writer.create(readOrders(system.dashboard.url), ONCE);
+    expect(again.run_id).toBe(done.run_id);
+    const body = JSON.stringify({ ...readOrders(system.dashboard.url), labels: { a: "b" } });
+    expect((await writer.call("/runs", { method: "POST", headers: ONCE, body })).status).toBe(409);
   });
 
   it("stays accepted for its idempotency key when its playbook is gone and the node takes no more", async () => {
@@ -338,17 +336,5 @@ describe("a run", () => {
         .status,
     ).not.toBe(202);
     await admin.json(`/pool/nodes/${node?.node_id}/resume`, { method: "POST" });
-  });
-
-  it("is deleted with all its artifacts, once it is over", async () => {
-    const { writer } = system.as;
-    const { run_id } = await writer.create(waitForever(system.dashboard.url));
-    await writer.until(run_id, ({ event }) => event.type === "action");
-    expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(409);
-    await writer.stop(run_id);
-    await writer.settled(run_id);
-    expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).ok).toBe(true);
-    expect((await writer.call(`/runs/${run_id}`)).status).toBe(404);
-    expect((await writer.call(`/runs/${run_id}/recording/trace`)).status).toBe(404);
   });
 });
