@@ -19,6 +19,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/soak/**"],
+    globalSetup: ["test/support/trace-judge.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 3, // on two cores: some wait while others work
