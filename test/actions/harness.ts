@@ -7,6 +7,7 @@ import { type PerformContext, type Performed, perform } from "../../pool/actions
 import { openTabs, type Tabs } from "../../pool/actions/tabs.ts";
 import type { Action, Selector, SimpleActionName } from "../../shared/action.ts";
 import { ACTION_PARAMS } from "../../shared/action.ts";
+import { withDeadline } from "../../shared/deadline.ts";
 import { openChrome } from "../support/chrome.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -39,16 +40,19 @@ export type Site = {
 export type Harness = AsyncDisposable & {
   chrome: Awaited<ReturnType<typeof openChrome>>;
   site: Site;
-  /** A new page that shows this HTML at `/`, and what else the routes say. */
+  /** A page as new that shows this HTML at `/`, and what else the routes say. */
   open(html: string, routes?: Routes): Promise<Bench>;
 };
 
 export async function openHarness(): Promise<Harness> {
   const chrome = await openChrome();
   const site: Site = { url: "", otherUrl: "", routes: {}, requests: [] };
+  const unanswered = new Set<ServerResponse>();
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://site").pathname;
     site.requests.push(`${request.method} ${request.url}`);
+    unanswered.add(response);
+    response.on("close", () => unanswered.delete(response));
     const route = site.routes[path];
     if (route === undefined) return void response.writeHead(404).end("no such page");
     if (typeof route === "string") return void html(response, route);
@@ -58,14 +62,19 @@ export async function openHarness(): Promise<Harness> {
   const { port } = server.address() as AddressInfo;
   site.url = `http://127.0.0.1:${port}`;
   site.otherUrl = `http://localhost:${port}`;
+  const idle: Page[] = [];
   return {
     chrome,
     site,
     async open(content, routes = {}) {
       site.routes = { "/": content, ...routes };
       site.requests = [];
-      const context = await chrome.browser.createBrowserContext();
-      const bench = await openBench(await context.newPage(), () => context.close());
+      const page = idle.pop() ?? (await (await chrome.browser.createBrowserContext()).newPage());
+      const bench = await openBench(page, async () => {
+        if (unanswered.size === 0 && (await cleared(page, [site.url, site.otherUrl])))
+          idle.push(page); // a new page is a third of a second of CPU
+        else await page.browserContext().close();
+      });
       await bench.act("goto", { url: `${site.url}/` });
       return bench;
     },
@@ -75,6 +84,23 @@ export async function openHarness(): Promise<Harness> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Is it fit for another test, without its cookies? Not one that hangs in any frame, or crashed, or was closed. */
+async function cleared(page: Page, origins: string[]): Promise<boolean> {
+  const clear = async () => {
+    await Promise.all(page.frames().map((frame) => frame.evaluate("1")));
+    for (const each of await page.browserContext().pages()) if (each !== page) await each.close();
+    const session = await page.createCDPSession();
+    await session.send("Network.clearBrowserCookies");
+    for (const origin of origins) await session.send("Storage.clearDataForOrigin", { origin, storageTypes: "all" });
+    await page.bringToFront();
+    await session.detach();
+  };
+  return await withDeadline(1_000, clear).then(
+    () => true,
+    () => false,
+  );
 }
 
 export const html = (response: ServerResponse, content: string): void =>

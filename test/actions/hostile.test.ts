@@ -55,7 +55,7 @@ describe("hostile pages", () => {
     await using bench = await harness.open(`<button onclick="n = 1">Go</button><ul id=u></ul><script>
       setInterval(() => { for (let i = 0; i < 50; i += 1) u.append(document.createElement('li')); while (u.children.length > 500) u.firstChild.remove() })</script>`);
     await bench.act("click", { selector: "text=Go" });
-    await bench.act("click", { selector: { primary: "#gone", fallbacks: ["text=Go"] }, timeout_ms: 1_000 });
+    await bench.act("click", { selector: { primary: "#gone", fallbacks: ["text=Go"] }, timeout_ms: 2_000 });
     expect(bench.logs.at(-1)).toContain("fallback 1");
     await expect(bench.act("click", { selector: "#gone", timeout_ms: 500 })).rejects.toThrow("#gone: nothing matches");
   });
