@@ -9,10 +9,12 @@ import type { FillPlan } from "./in-page/edit.ts";
 import { parseKeys } from "./keys.ts";
 import { type Found, locate } from "./locate.ts";
 import { FrameGone, type PageLink } from "./page-link.ts";
+import { permitKey } from "./permit-key.ts";
 import { shown } from "./selector-syntax.ts";
 import { gone, sendKeys, sent } from "./send-keys.ts";
 import { handled, markInput } from "./settle.ts";
-import { TYPED_BY_KEY, typeSecret, typeSecretHere } from "./type-secret.ts";
+import { TYPED_BY_KEY, typeByKey } from "./type-by-key.ts";
+import { typeSecret, typeSecretHere } from "./type-secret.ts";
 
 type Text = string | SecretValue;
 
@@ -73,7 +75,7 @@ async function typeHere(attempt: Attempt, link: PageLink, text: Text): Promise<v
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
   if (typeof text !== "string") return await typeSecretHere(attempt, link, text);
-  if (text.length <= TYPED_BY_KEY) return await sendKeys(attempt, link, { text, typed: true }, () => link.page.keyboard.type(text));
+  if (text.length <= TYPED_BY_KEY) return await typeByKey(attempt, link, text);
   markInput(link, { typed: true });
   sent(attempt);
   await untilAborted(link.session.send("Input.insertText", { text }).catch(gone), attempt.signal);
@@ -81,7 +83,7 @@ async function typeHere(attempt: Attempt, link: PageLink, text: Text): Promise<v
 
 async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { modifiers: KeyInput[]; key: KeyInput }): Promise<void> {
   const { keyboard } = link.page;
-  if (attempt.context.permit && PRESSES.has(key)) await permitKey(attempt, attempt.context.permit, link, key);
+  await permitKey(attempt, link, key);
   await attempt.context.observe?.input({});
   attempt.signal.throwIfAborted();
   const typed = key.length === 1 || key === "Backspace" || key === "Delete";
@@ -93,27 +95,4 @@ async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { mod
       for (const modifier of modifiers.toReversed()) await keyboard.up(modifier);
     }
   });
-}
-
-/** Keys that press what has the focus, as a click does. */
-const PRESSES: ReadonlySet<string> = new Set(["Enter", "NumpadEnter", " ", "Space"] satisfies KeyInput[]);
-
-/** Each frame knows its own focus; that of the page is one of theirs. */
-async function permitKey(attempt: Attempt, permit: NonNullable<Attempt["context"]["permit"]>, link: PageLink, key: string): Promise<void> {
-  const { signal } = attempt;
-  const press = key === "NumpadEnter" ? "Enter" : key;
-  const unlessGone = (error: unknown) => {
-    if (error instanceof FrameGone) return null;
-    throw error;
-  };
-  const frames = await link.frames(signal);
-  const heard = frames.filter(({ deaf }) => !deaf);
-  for (const frame of heard) {
-    const target = await link.call(frame, "focused", press, signal).catch(unlessGone);
-    if (target) await permit(target);
-  }
-  if (heard.length === frames.length) return;
-  const having = await Promise.all(heard.map((frame) => link.call(frame, "hasFocus", undefined, signal).catch(unlessGone)));
-  if (having.includes(true)) return;
-  throw new ActionError(`Cannot press ${key}: a frame that does not answer may have the focus, and what it would press there is not known`);
 }

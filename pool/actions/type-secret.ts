@@ -10,11 +10,9 @@ import { assertMayBeTyped } from "./credential-origins.ts";
 import type { Found } from "./locate.ts";
 import { FrameGone, type FrameRef, type PageLink } from "./page-link.ts";
 import { shown } from "./selector-syntax.ts";
-import { gone, sendKeys, sent } from "./send-keys.ts";
+import { gone, sent } from "./send-keys.ts";
 import { markInput } from "./settle.ts";
-
-/** Up to here each character is a key of its own, which one-time-code fields and shortcuts need. */
-export const TYPED_BY_KEY = 100;
+import { TYPED_BY_KEY, typeByKey } from "./type-by-key.ts";
 
 /**
  * Replaces the content of the field that was found; false: it is not there any more, look again.
@@ -43,7 +41,7 @@ export async function typeSecretHere(attempt: Attempt, link: PageLink, secret: S
   for (const part of secret.origins === null || isLong ? [text] : text) {
     for (const frame of await focused(link, secret, signal)) assertMayBeTyped(secret, await link.call(frame, "place", undefined, signal));
     signal.throwIfAborted();
-    if (!isLong) await sendKeys(attempt, link, { text: part, typed: true }, () => link.page.keyboard.type(part));
+    if (!isLong) await typeByKey(attempt, link, part);
     else {
       sent(attempt);
       await untilAborted(link.session.send("Input.insertText", { text: part }).catch(gone), signal);

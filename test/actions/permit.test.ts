@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ClickTarget } from "../../pool/actions/attempt.ts";
 import { AppError } from "../../shared/errors.ts";
+import { SecretValue } from "../../shared/secret-value.ts";
 import { type Harness, openHarness } from "./harness.ts";
 
 /** What was asked for, and a no to everything. */
@@ -58,6 +59,30 @@ describe("what a click would be done to", () => {
     await bench.act("key_press", { selector: "#t", key: "Enter" }, { permit });
     await bench.act("key_press", { selector: "#q", text: "a b", key: "Tab" }, { permit });
     expect(await bench.read("pressed")).toBe(0);
+  });
+
+  it("is asked for a space and a line break in typed text as well, and for none of them where they are text", async () => {
+    await using bench =
+      await harness.open(`<script>pressed = 0; addEventListener("submit", (e) => { e.preventDefault(); pressed += 1 })</script>
+      <form method="post"><input id="q"><button>Delete all</button></form><textarea id="t"></textarea><p id="e" contenteditable></p>
+      <button id="pay" onclick="pressed += 1">Pay</button>`);
+    const { asked, permit } = refusing();
+    const credential = (name: string) => new SecretValue(name, "pass word");
+    const typed = async (focus: string, given: object) => {
+      await bench.read(`document.querySelector("${focus}").focus()`);
+      await bench.act("key_press", { ...given }, { permit, credential });
+    };
+    for (const [focus, given] of [
+      ["#pay", { text: "yes " }],
+      ["#pay", { text: "\n" }],
+      ["#q", { text: "all of it\r\n" }],
+      ["#pay", { credential_ref: "pin" }],
+    ] as const) {
+      await expect(typed(focus, given)).rejects.toMatchObject({ code: "GUARDRAIL_BLOCKED" });
+    }
+    expect(asked.map(({ name }) => name)).toEqual(["Pay", "Pay", "Delete all", "Pay"]);
+    for (const focus of ["#t", "#e"]) await typed(focus, { text: "a b\nc" });
+    expect(await bench.read("[pressed, q.value, t.value, e.innerText.replace(/\\s+/g, ' ')]")).toEqual([0, "all of it", "a b\nc", "a b c"]);
   });
 
   it("stays with the author's click, and costs no further look at the page", async () => {

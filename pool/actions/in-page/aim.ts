@@ -204,12 +204,18 @@ export function createAim(dom: Dom, roles: Roles, names: Names, watch: Watch) {
     if (!at || /^(?:BODY|HTML|IFRAME|FRAME|TEXTAREA)$/.test(dom.tagName(at))) return null;
     const types =
       dom.tagName(at) === "INPUT" && !/^(?:submit|button|image|reset|checkbox|radio)$/i.test(dom.attribute(at, "type") ?? "text");
-    if (!types) return targetOf(at);
+    if (!types) return writesIn(at) ? null : targetOf(at);
     if (key !== "Enter") return null;
     const form = closest(at, "form");
     const sender = form ? [...dom.queryAll(form, "button, input")].find((each) => targetOf(each).submits) : undefined;
     return sender ? targetOf(sender) : { ...targetOf(at), submits: form !== null };
   }
+
+  /** An editor takes them as text, as a textarea does. */
+  const writesIn = (element: Element): boolean =>
+    dom.isEditable(element) &&
+    !/^(?:BUTTON|INPUT|SELECT|A|SUMMARY)$/.test(dom.tagName(element)) &&
+    /^(?:generic|paragraph|textbox|)$/.test(roles.roleOf(element) ?? "");
 
   /** What became of the click; where scripts run, once the page's own handlers and what they queued have run. */
   async function verdict({ inMain }: { inMain: boolean }): Promise<PressVerdict> {
