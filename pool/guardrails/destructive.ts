@@ -24,6 +24,15 @@ function wordsOf(address: string | null): string {
   return (/[A-Z]/.test(named) ? named.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase() : named).replaceAll("_", " ");
 }
 
+/** What an address does, by its words. "Cancel" alone names a deed only where it is a part of its own: `/orders/5/cancel`, not `/how-to-cancel`. */
+function deedOf(address: string | null): string | undefined {
+  const words = wordsOf(address);
+  return conceptsOf(words)[0] ?? (/[/ ]cancel(?=[/ .]|$)/.test(words) ? "cancel" : undefined);
+}
+
+/** Names that turn back from what is offered. */
+const RETREATING = /^(?:close|dismiss|no|no thanks|not now|keep|back|go back|nein|non|fermer|schliessen|cerrar|chiudi|sluiten)$/;
+
 /** Choosing among what is offered; what it leads to is a click of its own. */
 const CHOOSING =
   /^(?:tab|radio|checkbox|switch|option|combobox|listbox|textbox|searchbox|spinbutton|slider|treeitem|heading|img|row|cell|gridcell)$/;
@@ -33,15 +42,13 @@ export function judgeTarget(target: ClickTarget): Judgement {
   const { name, text, role, href, form, dialog } = target;
   const label = normal(name || text);
   const shown = (name || text).slice(0, 80);
-  const own = conceptsOf(label)[0] ?? (text === name || name === "" ? null : conceptOf(text)) ?? conceptsOf(wordsOf(href))[0];
+  const own = conceptsOf(label)[0] ?? (text === name || name === "" ? null : conceptOf(text)) ?? deedOf(href);
   if (own) return { judgement: "block", reason: `"${shown}" would ${own === "account" ? "end an account" : own}`, concept: own };
-  if (DECLINING.has(label) && (dialog !== "" || form !== null)) return { judgement: "allow", reason: "It declines", concept: null };
-  const retreats = /^(?:close|dismiss|no|no thanks|not now|keep|back|go back|nein|non|fermer|schliessen|cerrar|chiudi|sluiten)$/.test(
-    label,
-  );
-  if (retreats) return { judgement: "allow", reason: "It turns back", concept: null };
-  const submits = form !== null && target.submits;
-  const around = (submits ? conceptsOf(wordsOf(form.action))[0] : null) ?? (CHOOSING.test(role) ? null : conceptOf(dialog));
+  const submits = form !== null && target.submits && form.method !== "dialog"; // such a form only closes its dialog
+  if (!submits && DECLINING.has(label) && (dialog !== "" || form !== null))
+    return { judgement: "allow", reason: "It declines", concept: null };
+  if (!submits && RETREATING.test(label)) return { judgement: "allow", reason: "It turns back", concept: null };
+  const around = (submits ? deedOf(form.action) : null) ?? (CHOOSING.test(role) ? null : conceptOf(dialog));
   if (around) return { judgement: "block", reason: `"${shown}" stands where it would ${around}`, concept: around };
   if (HARMLESS.has(label)) return { judgement: "allow", reason: "Its name is harmless", concept: null };
   if (CHOOSING.test(role)) return { judgement: "allow", reason: "It only chooses", concept: null };
@@ -53,7 +60,10 @@ export function judgeTarget(target: ClickTarget): Judgement {
 /** A run asks the same of every click; a directive may be long. */
 let lastIntent = { intent: "", concepts: [] as readonly string[] };
 function namedIn(intent: string): readonly string[] {
-  if (intent !== lastIntent.intent) lastIntent = { intent, concepts: conceptsIn(intent) };
+  if (intent !== lastIntent.intent) {
+    const cancels = /\bcancel\b/i.test(intent) ? ["cancel"] : [];
+    lastIntent = { intent, concepts: [...conceptsIn(intent), ...cancels] };
+  }
   return lastIntent.concepts;
 }
 

@@ -16,6 +16,7 @@ const button = (name: string, more: Partial<ClickTarget> = {}): ClickTarget => (
   ...more,
 });
 const link = (name: string, href: string) => button(name, { role: "link", href });
+const CANCELS = { action: "https://x.test/orders/12345/cancel", method: "post" };
 const POST = { action: "https://shop.test/profile", method: "post" };
 
 describe("judgeTarget", () => {
@@ -29,6 +30,15 @@ describe("judgeTarget", () => {
       "where its form leads, in one word",
       button("Save", { submits: true, form: { action: "https://x.test/deleteUser.do", method: "post" } }),
     ],
+    ["where its form leads, though its name declines", button("Cancel", { submits: true, form: CANCELS })],
+    ["where its form leads, though its name turns back", button("No", { submits: true, form: CANCELS })],
+    [
+      "where its form leads, though its name turns back",
+      button("Close", { submits: true, form: { action: "https://x.test/account/delete", method: "post" } }),
+    ],
+    ["the dialog that its form stands in", button("Cancel", { submits: true, form: POST, dialog: "Delete account? Cancel" })],
+    ["where its link leads", link("Cancel", "https://x.test/orders/12345/cancel")],
+    ["where its link leads", link("Go on", "https://x.test/cancelOrder.do?id=5")],
     ["where its link leads", link("Yes", "https://x.test/items/5?action=delete")],
     ["the dialog around it", button("OK", { dialog: "Delete account? This cannot be undone. Cancel OK" })],
     ["a harmless word beside it", button("View and delete")],
@@ -51,6 +61,16 @@ describe("judgeTarget", () => {
     ["a tab, a radio button, an option", button("Expenses", { role: "tab" })],
     ["a form that only asks", button("Show flights", { submits: true, form: { action: "https://x.test/flights", method: "get" } })],
     ["a no to what a dialog asks", button("Cancel", { dialog: "Delete account? Cancel OK" })],
+    [
+      "a no that closes its dialog by a form",
+      button("Cancel", {
+        submits: true,
+        dialog: "Delete account? Cancel OK",
+        form: { action: "https://x.test/account/delete", method: "dialog" },
+      }),
+    ],
+    ["a no that sends nothing of its form", button("Close", { form: CANCELS })],
+    ["a page about cancelling", link("Help", "https://x.test/how-to-cancel")],
     ["words that only contain one", link("Deleterious effects of buyers' remorse", "https://x.test/paywall-essay")],
   ])("allows %s", (_, target) => {
     expect(judgeTarget(target)).toMatchObject({ judgement: "allow" });
@@ -60,6 +80,7 @@ describe("judgeTarget", () => {
     ["a name that may mean anything", button("Continue", { submits: true, form: POST })],
     ["no name at all", button("")],
     ["a no outside of any dialog: it may be the deed", button("Cancel")],
+    ["a no that sends a form", button("Cancel", { submits: true, form: POST })],
     ["letters of two scripts", button("D\u0435lete")],
     ["a link that runs a script", link("Go on", "javascript:go()")],
   ])("is not sure of %s", (_, target) => {
@@ -110,6 +131,13 @@ describe("judgeClick", () => {
     expect(await judgeClick(button("Delete account"), asked, { guardrails: on, askModel: saying("allow") })).toMatchObject({
       kind: "block",
     });
+  });
+
+  it("knows what cancels as asked for, in whatever words", async () => {
+    const asked = { ...context, intent: "Please cancel what Bob ordered" };
+    const click = button("Cancel", { submits: true, form: CANCELS });
+    expect(await judgeClick(click, asked, { guardrails: on, askModel: saying("allow") })).toMatchObject({ kind: "allow" });
+    expect(await judgeClick(click, context, { guardrails: on, askModel: saying("allow") })).toMatchObject({ kind: "block" });
   });
 
   it("takes no verdict for a no", async () => {
