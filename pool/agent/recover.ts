@@ -10,7 +10,10 @@ export type BrokenStep = {
   directive: string | null;
   index: number;
   count: number;
+  /** In the author's and the caller's words. */
   description: string;
+  /** Texts that pages gave may be filled into the actions and what proves them. */
+  holdsPageText: boolean;
   actions: readonly Action[];
   verify: Verify | null;
   error: string;
@@ -21,14 +24,15 @@ export type BrokenStep = {
 };
 
 export function repairGoal(step: BrokenStep): string {
-  const { index, count, rest, directive } = step;
+  const { index, count, rest, directive, holdsPageText } = step;
+  const told = holdsPageText ? untrusted : (text: string) => text;
   return [
     `A playbook, ${JSON.stringify(step.playbook)}, drives this browser. Step ${index + 1} of ${count} failed: ${step.description}`,
     ...(directive === null ? [] : [`The user asked for: ${directive}`]),
     `Do on the page what this step was meant to do, and nothing else; then call done. The playbook goes on from there by itself.`,
-    `The step as written:\n${step.actions.map(actionText).join("\n")}`,
+    `The step as written:\n${told(step.actions.map(actionText).join("\n"))}`,
     `What went wrong:\n${untrusted(step.error)}`,
-    ...(step.verify ? [`It is done when this holds, which is checked: ${verifyText(step.verify)}`] : []),
+    ...(step.verify ? [`It is done when this holds, which is checked: ${told(verifyText(step.verify))}`] : []),
     ...(step.mayHaveHappened
       ? ["It may happen only once, and may have happened already: look first, and do not do it again if it has."]
       : []),

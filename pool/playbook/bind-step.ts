@@ -29,9 +29,11 @@ export type BoundStep = {
   action: ActionName;
   /** One; for a sequence all of it. */
   actions: readonly BoundAction[];
-  /** Of `llm_extract`: what a model is to find in the text that the action reads. */
+  /** Of `llm_extract`: what a model is to find in the text that the action reads. In the words of `intent`. */
   prompt: string | null;
   description: string;
+  /** The description in its author's and the caller's words alone: in place of a text that a page gave stands its name, `{title}`. */
+  intent: string;
   verify: Verify | null;
   on_failure: Step["on_failure"];
   failure_message: string | null;
@@ -39,11 +41,14 @@ export type BoundStep = {
   once: boolean;
   /** What `evaluate` gets as `params`. */
   values: Values;
+  /** Those of them that earlier steps have stored: a page's words. */
+  stored: Values;
 };
 
-/** The names a step may use. `late` ones have no value yet: an earlier step stores it. */
+/** The names a step may use, and who gave their values: `own` the caller, `stored` a page. `late` ones have no value yet: an earlier step stores it. */
 export type Scope = {
-  values: Values;
+  own: Values;
+  stored: Values;
   credentialNames: readonly string[];
   late: ReadonlySet<string>;
   /** Why a name has no value, for the error; null: that was reported before. */
@@ -66,9 +71,11 @@ export function bindOne(index: number, step: Step, scope: Scope, injections: rea
     report(...problem);
   };
   const written = withParsedItems(step);
-  if (!allNamed(written, scope, report)) return null;
+  const { own, stored } = scope;
+  const values: Values = { ...own, ...stored };
+  if (!allNamed(written, values, scope, report)) return null;
 
-  const filled = fillStep(written, scope, note);
+  const filled = fillStep(written, values, scope, note);
   const ready = injectAll(filled, injections, note);
   if (!sound || ready === null) return null;
 
@@ -80,24 +87,27 @@ export function bindOne(index: number, step: Step, scope: Scope, injections: rea
   const verify = ready.step.verify && checkVerify(ready.step.verify, note);
   if (!sound) return null;
   const { action, on_failure, failure_message, store_as, once } = ready.step;
-  const description = ready.step.description || action;
+  const { prompt } = ready.step.params;
+  const said = (text: string) => fill(text, Object.fromEntries(Object.entries(own).filter(([name]) => !Object.hasOwn(stored, name))));
   return {
     index,
     action,
     actions: actions.flatMap((each) => each ?? []),
-    prompt: action === "llm_extract" ? String(ready.step.params.prompt) : null,
-    description,
+    prompt: action !== "llm_extract" ? null : prompt === filled.step.params.prompt ? said(String(written.params.prompt)) : String(prompt),
+    description: ready.step.description || action,
+    intent: said(written.description) || action,
     verify,
     on_failure,
     failure_message,
     store_as,
     once,
-    values: scope.values,
+    values,
+    stored,
   };
 }
 
 /** Is there a value, now or later, for each placeholder? Credentials stand in typed text only, and must have been given. */
-function allNamed(step: Step, { values, credentialNames, late, whyNot }: Scope, report: Report): boolean {
+function allNamed(step: Step, values: Values, { credentialNames, late, whyNot }: Scope, report: Report): boolean {
   let named = true;
   mapStep(step, (text, path, kind) => {
     for (const name of placeholders(text)) {
@@ -118,7 +128,7 @@ function allNamed(step: Step, { values, credentialNames, late, whyNot }: Scope, 
 
 type Filled = { step: Step; typed: (TypedText | null)[] };
 
-function fillStep(step: Step, { values, late }: Scope, note: Report): Filled {
+function fillStep(step: Step, values: Values, { late }: Scope, note: Report): Filled {
   const known: Values = { ...Object.fromEntries([...late].map((name) => [name, PROBE])), ...values };
   const change = (text: string, path: Path, kind: PlaceKind): string => {
     if (kind !== "selector") return fill(text, known);

@@ -53,7 +53,7 @@ export function tryBind(
   const late = new Set<string>();
   for (const [index, step] of playbook.steps.entries()) {
     const below: Report = (check, path, message) => report(check, ["steps", index, ...path], message);
-    const scope: Scope = { values, credentialNames, late, whyNot: (name) => whyNot(playbook, index, name) };
+    const scope: Scope = { own: values, stored: {}, credentialNames, late, whyNot: (name) => whyNot(playbook, index, name) };
     bindOne(index, step, scope, injectionsOf(injections, index), below);
     warnings.push(...lookalikes(step, index));
     if (step.store_as === null) continue;
@@ -74,7 +74,8 @@ export function bindStep(bound: BoundPlaybook, index: number, stored: Values): B
   const { playbook, values, injections, credentialNames } = bound;
   const issues: Issue[] = [];
   const scope: Scope = {
-    values: { ...values, ...stored },
+    own: values,
+    stored,
     credentialNames,
     late: new Set(),
     whyNot: () => "has no value: the step that stores it found no text",

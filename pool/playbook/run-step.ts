@@ -16,6 +16,8 @@ export type ActInfo = {
   /** Index of the step, from 0. */
   step: number;
   description: string;
+  /** The description without a page's words. */
+  intent: string;
   /** What `evaluate` gets as `params`; no credentials. */
   values: Values;
   /** What the action's `credential_ref` stands for where that is not one whole credential: `composeTyped` makes the text. */
@@ -46,8 +48,8 @@ export type StepNotice = Omit<Extract<RunEvent, { type: "step" }>, "type" | "at"
 export type RunnerDeps = {
   act(action: Action, info: ActInfo): Promise<{ text: string | null }>;
   verify(verify: Verify): Promise<void>;
-  /** What the prompt asks for, found in the text by a model. @throws LLM_ERROR */
-  answer(question: { prompt: string; text: string; spend(usage: Usage): void }): Promise<string>;
+  /** What the prompt asks for, found in the text by a model; `stored`: what it may name in braces. @throws LLM_ERROR */
+  answer(question: { prompt: string; stored: Values; text: string; spend(usage: Usage): void }): Promise<string>;
   /** Repairs a step, or throws. */
   recover(failure: StepFailure): Promise<Recovered>;
   onStep(notice: StepNotice): void;
@@ -147,7 +149,7 @@ async function attempt(step: BoundStep, attempts: Attempts, deps: RunnerDeps, sp
     attempts.failedAt = "action";
     attempts.text = await performAll(step, attempts, deps, spend);
     if (step.prompt !== null) {
-      const question = { prompt: step.prompt, text: attempts.text ?? "", spend };
+      const question = { prompt: step.prompt, stored: step.stored, text: attempts.text ?? "", spend };
       attempts.text = await untilAborted(deps.answer(question), deps.signal);
     }
     attempts.failedAt = "verify";
@@ -174,11 +176,11 @@ async function holds(step: BoundStep, deps: RunnerDeps): Promise<boolean> {
 /** The actions of the step, one after the other, each by itself; the first that fails ends it. Returns the text they extracted. */
 async function performAll(step: BoundStep, attempts: Attempts, deps: RunnerDeps, spend: (usage: Usage) => void): Promise<string | null> {
   const texts: string[] = [];
-  const { actions, index, description, values } = step;
+  const { actions, index, description, intent, values } = step;
   for (const [i, { action, typed }] of actions.entries()) {
     try {
       const { text } = await untilAborted(
-        deps.act(action, { step: index, description, values, typed, more: i + 1 < actions.length, spend }),
+        deps.act(action, { step: index, description, intent, values, typed, more: i + 1 < actions.length, spend }),
         deps.signal,
       );
       attempts.dispatched ||= sendsInput(action);

@@ -84,11 +84,11 @@ export function createLessons({ stage, deps, bound, act, verify }: Parts): Lesso
       if (!found) return null;
       try {
         const steps = playbook.steps.with(step.index, found.step);
-        const { actions, description, values } = bindStep({ ...bound, playbook: { ...playbook, steps } }, step.index, step.values);
+        const { actions, description, intent, values } = bindStep({ ...bound, playbook: { ...playbook, steps } }, step.index, step.stored);
         let text: string | null = null;
         for (const [i, { action, typed }] of actions.entries()) {
           if (typed) return null; // what mixes credentials is composed by its step alone
-          const info = { step: step.index, tool: "trial", title: description, values, intent: description, more: i + 1 < actions.length };
+          const info = { step: step.index, tool: "trial", title: description, values, intent, more: i + 1 < actions.length };
           const done = await act(action, { ...info, origin: "recovery" });
           text = action.action === "extract" ? done.text : text;
         }

@@ -22,6 +22,7 @@ import { type BoundPlaybook, bindStep } from "../playbook/bind.ts";
 import type { BoundStep } from "../playbook/bind-step.ts";
 import type { Deed } from "../playbook/repair.ts";
 import type { Recovered, StepFailure } from "../playbook/run-step.ts";
+import type { Values } from "../playbook/template.ts";
 import { summarise } from "../recording/summary.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Act } from "./act.ts";
@@ -34,8 +35,8 @@ export type Understudy = {
   carryOut(directive: string): Promise<void>;
   /** Repairs a step, or does it and all that follow; says what it did for that. @throws as carryOut */
   recover(bound: BoundPlaybook, failure: StepFailure): Promise<Recovered & { deeds: readonly Deed[] }>;
-  /** What a `llm_extract` step asks for, found in a text by the utility model. @throws LLM_ERROR */
-  answer(question: { prompt: string; text: string; spend(usage: Usage): void }): Promise<string>;
+  /** What a `llm_extract` step asks for, found in a text by the utility model; `stored`: what the prompt may name in braces. @throws LLM_ERROR */
+  answer(question: { prompt: string; stored: Values; text: string; spend(usage: Usage): void }): Promise<string>;
   /** Data for `output_schema` after a playbook; what goes wrong is a warning, the run has done its work. */
   fillData(): Promise<void>;
 };
@@ -152,16 +153,16 @@ export function createUnderstudy({ stage, asker, act, tabs, log }: Parts): Under
             needsText,
             takeOver: rest.length === 0 ? null : () => takeOver(bound, broken),
           },
-          depsFor(asker, { step: step.index, title: `Recover: ${step.description}`, intent: step.description, scope, onAct }),
+          depsFor(asker, { step: step.index, title: `Recover: ${step.description}`, intent: step.intent, scope, onAct }),
         );
       const done = await asker.charging(spend, work);
       return { text: done.extracted.at(-1) ?? null, tookOver: done.tookOver, deeds };
     },
 
-    async answer({ prompt, text, spend }) {
+    async answer({ prompt, stored, text, spend }) {
       if (asker === null) throw withoutModel();
       const deps = depsFor(asker, { step: null, title: "Answer", intent: prompt, scope: READER }, "reader");
-      return await asker.charging(spend, () => answerFrom({ prompt, text, directive }, deps));
+      return await asker.charging(spend, () => answerFrom({ prompt, stored, text, directive }, deps));
     },
 
     async fillData() {
@@ -223,7 +224,8 @@ function describe(bound: BoundPlaybook, { step, error, dispatched }: StepFailure
     directive,
     index: step.index,
     count: steps.length,
-    description: filterText(step.description),
+    description: step.intent,
+    holdsPageText: Object.keys(step.stored).length > 0,
     actions: filterDeep(step.actions.map(({ action }) => action)),
     verify: filterDeep(step.verify),
     error: filterText(error.message),

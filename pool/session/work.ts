@@ -170,7 +170,7 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
   const isOnceGuarded = guardsOnce(stage.row);
   const onceSteps = bound.playbook.steps.map(({ once }) => once);
   const running = runPlaybook(bound, {
-    act: async (action, { step, description, values, typed, more }) => {
+    act: async (action, { step, description, intent, values, typed, more }) => {
       if (isOnceGuarded && onceSteps[step]) await stage.stored();
       const typing = typed && { credential: () => composeTyped(typed, (name) => credentialOf(stage.credentials, name)) };
       return act(action, {
@@ -179,7 +179,7 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
         title: description,
         values,
         origin: "author",
-        intent: description,
+        intent,
         more,
         onChoice: lessons?.chose,
         ...typing,
