@@ -95,5 +95,7 @@ export const AuditQuerySchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
 
+/** Header that names the node an admin action is meant for: another may have come up at its address. */
+export const EXPECTED_NODE_HEADER = "X-Expected-Node-Id";
 /** Header that names the key of who asks for an admin action. */
 export const ADMIN_KEY_NAME_HEADER = "X-Admin-Key-Name";

@@ -1,5 +1,5 @@
 /** The pool as one: whoever answers. What only the owner of a run can tell is `live-first.ts`. */
-import { ADMIN_KEY_NAME_HEADER } from "../../shared/admin.ts";
+import { ADMIN_KEY_NAME_HEADER, EXPECTED_NODE_HEADER } from "../../shared/admin.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type BrowserInfo, BrowsersSchema, IDEMPOTENCY_HEADER, type Member, MembersSchema } from "../../shared/node.ts";
 import type { Caller } from "../auth.ts";
@@ -19,7 +19,7 @@ export type PoolClient = {
   nodesNow(asker: Asker): Promise<Member[]>;
   /** The node with this id. @throws NOT_FOUND */
   node(nodeId: string, asker: Asker): Promise<{ member: Member; node: KnownNode }>;
-  /** Asks the node that is named, on behalf of this key. @throws NOT_FOUND */
+  /** Asks the node that is named, on behalf of this key. @throws NOT_FOUND, also where another node has come up at its address */
   admin(nodeId: string, method: "GET" | "POST", target: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
   /** The same of any node that answers: what goes through the store. */
   adminOfAny(method: "GET" | "POST", target: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
@@ -61,8 +61,9 @@ export function createPoolClient(members: Members): PoolClient {
     });
   };
 
-  const browsersOf = async (node: KnownNode, asker: Asker): Promise<BrowserInfo[]> =>
-    BrowsersSchema.parse((await node.client.json("GET", "/admin/browsers", { asker })).value).browsers;
+  const browsersOf = async (node: KnownNode, nodeId: string, asker: Asker): Promise<BrowserInfo[]> =>
+    BrowsersSchema.parse((await node.client.json("GET", "/admin/browsers", { asker, headers: { [EXPECTED_NODE_HEADER]: nodeId } })).value)
+      .browsers;
 
   const nodeOf: PoolClient["node"] = async (nodeId, asker) => {
     const member = (await nodes(asker)).find(({ node_id }) => node_id === nodeId);
@@ -76,7 +77,7 @@ export function createPoolClient(members: Members): PoolClient {
     async admin(nodeId, method, target, { caller, requestId }) {
       const asker = { onlyOwn: caller.onlyOwn, requestId };
       const { node } = await nodeOf(nodeId, asker);
-      const headers = { [ADMIN_KEY_NAME_HEADER]: caller.name };
+      const headers = { [ADMIN_KEY_NAME_HEADER]: caller.name, [EXPECTED_NODE_HEADER]: nodeId };
       return node.client.json(method, `/admin/${target}`, { asker, headers, limitMs: ADMIN_LIMIT_MS });
     },
     adminOfAny: (method, target, { caller, requestId }) =>
@@ -112,7 +113,7 @@ export function createPoolClient(members: Members): PoolClient {
       await Promise.all(
         asked.map(async ({ node_id, url }) => {
           const node = members.find(node_id, url);
-          const found = node ? await browsersOf(node, asker).catch(() => null) : null; // one silent node must not hide the others' browsers
+          const found = node ? await browsersOf(node, node_id, asker).catch(() => null) : null; // one silent node must not hide the others' browsers
           if (found) browsers.push(...found);
           else missing.push(node_id);
         }),

@@ -1,6 +1,13 @@
 /** `/admin`: what an operator sees and asks of this node; sessions, queue and audit log through the store, of the whole pool. */
 import { type Context, Hono } from "hono";
-import { ADMIN_KEY_NAME_HEADER, AuditQuerySchema, DrainQuerySchema, HealthQuerySchema, QueueQuerySchema } from "../../shared/admin.ts";
+import {
+  ADMIN_KEY_NAME_HEADER,
+  AuditQuerySchema,
+  DrainQuerySchema,
+  EXPECTED_NODE_HEADER,
+  HealthQuerySchema,
+  QueueQuerySchema,
+} from "../../shared/admin.ts";
 import { AppError } from "../../shared/errors.ts";
 import { REQUEST_ID_HEADER } from "../../shared/node.ts";
 import { isTerminal } from "../../shared/run-status.ts";
@@ -27,6 +34,11 @@ export function adminRoutes({ browsers, info, drain, resume, live, canary, reque
   };
 
   return new Hono()
+    .use((c, next) => {
+      const expected = c.req.header(EXPECTED_NODE_HEADER);
+      if (expected === undefined || expected === info().node_id) return next();
+      throw new AppError("NOT_FOUND", "The node with this id is gone: another answers at its address");
+    })
     .get("/browsers", async (c) => c.json({ browsers: await browsers.measured() }))
     .post("/browsers/:id/recycle", async (c) => {
       const id = c.req.param("id");

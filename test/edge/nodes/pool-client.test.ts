@@ -150,6 +150,8 @@ describe("asking the pool", () => {
     const post = (verb: string) => pool.edge.get(path(verb), { method: "POST", key: KEYS.admin });
     expect(await (await post("drain")).json()).toMatchObject({ node_id: pool.other.node_id, state: "draining" });
     expect(await (await post("resume")).json()).toMatchObject({ state: "ready" });
+    const asked = pool.other.seen.filter(({ route }) => route === "admin");
+    expect(asked.map(({ headers }) => headers["x-expected-node-id"])).toEqual([pool.other.node_id, pool.other.node_id]);
     expect((await pool.edge.get("/pool/nodes/nobody/drain", { method: "POST", key: KEYS.admin })).status).toBe(404);
     expect((await pool.edge.get(path("drain"), { method: "POST" })).status).toBe(403);
     expect(await (await pool.edge.get(`/pool/nodes/${pool.better.node_id}`, { key: KEYS.admin })).json()).toMatchObject({
