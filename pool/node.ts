@@ -14,6 +14,7 @@ import { openBrowsers } from "./browsers/browsers.ts";
 import { createCanary } from "./canary.ts";
 import type { PoolConfig } from "./config.ts";
 import { diskTroubles, readDiskFree } from "./disk.ts";
+import { createDraining } from "./draining.ts";
 import { openLedger } from "./drift/ledger.ts";
 import { createProposals } from "./drift/proposals.ts";
 import { openVersions } from "./drift/versions.ts";
@@ -36,7 +37,7 @@ import { deliverFromOutbox, recoverEarlierRuns } from "./recovery.ts";
 import { startRetention } from "./retention.ts";
 import { LiveRuns } from "./session/live-runs.ts";
 import { Outbox } from "./session/outbox.ts";
-import { nodeDrained, nodeShutDown, stopRequested } from "./session/outcome.ts";
+import { stopRequested } from "./session/outcome.ts";
 import { Session } from "./session/session.ts";
 import type { SessionDeps, TryAgain } from "./session/session-deps.ts";
 import { watchRuns } from "./store/changes.ts";
@@ -161,7 +162,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       ...{ store, owner, log: nodeLog },
       onStop: (runId) => live.get(runId)?.stop(stopRequested()),
       inHand: () => live.atWork(),
-      onGone: ({ run_id, attempt }) => live.get(run_id)?.attempt === attempt && live.get(run_id)?.gone(),
+      onGone: ({ run_id, attempt }) => live.gone(run_id, attempt),
     }),
   );
   opened.use(watchQueueClock({ store, queue, onEnded: () => metrics.runEnded("timeout", "TIMEOUT"), log: nodeLog }));
@@ -170,13 +171,14 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   opened.use(startRetention({ store, volume, retentionDays: config.retentionDays, log: nodeLog }));
   const changes = opened.use(await watchRuns(store));
 
+  const draining = createDraining({ worker, live, outbox, tell: () => membership.beat(), log: nodeLog });
   const startedAt = new Date().toISOString();
   const queued = opened.use(watchQueued(store));
   const info = (): NodeInfo => ({
     node_id,
     boot_id,
     url: owner.node_url,
-    state: worker.state,
+    state: draining.state,
     slots: { total: slots.total, busy: slots.busy },
     queued: queued.count,
     browsers: browsers.counts(),
@@ -192,7 +194,6 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   const membership = opened.use(await joinNodes({ store, info, onFenced, log: nodeLog }));
 
   const viaEgress = config.egressAdvertise !== "none";
-  let graceOver: NodeJS.Timeout | undefined;
   const canary = createCanary({ nodeId: node_id, browsers, viaEgress, log: nodeLog });
   const app = createApp({
     canary,
@@ -217,39 +218,21 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       ...((await store.healthy()) ? [] : ["The store does not answer"]),
       ...((await volume.healthy()) ? [] : ["The volume does not answer; what runs leave behind waits on this node until it does"]),
       ...diskTroubles(await readDiskFree(diskFolders), config.diskMinFreeBytes),
-      ...(worker.state === "ready" ? [] : [`The node is ${worker.state}`]),
+      ...(draining.state === "ready" ? [] : [`The node is ${draining.state}`]),
       ...(browsers.ready().length === 0 ? [] : ["No Chrome can be had; the node's log says why"]), // open to anybody: no paths, no addresses
     ],
     metrics: () => metrics.text(),
-    draining: () => worker.state !== "ready",
-    drain: async (graceS) => {
-      clearTimeout(graceOver);
-      await worker.drain();
-      if (graceS !== null) graceOver = setTimeout(() => live.stopAll(nodeDrained(graceS)), graceS * 1000).unref();
-      await membership.beat();
-    },
-    resume: async () => {
-      clearTimeout(graceOver);
-      worker.resume();
-      await membership.beat();
-    },
+    draining: () => draining.state !== "ready",
+    drain: draining.drain,
+    resume: draining.resume,
     log: nodeLog,
   });
   server.serve((request) => app.fetch(request));
   nodeLog.info("Node is ready", { url: owner.node_url, slots: config.slots, tier: browsers.tier, store: store.kind });
 
-  const drain = async (graceMs: number): Promise<void> => {
-    await worker.drain();
-    await membership.beat().catch((error: unknown) => nodeLog.warn("Cannot tell the pool that this node drains", { error }));
-    const over = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
-    await Promise.race([worker.idle(), over]);
-    live.stopAll(nodeShutDown());
-    await worker.idle();
-    await live.settled();
-  };
-  opened.defer(() => drain(0)); // first of all that is undone
+  opened.defer(() => draining.shutDown(0)); // first of all that is undone
   const kept = opened.move();
-  return { url: owner.node_url, nodeId: node_id, info, drain, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { url: owner.node_url, nodeId: node_id, info, drain: draining.shutDown, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 type Handler = (request: Request) => Response | Promise<Response>;

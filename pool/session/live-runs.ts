@@ -61,6 +61,11 @@ export class LiveRuns {
     return this.all().flatMap((run) => (run.isAtWork ? [{ run_id: run.runId, attempt: run.attempt }] : []));
   }
 
+  /** This attempt lets go, also where the node has the next one in hand already. */
+  gone(runId: string, attempt: number): void {
+    for (const run of this.#all) if (run.runId === runId && run.attempt === attempt) run.gone();
+  }
+
   all(): LiveRun[] {
     return [...this.#all];
   }

@@ -23,6 +23,9 @@ export class Outbox implements AsyncDisposable {
   readonly #told = new Set<string>();
   /** Entries that the disk did not take. */
   readonly #unsaved = new Map<string, OutboxEntry>();
+  /** Entries that are not delivered, as far as was looked, and who waits for there to be none. */
+  readonly #waiting = new Set<string>();
+  #onEmptied: (() => void)[] = [];
   /** Runs of which this process still writes what their entries need. */
   readonly #held = new Map<string, Promise<unknown>>();
 
@@ -40,6 +43,7 @@ export class Outbox implements AsyncDisposable {
 
   /** Resolves once the entry is on disk. Rejects when it cannot be: then it is kept in memory and tried again, as long as this process lives. */
   async add(entry: OutboxEntry): Promise<void> {
+    this.#waiting.add(`${entry.run_id} ${entry.kind}`);
     try {
       await this.#save(entry);
     } catch (error) {
@@ -76,6 +80,20 @@ export class Outbox implements AsyncDisposable {
     this.#held.set(runId, both);
   }
 
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  /** Resolves once nothing waits. */
+  async emptied(): Promise<void> {
+    if (!this.isEmpty) await new Promise<void>((resolve) => this.#onEmptied.push(resolve));
+  }
+
+  #delivered({ run_id, kind }: OutboxEntry): void {
+    this.#waiting.delete(`${run_id} ${kind}`);
+    if (this.isEmpty) for (const resolve of this.#onEmptied.splice(0)) resolve();
+  }
+
   /** Delivers what an earlier process left. Returns what could not be delivered yet. */
   async deliverAll(): Promise<OutboxEntry[]> {
     const left: OutboxEntry[] = [];
@@ -90,6 +108,7 @@ export class Outbox implements AsyncDisposable {
         await rm(join(this.#dir, `${entry.run_id}.${entry.kind}.json`), { force: true });
         this.#unsaved.delete(`${entry.run_id} ${entry.kind}`);
         this.#told.delete(`${entry.run_id} ${entry.kind}`);
+        this.#delivered(entry);
       } catch (error) {
         left.push(entry);
         const { run_id, kind } = entry;
@@ -138,6 +157,7 @@ export class Outbox implements AsyncDisposable {
       if (!isRunId(runId) || (kind !== "publish" && kind !== "persist")) continue;
       entries.push(JSON.parse(await readFile(join(this.#dir, name), "utf8")) as OutboxEntry); // written by add(), whole or not at all
     }
+    for (const { run_id, kind } of entries) this.#waiting.add(`${run_id} ${kind}`);
     return entries.sort((a, b) => (a.kind === b.kind ? 0 : a.kind === "publish" ? -1 : 1));
   }
 

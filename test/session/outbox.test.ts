@@ -54,6 +54,28 @@ describe("Outbox", () => {
     expect(tried.filter((each) => each.startsWith(b))).toEqual([`${b} publish`, `${b} persist`]);
   });
 
+  it("is empty once all was delivered, what an earlier process left too", async () => {
+    const run_id = newRunId();
+    const earlier = await Outbox.open(dir, async () => {}, log);
+    expect(earlier.isEmpty).toBe(true);
+    await earlier.add({ kind: "persist", run_id, payload: null });
+    let away = true;
+    const outbox = await Outbox.open(
+      dir,
+      async () => {
+        if (away) throw new Error("the volume is away");
+      },
+      log,
+    );
+    await outbox.deliverAll();
+    expect([earlier.isEmpty, outbox.isEmpty]).toEqual([false, false]);
+    const emptied = outbox.emptied();
+    away = false;
+    await outbox.deliverAll();
+    await emptied;
+    expect(outbox.isEmpty).toBe(true);
+  });
+
   it("delivers in the background what is added while it sleeps", async () => {
     const done = Promise.withResolvers<OutboxEntry>();
     await using outbox = await Outbox.open(dir, async (entry) => done.resolve(entry), log);
