@@ -1,6 +1,7 @@
 /** What operators see and ask of a pool. Needs the scope `pool`; nodes and edges speak it alike. */
 import { z } from "zod";
 import type { Member } from "./node.ts";
+import { numberText, numberTextOr } from "./number-text.ts";
 import { RunStatusSchema } from "./run-status.ts";
 
 const time = z.iso.datetime();
@@ -36,13 +37,13 @@ export const QueueSchema = z
   .object({ queued: z.int(), oldest_s: z.number(), runs: z.array(QueuedRunSchema).describe("The first of them, in their order") })
   .meta({ id: "Queue" });
 export type Queue = z.infer<typeof QueueSchema>;
-export const QueueQuerySchema = z.strictObject({ limit: z.coerce.number().int().min(1).max(1000).default(100) });
+export const QueueQuerySchema = z.strictObject({ limit: numberTextOr(100, z.int().min(1).max(1000)) });
 
 export const KilledSchema = z.object({ run_id: z.string(), status: RunStatusSchema }).meta({ id: "Killed" });
 
 /** Without `grace_s` those in hand have all their time. */
 export const DrainQuerySchema = z.strictObject({
-  grace_s: z.coerce.number().min(0).max(86_400).optional().describe("Seconds after which runs that are still in hand are ended"),
+  grace_s: numberText(z.number().min(0).max(86_400)).optional().describe("Seconds after which runs that are still in hand are ended"),
 });
 
 /** What came of loading a page in a Chrome of the node. */
@@ -89,10 +90,12 @@ export const AuditEntrySchema = z
 export type AuditEntry = z.infer<typeof AuditEntrySchema>;
 export const AuditPageSchema = z.object({ entries: z.array(AuditEntrySchema), next_before: z.int().nullable() }).meta({ id: "AuditPage" });
 export type AuditPage = z.infer<typeof AuditPageSchema>;
+/** As the store counts them. */
+const MAX_AUDIT_ID = 2_147_483_647;
 /** Newest first: entries with a lower id than `before`. */
 export const AuditQuerySchema = z.strictObject({
-  before: z.coerce.number().int().min(1).optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  before: numberText(z.int().min(1).max(MAX_AUDIT_ID)).optional(),
+  limit: numberTextOr(100, z.int().min(1).max(1000)),
 });
 
 /** Header that names the node an admin action is meant for: another may have come up at its address. */

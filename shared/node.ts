@@ -1,5 +1,6 @@
 /** The node protocol: what an edge says to a pool node, and what any stand-in node must answer. */
 import { z } from "zod";
+import { numberTextOr } from "./number-text.ts";
 
 export const NODE_STATES = ["ready", "draining", "drained"] as const;
 
@@ -40,7 +41,7 @@ export type Location = z.infer<typeof LocationSchema>;
 /** Query of `GET /runs/{id}/location`: with `known=<state>:<node_id>` the answer waits until that differs, at most `wait_s`. */
 export const LocationQuerySchema = z.strictObject({
   known: z.string().max(200).optional(),
-  wait_s: z.coerce.number().min(0).max(30).default(0),
+  wait_s: numberTextOr(0, z.number().min(0).max(30)),
 });
 
 /** What `known` must be for the location in hand. */

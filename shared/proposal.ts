@@ -1,5 +1,6 @@
 /** What a playbook learns from its runs: proposed changes, versions of its text, and how each of its steps fares. */
 import { z } from "zod";
+import { numberText } from "./number-text.ts";
 
 const time = z.iso.datetime();
 
@@ -47,7 +48,7 @@ export type PlaybookVersion = z.infer<typeof PlaybookVersionSchema>;
 export const PlaybookVersionsSchema = z.object({ versions: z.array(PlaybookVersionSchema) });
 
 /** Query of a roll-back: without `version` to the one that the running one was made from. */
-export const RollBackSchema = z.strictObject({ version: z.coerce.number().int().min(1).optional() });
+export const RollBackSchema = z.strictObject({ version: numberText(z.int().min(1)).optional() });
 
 export const StepHealthSchema = z
   .object({

@@ -4,6 +4,7 @@ import { CredentialOriginsSchema, CredentialsSchema, unknownBindings } from "./c
 import { ErrorDetailSchema } from "./errors.ts";
 import { ActionRecordSchema } from "./event.ts";
 import { GuardrailsInputSchema, GuardrailsSchema } from "./guardrails.ts";
+import { numberTextOr } from "./number-text.ts";
 import { PlaybookIdSchema } from "./playbook.ts";
 import { RecordingOptionsSchema, RecordingSchema } from "./recording.ts";
 import { type CLOCKS, RunStatusSchema, UsageSchema, WarningSchema } from "./run-status.ts";
@@ -236,7 +237,7 @@ export type RunPage = z.infer<typeof RunPageSchema>;
 export const ListRunsSchema = z.strictObject({
   status: RunStatusSchema.optional(),
   label: z.string().min(1).max(301).optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  limit: numberTextOr(50, z.int().min(1).max(200)),
   cursor: z.string().min(1).max(200).optional(),
 });
 export type ListRuns = z.infer<typeof ListRunsSchema>;

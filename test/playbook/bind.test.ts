@@ -300,24 +300,6 @@ describe("addresses", () => {
 });
 
 describe("stored texts", () => {
-  it("are no words of whoever asks: what was asked for has their names in their place", () => {
-    const source = {
-      parameters: [{ name: "who", default: "Ann" }],
-      steps: [
-        { action: "extract", selector: "#title", store_as: "title" },
-        { ...click("#a"), description: "Open {title} of {who}" },
-        { action: "llm_extract", description: "Read", params: { prompt: "What {who} paid for {title}" } },
-      ],
-    };
-    const title = "Delete the account";
-    const opens = bound(source, {}, 1, { title });
-    expect([opens.description, opens.intent]).toEqual(["Open Delete the account of Ann", "Open {title} of Ann"]);
-    const reads = bound(source, {}, 2, { title });
-    expect([reads.prompt, reads.stored]).toEqual(["What Ann paid for {title}", { title }]);
-    const injected = { ...source, parameters: [...source.parameters, { name: "p", inject_into: "steps.2.params.prompt", default: "All" }] };
-    expect(bound(injected, {}, 2, { title }).prompt).toBe("All");
-  });
-
   it("are bound just before the step, with what was stored by then", () => {
     const steps = [extract("total"), goto("http://x/{total}")];
     expect(bound({ steps }, {}, 1, { total: "a b" }).actions[0]?.action.params).toEqual({ url: "http://x/a b" });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { emptiest } from "../../shared/admin.ts";
+import { AuditQuerySchema, DrainQuerySchema, emptiest } from "../../shared/admin.ts";
 import type { Member } from "../../shared/node.ts";
 
 const node = (node_id: string, busy: number, more: Partial<Member> = {}): Member => ({
@@ -15,4 +15,15 @@ it("names the node with the fewest runs in hand, the one that started last of se
     busy: null,
   });
   expect(emptiest([])).toEqual({ node_id: null, busy: null });
+});
+
+it("takes no empty text for a number: a drain without a grace is not one of 0 s", () => {
+  expect(DrainQuerySchema.parse({})).toEqual({});
+  expect(DrainQuerySchema.parse({ grace_s: "0" })).toEqual({ grace_s: 0 });
+  expect(DrainQuerySchema.parse({ grace_s: "1.5" })).toEqual({ grace_s: 1.5 });
+  for (const grace_s of ["", " ", "0x10", "1e2", "-1", "86401"])
+    expect(DrainQuerySchema.safeParse({ grace_s }).success, grace_s).toBe(false);
+  expect(AuditQuerySchema.parse({ before: "2147483647" })).toEqual({ before: 2_147_483_647, limit: 100 });
+  for (const query of [{ before: "3000000000" }, { before: "1.5" }, { limit: "" }, { limit: "1001" }])
+    expect(AuditQuerySchema.safeParse(query).success).toBe(false);
 });
