@@ -159,6 +159,15 @@ describe("asking the pool", () => {
     });
   });
 
+  it("drains a node also while no node can list the members", async () => {
+    await using pool = await twoNodes();
+    const away = status(503, '{"error":{"code":"POOL_SATURATED","message":"The store is away","details":{"reason":"store_away"}}}');
+    for (const node of [pool.better, pool.other]) node.faults.set("nodes", away);
+    const drain = (id: string) => pool.edge.get(`/pool/nodes/${id}/drain`, { method: "POST", key: KEYS.admin });
+    expect(await (await drain(pool.other.node_id)).json()).toMatchObject({ node_id: pool.other.node_id, state: "draining" });
+    expect((await drain("nobody")).status).toBe(503);
+  });
+
   it("shows the browsers of the nodes that answer, and names the others", async () => {
     await using pool = await twoNodes();
     pool.other.faults.set("admin", status(500));
