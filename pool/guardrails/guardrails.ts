@@ -22,8 +22,8 @@ export type ActionOutcome = {
 };
 
 export type RunGuardrails = {
-  /** May this be done to a page at `url`? `block` and `stop` mean no. `scope`: of the agent that wants it; an author has none. */
-  ask(action: Action, page: { url: string; scope?: Scope }): Promise<Verdict>;
+  /** May this be done to a page at `url`? `block` and `stop` mean no. `scope`: of the agent that wants it; an author has none. `by`: who wants it, and why. */
+  ask(action: Action, page: { url: string; scope?: Scope; by?: Omit<ClickContext, "url"> }): Promise<Verdict>;
   /** May this element be clicked? Asked when it is known which one it is. Null: nothing against it. */
   permit(target: ClickTarget, context: ClickContext & { scope?: Scope }): Promise<Verdict | null>;
   /** Once for each `ask`, refused actions too. `block`: the action counts as failed; `stop`: so does the run, and every later `ask` says it again. */
@@ -56,21 +56,32 @@ export function openGuardrails({ guardrails, policy, egress, askModel, onVerdict
     return verdict;
   };
 
-  const judge = async (action: Action, url: string, scope?: Scope): Promise<Verdict> => {
+  /** An address that does something is no less of a deed than the link to it. What somebody wrote out is theirs. */
+  const judgeAddress = async (address: string, url: string, scope?: Scope, by?: Omit<ClickContext, "url">): Promise<Verdict | null> => {
+    if (!by || by.origin === "author" || scope?.urls.has(URL.parse(address)?.href ?? "")) return null;
+    const name = "That address"; // which one, a reason does not say
+    const link = { name, text: name, role: "link", href: address, form: null, submits: false, dialog: "" };
+    return await judgeClick(link, { ...by, url }, { guardrails, askModel });
+  };
+
+  const judge = async (action: Action, { url, scope, by }: Parameters<RunGuardrails["ask"]>[1]): Promise<Verdict> => {
     const shown = action.action === "goto" ? null : judgeCommitted(policy, url, "main");
     const outside = shown ?? (scope ? judgeScope(scope, action, url) : null);
     if (outside !== null) return outside;
     const target = action.action === "goto" ? await policy.judgeUrl(action.params.url) : ALLOW;
     if (target.kind !== "allow") return target;
+    const deed = action.action === "goto" ? await judgeAddress(action.params.url, url, scope, by) : null;
+    if (deed?.kind === "block") return deed;
+    if (deed) tell(deed);
     const judged = applyRules(RULES, state, (rule, so) => rule.before?.(so, { action, url }, guardrails));
     if (judged.verdict?.kind !== "block" && judged.verdict?.kind !== "stop") state = judged.state;
     return judged.verdict ?? target;
   };
 
   return {
-    async ask(action, { url, scope }) {
-      watch?.asked(url);
-      const verdict = stopped ?? (await judge(action, url, scope));
+    async ask(action, page) {
+      watch?.asked(page.url);
+      const verdict = stopped ?? (await judge(action, page));
       refused = verdict.kind === "block" || verdict.kind === "stop";
       return tell(verdict);
     },

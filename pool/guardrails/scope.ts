@@ -11,13 +11,14 @@ import { hostOfUrl, hostsIn, isWithin, siteOfUrl } from "./scope-hosts.ts";
 
 /**
  * `hosts` null: no address is out of bounds. `hidesDeeds`: what would do harm is not shown. `named`: the deeds and kinds of account controls that whoever
- * asked for it has named.
+ * asked for it has named. `urls`: the addresses that they wrote out.
  */
 export type Scope = {
   goal: GoalType;
   hosts: readonly string[] | null;
   hidesDeeds: boolean;
   named: { deeds: ReadonlySet<string>; account: ReadonlySet<string> };
+  urls: ReadonlySet<string>;
 };
 /**
  * `intent`: in the words of whoever asked for it. `selectors`: name deeds as those words do, but no hosts (`button.primary`). `urls`: where the work may
@@ -69,7 +70,9 @@ export function createScope({ goal, intent, selectors = [], urls, hidesDeeds }: 
   const account = Object.keys(ACCOUNT).filter((kind) => ACCOUNT[kind]?.test(asked));
   const deeds = [...conceptsIn(asked), ...(account.includes("end") ? ["account"] : [])];
   const named = { deeds: new Set(deeds), account: new Set(account) };
-  return { goal, hosts: hosts.length > 0 ? hosts : null, hidesDeeds, named };
+  const written = [...urls, ...(intent.match(/\bhttps?:\/\/[^\s"'<>()]+/gi) ?? []).map((url) => url.replace(/[.,;:!?]+$/, ""))];
+  const hrefs = new Set(written.flatMap((url) => (url && URL.parse(url)?.href) || []));
+  return { goal, hosts: hosts.length > 0 ? hosts : null, hidesDeeds, named, urls: hrefs };
 }
 
 /** Null: nothing against it. `url`: the page that it would be done to. */

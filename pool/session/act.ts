@@ -95,7 +95,7 @@ export function createAct(deps: ActDeps): Act {
       if (verdict.kind === "block") throw refused(verdict);
     };
     try {
-      const verdict = await guardrails.ask(action, { url: tabs.url(), scope });
+      const verdict = await guardrails.ask(action, { url: tabs.url(), scope, by: { origin, intent, signal } });
       tell(verdict, mySeq);
       if (verdict.kind === "block" || verdict.kind === "stop") throw refused(verdict);
       done = await deps.perform(tabs, action, {

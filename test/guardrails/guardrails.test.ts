@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createEgressLog } from "../../pool/guardrails/egress-record.ts";
 import { openGuardrails } from "../../pool/guardrails/guardrails.ts";
 import { applyRules, INITIAL_STATE, RULES, type Rule } from "../../pool/guardrails/rules.ts";
+import { createScope } from "../../pool/guardrails/scope.ts";
 import { judgeCommitted } from "../../pool/guardrails/shown.ts";
 import { NOT_STUCK } from "../../pool/guardrails/stuck.ts";
 import type { Action } from "../../shared/action.ts";
@@ -45,6 +46,25 @@ describe("ask", () => {
     expect(await run.ask(goto("http://blocked.test/"), { url: PAGE })).toMatchObject({ kind: "block", rule: "blocked_domains" });
     expect(await run.ask(goto("file:///etc/passwd"), { url: PAGE })).toMatchObject({ kind: "block", rule: "url_scheme" });
     expect(await run.ask(CLICK, { url: PAGE })).toMatchObject({ kind: "allow" });
+  });
+
+  it("judges an address that a recovery or an agent opens as the link to it, unless somebody wrote it out", async () => {
+    const { run, verdicts } = open();
+    const deed = "http://good.test/orders/5/delete";
+    const by = { intent: "Read the orders", signal: new AbortController().signal };
+    const scopeOf = (intent: string) => createScope({ goal: "interact", intent, urls: [], hidesDeeds: true });
+    for (const origin of ["agent", "recovery"] as const) {
+      const verdict = await run.ask(goto(deed), { url: PAGE, by: { ...by, origin }, scope: scopeOf(by.intent) });
+      expect(verdict).toMatchObject({ kind: "block", rule: "destructive_action" });
+      expect(verdict.reason).not.toContain("orders/5");
+    }
+    expect(await run.ask(goto(deed), { url: PAGE, by: { ...by, origin: "author" } })).toMatchObject({ kind: "allow" });
+    expect(await run.ask(goto("http://good.test/orders"), { url: PAGE, by: { ...by, origin: "agent" } })).toMatchObject({ kind: "allow" });
+    const intent = `Open ${deed}.`;
+    expect(await run.ask(goto(deed), { url: PAGE, by: { ...by, intent, origin: "agent" }, scope: scopeOf(intent) })).toMatchObject({
+      kind: "allow",
+    });
+    expect(verdicts.filter(({ kind }) => kind === "block")).toHaveLength(2);
   });
 
   it("stops a run whose page has come to where no page may be", async () => {
