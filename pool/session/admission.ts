@@ -23,7 +23,7 @@ export type AdmissionDeps = {
   seal: Seal;
   operator: GuardrailsInput;
   policyOf: (guardrails: Guardrails) => Policy;
-  llm: Pick<Llm, "model" | "hasPrice"> | null;
+  llm: Pick<Llm, "model" | "utilityModel" | "hasPrice"> | null;
 };
 
 /** What is wrong with what the request asks of models. */
@@ -36,13 +36,11 @@ async function modelIssues(llm: AdmissionDeps["llm"], { model, max_cost_usd, out
     if (!model.startsWith(`${provider}:`) || model === `${provider}:`)
       issue("model", `Expected a model of the pool's provider, as ${provider}:name`);
   }
-  if (max_cost_usd !== undefined && !llm?.hasPrice(model ?? llm.model))
-    issue(
-      "max_cost_usd",
-      llm
-        ? `The price of ${model ?? llm.model} is not known (LLM_PRICES), so the limit could not be kept`
-        : "No model is configured on this pool",
-    );
+  if (max_cost_usd !== undefined && llm === null) issue("max_cost_usd", "No model is configured on this pool");
+  if (max_cost_usd !== undefined && llm !== null) {
+    const unpriced = [...new Set([model ?? llm.model, llm.utilityModel])].filter((each) => !llm.hasPrice(each)); // the run may be charged for both
+    for (const each of unpriced) issue("max_cost_usd", `The price of ${each} is not known (LLM_PRICES), so the limit could not be kept`);
+  }
   if (output_schema !== undefined) {
     const error = await compileSchema(output_schema).then(
       () => null,
