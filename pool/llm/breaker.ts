@@ -35,3 +35,47 @@ export function createBreaker({ failures = 3, openMs = 30_000, now = () => perfo
     },
   };
 }
+
+export type Breakers = {
+  /** As `Breaker`, for a call of this model: what is wrong with one says nothing of the others, but a refused key is refused for all. */
+  enter(model: string): number;
+  succeeded(model: string): void;
+  failed(model: string, ofKey: boolean): void;
+  abandoned(model: string): void;
+};
+
+/** Which models there are, requests say: so many are remembered, those asked last. */
+const MODELS = 100;
+
+export function createBreakers(make: () => Breaker = createBreaker): Breakers {
+  const ofKey = make();
+  const models = new Map<string, Breaker>();
+  const of = (model: string): Breaker => {
+    const breaker = models.get(model) ?? make();
+    models.delete(model);
+    models.set(model, breaker);
+    const [oldest] = models.keys();
+    if (models.size > MODELS && oldest !== undefined) models.delete(oldest);
+    return breaker;
+  };
+  return {
+    enter(model) {
+      const keyMs = ofKey.enter();
+      if (keyMs > 0) return keyMs;
+      const waitMs = of(model).enter();
+      if (waitMs > 0) ofKey.abandoned(); // this call may have been let through as its trial
+      return waitMs;
+    },
+    succeeded(model) {
+      for (const each of [ofKey, of(model)]) each.succeeded();
+    },
+    failed(model, isOfKey) {
+      const [failing, other] = isOfKey ? [ofKey, of(model)] : [of(model), ofKey];
+      failing.failed();
+      other.abandoned();
+    },
+    abandoned(model) {
+      for (const each of [ofKey, of(model)]) each.abandoned();
+    },
+  };
+}

@@ -12,7 +12,8 @@ export type LlmCause =
   | "circuit_open"
   | "cost_limit";
 
-export type LlmFailure = { cause: LlmCause; words: string; isRetryable: boolean; retryAfterMs: number | null };
+/** `isOfKey`: no model would take the key; what else is refused may be for this one alone. */
+export type LlmFailure = { cause: LlmCause; words: string; isRetryable: boolean; isOfKey: boolean; retryAfterMs: number | null };
 
 /** The shape of the SDK's APICallError; by shape, so that the SDK need not be loaded to know it. */
 type ApiError = { statusCode?: number; responseHeaders?: Record<string, string> };
@@ -23,10 +24,10 @@ export class AttemptTimeout extends Error {
 }
 
 export function toFailure(error: unknown): LlmFailure {
-  const none = { retryAfterMs: null };
+  const none = { isOfKey: false, retryAfterMs: null };
   if (error instanceof AttemptTimeout) return { cause: "timeout", words: "it did not answer in time", isRetryable: true, ...none };
   const { statusCode: status, responseHeaders: headers } = (error ?? {}) as ApiError;
-  const given = { retryAfterMs: retryAfterMs(headers ?? {}) };
+  const given = { isOfKey: status === 401, retryAfterMs: retryAfterMs(headers ?? {}) };
   if (status === undefined) return { cause: "unavailable", words: "the connection failed", isRetryable: true, ...given };
   if (status < 300) return { cause: "bad_answer", words: "the answer is not what its protocol says", isRetryable: true, ...given };
   const words = `it answered ${status}`;

@@ -3,7 +3,7 @@ import type { ModelMessage, ToolSet } from "ai";
 import { pause } from "../../shared/deadline.ts";
 import type { Usage } from "../../shared/run-status.ts";
 import type { Log } from "../telemetry/log.ts";
-import { createBreaker } from "./breaker.ts";
+import { createBreakers } from "./breaker.ts";
 import { AttemptTimeout, type LlmFailure, llmError, toFailure } from "./failure.ts";
 import { type ModelName, parseModelName } from "./model-name.ts";
 import { costOf, type Prices } from "./prices.ts";
@@ -49,7 +49,7 @@ const BACKOFF_MS = 500;
 /** A server that wants us to wait for longer is as good as away. */
 const MAX_RETRY_AFTER_MS = 20_000;
 
-export function createLlm(config: LlmConfig, log: Log, { backoffMs = BACKOFF_MS, breaker = createBreaker() } = {}): Llm {
+export function createLlm(config: LlmConfig, log: Log, { backoffMs = BACKOFF_MS, breakers = createBreakers() } = {}): Llm {
   const { provider } = parseModelName(config.model);
   let loading: Promise<{ models: Models; sdk: typeof import("ai") }> | null = null;
   const load = () => {
@@ -112,25 +112,26 @@ export function createLlm(config: LlmConfig, log: Log, { backoffMs = BACKOFF_MS,
     hasPrice: (model) => config.prices.has(model),
     async ask(question, context) {
       context.signal.throwIfAborted();
-      const waitMs = breaker.enter();
+      const { model } = question;
+      const waitMs = breakers.enter(model);
       if (waitMs > 0) {
         const words = `the last calls failed, and it is left alone for another ${Math.ceil(waitMs / 1000)} s`;
-        throw llmError(question.model, "circuit_open", words);
+        throw llmError(model, "circuit_open", words);
       }
       try {
-        const answer = await persist(question, parseModelName(question.model), context);
-        breaker.succeeded();
+        const answer = await persist(question, parseModelName(model), context);
+        breakers.succeeded(model);
         return answer;
       } catch (error) {
         if (!(error instanceof Failed)) {
-          breaker.abandoned();
+          breakers.abandoned(model);
           throw error;
         }
-        const { cause, words } = error.failure;
+        const { cause, words, isOfKey } = error.failure;
         if (cause === "bad_request")
-          breaker.succeeded(); // it answers: what was asked is at fault
-        else breaker.failed();
-        throw llmError(question.model, cause, words); // without what was thrown: it holds the whole request
+          breakers.succeeded(model); // it answers: what was asked is at fault
+        else breakers.failed(model, isOfKey);
+        throw llmError(model, cause, words); // without what was thrown: it holds the whole request
       }
     },
   };

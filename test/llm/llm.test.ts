@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createBreaker } from "../../pool/llm/breaker.ts";
+import { createBreaker, createBreakers } from "../../pool/llm/breaker.ts";
 import { type AskContext, createLlm, type LlmConfig } from "../../pool/llm/llm.ts";
 import { PricesSchema } from "../../pool/llm/prices.ts";
 import { tokensIn } from "../../pool/llm/usage.ts";
@@ -28,7 +28,7 @@ function open(more: Partial<LlmConfig> = {}) {
   const llm = createLlm(
     config,
     createLog("debug", {}, (line) => logs.push(line)),
-    { backoffMs: 1, breaker: createBreaker() },
+    { backoffMs: 1 },
   );
   const spent: Usage[] = [];
   const seen = { uncounted: 0 };
@@ -136,12 +136,12 @@ describe("asking a model", () => {
 
   it("leaves a model that failed three times in a row alone, then tries it once", async () => {
     let now = 0;
-    const breaker = createBreaker({ now: () => now });
+    const breakers = createBreakers(() => createBreaker({ now: () => now }));
     const { question, context } = open();
     const llm = createLlm(
       { model: MODEL, utilityModel: MODEL, baseUrl: server.url, apiKey: KEY, prices: new Map(), timeoutMs: 1000 },
       createLog("silent"),
-      { breaker },
+      { breakers },
     );
     server.script = inTurn({ status: 401 });
     for (let i = 0; i < 3; i += 1) expect(await causeOf(llm.ask(question, context))).toBe("refused");
@@ -151,6 +151,20 @@ describe("asking a model", () => {
     server.script = inTurn({ text: "Back" });
     expect((await llm.ask(question, context)).text).toBe("Back");
     expect((await llm.ask(question, context)).text).toBe("Back");
+  });
+
+  it("asks the other models while one is left alone, but none while the key is refused", async () => {
+    const { llm, question, context } = open();
+    const other = { ...question, model: "openai-compatible:other" };
+    server.script = inTurn({ status: 403 });
+    for (let i = 0; i < 3; i += 1) expect(await causeOf(llm.ask(other, context))).toBe("refused");
+    expect(await causeOf(llm.ask(other, context))).toBe("circuit_open");
+    server.script = inTurn({ text: "Here" });
+    expect((await llm.ask(question, context)).text).toBe("Here");
+    server.script = inTurn({ status: 401 });
+    for (let i = 0; i < 3; i += 1) expect(await causeOf(llm.ask(question, context))).toBe("refused");
+    for (const each of [question, other, { ...question, model: "openai-compatible:new" }])
+      expect(await causeOf(llm.ask(each, context))).toBe("circuit_open");
   });
 });
 
