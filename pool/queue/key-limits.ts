@@ -22,21 +22,25 @@ export function slotsOfKeys(limits: LimitsOfKeys): { default: number; tiers: Rec
 
 const UNLIMITED = 1_000_000;
 
-/** May the key post one more run now? Holds the key's lock until the transaction ends. @throws RATE_LIMITED */
+/** May the key post one more run now? Then it counts as posted, whatever becomes of it once the transaction is through. Holds the key's lock until the transaction ends. @throws RATE_LIMITED */
 export async function assertWithinRate(tx: Sql, limits: LimitsOfKeys, name: string | null, now: Date): Promise<void> {
   const { per_minute, queued } = limitsOf(limits, name);
   if (per_minute === undefined && queued === undefined) return;
   await tx.query("SELECT pg_advisory_xact_lock($1, hashtext($2))", [KEY_LOCK, name]);
   if (per_minute === undefined) return;
   const since = new Date(now.getTime() - WINDOW_MS);
-  const rows = await tx.query<{ created_at: Date }>(
-    "SELECT created_at FROM understudy.runs WHERE api_key_name = $1 AND created_at > $2 ORDER BY created_at DESC LIMIT $3",
+  const posts = await tx.query<{ at: Date }>(
+    "SELECT at FROM understudy.key_posts WHERE api_key_name = $1 AND at > $2 ORDER BY at DESC LIMIT $3",
     [name, since, per_minute],
   );
-  const oldest = rows[per_minute - 1];
-  if (!oldest) return;
+  const oldest = posts[per_minute - 1];
+  if (!oldest) {
+    await tx.query("DELETE FROM understudy.key_posts WHERE api_key_name = $1 AND at <= $2", [name, since]);
+    await tx.query("INSERT INTO understudy.key_posts (api_key_name, at) VALUES ($1, $2)", [name, now]);
+    return;
+  }
   throw new AppError("RATE_LIMITED", `This key may post ${per_minute} runs a minute. Try again later.`, {
-    retryAfterS: Math.max(1, Math.ceil((oldest.created_at.getTime() - since.getTime()) / 1000)),
+    retryAfterS: Math.max(1, Math.ceil((oldest.at.getTime() - since.getTime()) / 1000)),
     details: { reason: "key_rate", per_minute },
   });
 }

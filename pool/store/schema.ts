@@ -171,6 +171,14 @@ const VERSIONS: readonly string[] = [
   );
   CREATE INDEX audit_at ON understudy.audit (at);
   `,
+  // What a key with a limit a minute has posted of late: deleting a run does not undo that it was posted.
+  `
+  CREATE TABLE understudy.key_posts (
+    api_key_name text NOT NULL,
+    at timestamptz(3) NOT NULL
+  );
+  CREATE INDEX key_posts_of_key ON understudy.key_posts (api_key_name, at);
+  `,
 ];
 
 /** Where pg-boss keeps its tables: the database may serve another program's pg-boss too. Made here, under our lock: its own making of it is open to a race. */

@@ -97,8 +97,11 @@ eachStore("the queue", (opened) => {
     const retryAfterS = await post(deps, "a").catch((error) => error.retryAfterS);
     expect(retryAfterS).toBeGreaterThan(50);
     expect(retryAfterS).toBeLessThanOrEqual(60);
-    await store.query("UPDATE understudy.runs SET created_at = created_at - interval '61 seconds' WHERE api_key_name = 'a'", []);
+    await store.query("DELETE FROM understudy.runs WHERE api_key_name = 'a'", []);
+    await expect(post(deps, "a"), "deleting what it has posted").rejects.toMatchObject({ details: { reason: "key_rate" } });
+    await store.query("UPDATE understudy.key_posts SET at = at - interval '61 seconds' WHERE api_key_name = 'a'", []);
     await post(deps, "a");
+    expect(await store.query("SELECT 1 FROM understudy.key_posts WHERE api_key_name = 'a'", [])).toHaveLength(1);
   });
 });
 
