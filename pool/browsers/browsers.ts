@@ -162,6 +162,7 @@ class NodeBrowsers<E extends Egress> implements Browsers<E> {
 
   async recycle(n: number): Promise<BrowserInfo> {
     const entry = this.#roster.get(n);
+    if (entry.kind === "remote") throw new AppError("CONFLICT", "The browser is not this node's to replace: whoever runs it does");
     entry.recycleRequested = true;
     this.#source.retire(entry);
     return this.#roster.info(entry);

@@ -1,7 +1,7 @@
 /** Ends a run that no session will end: it never started, or its node is gone. */
 import { type AppError, toErrorDetail } from "../../shared/errors.ts";
 import type { RecordingState } from "../../shared/recording.ts";
-import { NO_USAGE, type TerminalStatus } from "../../shared/run-status.ts";
+import { NO_USAGE, type TerminalStatus, type Usage } from "../../shared/run-status.ts";
 import type { RunRow } from "../store/runs.ts";
 import type { Sql } from "../store/sql.ts";
 import { changeStatus, statusEvents } from "../store/status-change.ts";
@@ -22,13 +22,22 @@ export async function endRun(tx: Sql, queue: JobQueue, row: Row, end: End): Prom
     ...change,
     events: statusEvents({ ...change, node_id: row.node_id, attempt: row.attempt }),
     expectedEventId: row.last_event_id,
-    outcome: { result: null, data: null, error: toErrorDetail(end.error), usage: NO_USAGE },
+    outcome: { result: null, data: null, error: toErrorDetail(end.error), usage: await usageOf(tx, row.run_id) },
     // What is settled is known: it is committed, whoever says that its node is lost.
     recording_state: row.recording_state === "off" || row.settled_at !== null ? row.recording_state : end.recording_state,
     settled: end.settled,
   });
   if (row.status === "queued") await queue.cancel(tx, row.run_id);
   else await queue.settle(tx, row);
+}
+
+/** What its attempts have spent, as far as they told. */
+async function usageOf(tx: Sql, runId: string): Promise<Usage> {
+  const [last] = await tx.query<{ total: Usage }>(
+    "SELECT event->'total' AS total FROM understudy.events WHERE run_id = $1 AND event->>'type' = 'usage' ORDER BY id DESC LIMIT 1",
+    [runId],
+  );
+  return last?.total ?? NO_USAGE;
 }
 
 /** A queued run has done nothing, and leaves nothing to store: recording is `off`, whether wanted or not, for nothing was recorded and nothing lost. */

@@ -64,7 +64,7 @@ export function toSummary(row: RunSummaryRow, live: LiveParts = {}): RunSummary 
     result: row.outcome?.result ?? null,
     data: row.outcome?.data ?? null,
     warnings: live.warnings ?? row.warnings,
-    usage: live.usage ?? row.outcome?.usage ?? NO_USAGE,
+    usage: live.usage ?? row.outcome?.usage ?? row.earlier_attempts.at(-1)?.usage ?? NO_USAGE,
     recording: { state: live.recording_state ?? row.recording_state },
   };
   const unstarted = { started_at: null, finished_at: null, duration_ms: null };

@@ -128,6 +128,8 @@ describe("remote Chromes", () => {
     const browsers = leases.map((lease) => lease.browser);
     expect(new Set(browsers).size).toBe(2);
     for (const browser of browsers) expect(browsers.filter((each) => each === browser)).toHaveLength(2);
+    const numberOf = (id: string) => Number(id.split(".").at(-1));
+    for (const { browserId } of leases) await expect(pool.recycle(numberOf(browserId))).rejects.toMatchObject({ code: "CONFLICT" });
     await Promise.all(leases.map((lease) => lease[Symbol.asyncDispose]()));
   });
 

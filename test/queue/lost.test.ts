@@ -85,16 +85,23 @@ eachStore("a node that starts again", (opened, kind) => {
     ];
     const playbook = PlaybookSchema.parse({ id: "p", name: "p", description: "p", steps });
     const step = { type: "step", at: hint.at, action: "click", description: "", state: "started", attempt: 1, error: null } as const;
+    const spent = { model: "m", input_tokens: 5, output_tokens: 2, cost_usd: 0.5 };
     const [stopped, begun, before] = [newRun({ retries: 3 }), newRun({ retries: 3 }, { playbook }), newRun({ retries: 3 }, { playbook })];
     for (const run of [stopped, begun, before]) {
       const { fence } = await claimedRun(opened(), run);
       if (run === stopped) await stopRun({ store, queue }, run.run_id);
       else await writer.append(fence, { ...step, index: run === begun ? 1 : 0 });
+      await writer.append(fence, { type: "usage", at: hint.at, ...spent, total: spent });
     }
     await endRunsOfEarlierBoots({ store, queue, owner: REBOOTED, log: quiet });
     const became = await Promise.all([stopped, begun, before].map(async ({ run_id }) => (await readRow(store, run_id))?.status));
     expect(became).toEqual(["failed", "failed", "queued"]);
+    const usages = await Promise.all([stopped, begun, before].map(async ({ run_id }) => (await readRun(store, run_id))?.usage));
+    expect([...usages, (await readRow(store, begun.run_id))?.outcome?.usage]).toEqual([spent, spent, spent, spent]); // nothing of it is lost
     expect((await claimNext(deps, claimant(REBOOTED)))?.run.run_id).toBe(before.run_id);
+    await endRunsOfEarlierBoots({ store, queue, owner: { ...REBOOTED, boot_id: "boot-3" }, log: quiet });
+    expect(await stopRun({ store, queue }, before.run_id)).toEqual({ status: "terminated", endedNow: true }); // it waited for its third attempt
+    expect((await readRow(store, before.run_id))?.outcome?.usage).toEqual(spent);
   });
 
   it("is told of ended runs whose artifacts were on their way, until they are settled", async () => {
