@@ -10,11 +10,10 @@ import { applyRules, INITIAL_STATE, RULES } from "./rules.ts";
 import { judgeScope, judgeScopedClick, type Scope } from "./scope.ts";
 import { judgeCommitted } from "./shown.ts";
 
-/** `url`: where the page is now. `frames`: the addresses of its other frames, where the caller knows them. `error` null: it was done. */
+/** `url`: where the page is now; its frames are held by the network alone. `error` null: it was done. */
 export type ActionOutcome = {
   action: Action;
   url: string;
-  frames?: readonly string[];
   error: unknown;
   origin: Origin;
   /** The next action belongs to the same sequence. */
@@ -65,7 +64,7 @@ export function openGuardrails({ guardrails, policy, egress, askModel, onVerdict
   };
 
   const judge = async (action: Action, { url, scope, by }: Parameters<RunGuardrails["ask"]>[1]): Promise<Verdict> => {
-    const shown = action.action === "goto" ? null : judgeCommitted(policy, url, "main");
+    const shown = action.action === "goto" ? null : judgeCommitted(policy, url);
     const outside = shown ?? (scope ? judgeScope(scope, action, url) : null);
     if (outside !== null) return outside;
     const target = action.action === "goto" ? await policy.judgeUrl(action.params.url) : ALLOW;
@@ -89,20 +88,12 @@ export function openGuardrails({ guardrails, policy, egress, askModel, onVerdict
       const outside = context.scope ? judgeScopedClick(context.scope, target) : null;
       return tell(outside ?? (await judgeClick(target, context, { guardrails, askModel })));
     },
-    after({ action, url, frames = [], error, origin, more = false }) {
-      const committed = refused ? null : (watch?.cause({ action, url, error }) ?? committedRefusal(url, frames));
+    after({ action, url, error, origin, more = false }) {
+      const committed = refused ? null : (watch?.cause({ action, url, error }) ?? judgeCommitted(policy, url));
       const success = error === null && committed === null;
       const judged = applyRules(RULES, state, (rule, so) => rule.after?.(so, { action, success, origin, more }, guardrails));
       state = judged.state;
       return tell(judged.verdict?.kind === "stop" ? judged.verdict : (committed ?? judged.verdict));
     },
   };
-
-  function committedRefusal(url: string, frames: readonly string[]): Verdict | null {
-    for (const frame of frames) {
-      const verdict = judgeCommitted(policy, frame, "frame");
-      if (verdict !== null) return verdict;
-    }
-    return judgeCommitted(policy, url, "main");
-  }
 }

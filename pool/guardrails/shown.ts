@@ -1,4 +1,4 @@
-/** The address of a page or frame that Chrome has already loaded: is it one where a run may be? */
+/** The address of a page that Chrome has already loaded: is it one where a run may be? */
 import type { Verdict } from "../../shared/guardrails.ts";
 import type { Policy } from "./policy.ts";
 
@@ -7,10 +7,11 @@ const EMPTY = /^(?:|about:blank(?:[?#].*)?|about:srcdoc|chrome-error:\/\/chromew
 
 /**
  * A page comes to `file:`, `chrome:` and the like only past everything that should have kept it away, so that ends the run.
- * `blob:` holds what a page made by itself, `data:` the same for a frame. Null: nothing against it.
+ * `blob:` holds what a page made by itself. Null: nothing against it. Frames are not asked about: nobody acts on one that the network has not let
+ * through, and Chrome has some of its own, as in its viewer of PDFs.
  */
-export function judgeCommitted(policy: Policy, url: string, where: "main" | "frame"): Verdict | null {
-  if (EMPTY.test(url) || /^blob:https?:/.test(url) || (where === "frame" && /^(?:data|blob):/.test(url))) return null;
+export function judgeCommitted(policy: Policy, url: string): Verdict | null {
+  if (EMPTY.test(url) || /^blob:https?:/.test(url)) return null;
   const verdict = policy.judgeShown(url);
   return verdict?.rule === "url_scheme" ? { ...verdict, kind: "stop", reason: `The page left the web: ${verdict.reason}` } : verdict;
 }
