@@ -64,6 +64,7 @@ export const ScaleInSchema = z
   .object({
     node_id: z.string().nullable().describe("null: no node could go without leaving none that takes runs"),
     busy: z.int().nullable(),
+    reason: z.string().nullable().describe("Why none is named; null where one is"),
   })
   .meta({ id: "ScaleIn" });
 export type ScaleIn = z.infer<typeof ScaleInSchema>;
@@ -72,7 +73,9 @@ export type ScaleIn = z.infer<typeof ScaleInSchema>;
 export function emptiest(nodes: readonly Member[]): ScaleIn {
   const ready = nodes.filter(({ state }) => state === "ready");
   const [first] = ready.toSorted((a, b) => a.slots.busy - b.slots.busy || b.started_at.localeCompare(a.started_at));
-  return first && ready.length > 1 ? { node_id: first.node_id, busy: first.slots.busy } : { node_id: null, busy: null };
+  if (first && ready.length > 1) return { node_id: first.node_id, busy: first.slots.busy, reason: null };
+  const reason = first ? `${first.node_id} is the only node that takes runs` : "No node takes runs";
+  return { node_id: null, busy: null, reason };
 }
 
 export const ADMIN_ACTIONS = ["drain", "resume", "recycle_browser", "kill_browser", "kill_session"] as const;

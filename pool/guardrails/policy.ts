@@ -36,7 +36,7 @@ const ALLOW: Verdict = { kind: "allow", rule: "url", reason: "The URL is allowed
 const DNS_CACHE_MS = 5_000;
 const CACHED_VERDICTS = 1_000;
 /** Names that no public server has; a single label is one too. RFC 6761, 6762, 8375, 9476, ICANN's `internal` and what routers use. */
-const RESERVED = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|lan|home|corp|private|arpa|onion|alt|invalid)$|^[^.]*$/;
+const RESERVED = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|lan|home|corp|private|arpa|onion|alt)$|^[^.]*$/;
 const LOOPBACK = ["127.0.0.1", "::1"];
 
 /** Builds; nothing is resolved before something is judged. Fixed for its life: a run's guardrails do not change. */
@@ -63,6 +63,7 @@ export function createPolicy(guardrails: Guardrails, options: PolicyOptions): Po
   const refusal = ({ name, address }: Host, port: number): Block | null => {
     if (isBackgroundHost(name) && !names.has(name)) return block("chrome_background", `${name} is what Chrome itself talks to`, name);
     if (address !== null && !reachable(address, port)) return privateNetwork(name, `${name} is not a public address`);
+    if (/(?:^|\.)invalid$/.test(name)) return block("dns", `${name} does not resolve: no name that ends in "invalid" ever does`, name);
     if (address === null && networks.length === 0 && RESERVED.test(name)) {
       return privateNetwork(name, `${name} is a name of private networks`);
     }

@@ -50,8 +50,8 @@ export type RunnerDeps = {
   verify(verify: Verify): Promise<void>;
   /** What the prompt asks for, found in the text by a model; `stored`: what it may name in braces. @throws LLM_ERROR */
   answer(question: { prompt: string; stored: Values; text: string; spend(usage: Usage): void }): Promise<string>;
-  /** Repairs a step, or throws. */
-  recover(failure: StepFailure): Promise<Recovered>;
+  /** Repairs a step, or throws. Null: there is nobody who could. */
+  recover(failure: StepFailure): Promise<Recovered | null>;
   onStep(notice: StepNotice): void;
   onResult(result: StepResult): void;
   pause(ms: number, signal: AbortSignal): Promise<void>;
@@ -66,6 +66,7 @@ export type StepEnd = { attempts: number; recovered: boolean } & (
 );
 
 export const RETRY_PAUSE_MS = 1_000;
+const NOBODY = " (not recovered: no model is configured)";
 
 /** After these nothing is tried again: the run is over, or a guardrail has spoken. A refusal is an answer, not a breakdown; to work round it is not recovery. */
 const FINAL: readonly ErrorCode[] = ["GUARDRAIL_BLOCKED", "STUCK", "BROWSER_CRASHED", "TIMEOUT", "RUN_TERMINATED", "NODE_LOST"];
@@ -84,11 +85,11 @@ export async function runStep(playbook: Playbook, step: BoundStep, deps: RunnerD
     text: attempts.text,
     tookOver,
   });
-  const failed = (cause: AppError, recovered = false, recovery: AppError | null = null): StepEnd => {
+  const failed = (cause: AppError, recovered = false, recovery: AppError | null = null, remark = ""): StepEnd => {
     const shown = step.failure_message !== null && !deps.signal.aborted ? step.failure_message : cause.message;
     const both = (message: string) => (recovery ? `step error: ${message}; recovery error: ${recovery.message}` : message);
     const decisive = recovery && isFinal(recovery) ? recovery : cause;
-    return { attempts: attempts.count, recovered, success: false, cause: decisive, error: both(shown), raw: both(cause.message) };
+    return { attempts: attempts.count, recovered, success: false, cause: decisive, error: both(shown), raw: both(cause.message) + remark };
   };
 
   let error = await attempt(step, attempts, deps, spend);
@@ -116,6 +117,7 @@ export async function runStep(playbook: Playbook, step: BoundStep, deps: RunnerD
     if (unsure && (await holds(step, deps))) return done(false);
     asked = true;
     const recovered = await untilAborted(deps.recover({ playbook, step, error, dispatched: attempts.dispatched, spend }), deps.signal);
+    if (recovered === null) return failed(error, false, null, NOBODY);
     const { text, tookOver = false } = recovered;
     if (step.verify && !tookOver) await untilAborted(deps.verify(step.verify), deps.signal); // the page is past it otherwise
     attempts.text = text;

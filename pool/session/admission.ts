@@ -105,6 +105,7 @@ export async function dryRun({ library, operator, policyOf, llm }: AdmissionDeps
     warnings: [
       ...warnings,
       ...remarks(body, llm !== null),
+      ...nowhere(body, playbook),
       ...(llm ? [] : recoverable(playbook)),
       ...refusals(body, playbook, policyOf(merged.guardrails)),
     ],
@@ -130,6 +131,14 @@ const needsModel = (playbook: Playbook | null): Issue[] =>
 function recoverable(playbook: Playbook | null): string[] {
   const count = playbook?.steps.filter(({ on_failure }) => on_failure === "llm_recover").length ?? 0;
   return count === 0 ? [] : [`No model is configured: ${count} steps with on_failure llm_recover are tried twice and not recovered`];
+}
+
+/** A playbook that begins on an empty page, which has nothing to click. */
+function nowhere({ start_url }: CreateRun, playbook: Playbook | null): string[] {
+  const [first] = playbook?.steps ?? [];
+  if (!first || start_url || playbook?.start_url) return [];
+  const action = first.action === "sequence" ? (first.params.actions as { action?: string }[] | undefined)?.[0]?.action : first.action;
+  return action === "goto" ? [] : ["There is no start_url, and the first step is no goto: the run begins on an empty page"];
 }
 
 /** Addresses that the guardrails would refuse, as far as that can be said without resolving a name. */

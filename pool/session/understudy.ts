@@ -33,8 +33,8 @@ import type { Stage } from "./stage.ts";
 export type Understudy = {
   /** Carries out a directive that no playbook has. @throws LLM_ERROR, STEP_FAILED, what ended the run */
   carryOut(directive: string): Promise<void>;
-  /** Repairs a step, or does it and all that follow; says what it did for that. @throws as carryOut */
-  recover(bound: BoundPlaybook, failure: StepFailure): Promise<Recovered & { deeds: readonly Deed[] }>;
+  /** Repairs a step, or does it and all that follow; says what it did for that. Null: no model is configured. @throws as carryOut */
+  recover(bound: BoundPlaybook, failure: StepFailure): Promise<(Recovered & { deeds: readonly Deed[] }) | null>;
   /** What a `llm_extract` step asks for, found in a text by the utility model; `stored`: what the prompt may name in braces. @throws LLM_ERROR */
   answer(question: { prompt: string; stored: Values; text: string; spend(usage: Usage): void }): Promise<string>;
   /** Data for `output_schema` after a playbook; what goes wrong is a warning, the run has done its work. */
@@ -42,7 +42,6 @@ export type Understudy = {
 };
 
 const RECOVERY_STEPS = 20;
-const NO_RECOVERY = "No model is configured that could recover the step (on_failure: retry or abort would not have asked for one)";
 const READS = ["extract", "evaluate"];
 
 /** `asker` null: no model is configured on this node. */
@@ -123,7 +122,7 @@ export function createUnderstudy({ stage, asker, act, tabs, log }: Parts): Under
     },
 
     async recover(bound, failure) {
-      if (asker === null) throw new AppError("STEP_FAILED", NO_RECOVERY);
+      if (asker === null) return null;
       const { step, spend } = failure;
       const broken = describe(bound, failure, directive);
       const rest = bound.playbook.steps.slice(step.index + 1);

@@ -191,7 +191,9 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
       if (isOnceGuarded) await stage.stored(); // it may do steps that come later
       const onTrial = await lessons?.trial(failure);
       if (onTrial) return onTrial;
-      const { deeds, ...recovered } = await understudy.recover(bound, failure);
+      const repair = await understudy.recover(bound, failure);
+      if (repair === null) return null;
+      const { deeds, ...recovered } = repair;
       if (!recovered.tookOver) lessons?.repaired(failure, deeds);
       return recovered;
     },

@@ -186,7 +186,8 @@ describe("a run", () => {
       error: { code: "STEP_FAILED" },
       step_results: [{ success: true }, { success: false, attempts: 2 }],
     });
-    expect(run.error?.message).toMatch(/No model is configured/);
+    expect(run.error?.message).toMatch(/^Step 2 \(click\): Cannot click #no-such: nothing matches \(for [\d.]+ s\)$/);
+    expect(run.error?.details?.raw_error).toContain("not recovered: no model is configured");
   });
 
   it("has a valid trace while it runs, is stopped on request, stays what it is when asked again, and is deleted with all its artifacts", async () => {

@@ -92,7 +92,12 @@ const REFUSED: CorpusRow[] = [
     urls: hosts(`
       priv.test PRIV.test. loop.test loop6.test meta.test mapped.test nat64.test zone.test garbage.test mixed.test mixed6.test last.test intra.test`),
   },
-  { about: "names without an answer", guardrails: "public", rule: "dns", urls: hosts("none.test NONE.TEST none.test. none.test:8080") },
+  {
+    about: "names without an answer",
+    guardrails: "public",
+    rule: "dns",
+    urls: hosts("none.test NONE.TEST none.test. none.test:8080 shop.invalid"),
+  },
   {
     about: "what is no URL, or none that can be judged",
     guardrails: "public",

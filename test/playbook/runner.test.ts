@@ -307,6 +307,12 @@ describe("recovery", () => {
     expect(outcome.step_results).toMatchObject([{ success: false, attempts: 2, recovery_used: true }]);
   });
 
+  it("that nobody could do is none: the step's own error stands alone", async () => {
+    const { outcome } = await run([click({})], { act: failFirst(9), deps: { recover: async () => null } });
+    expect(outcome.error).toMatchObject({ code: "STEP_FAILED", message: "Step 1 (Click a): Failure 2" });
+    expect(outcome.step_results).toMatchObject([{ recovery_used: false, raw_error: expect.stringContaining("no model is configured") }]);
+  });
+
   it("is verified like the step itself", async () => {
     const { outcome } = await run([click({ verify })], {
       verify: () => fail("Verification failed: no text"),

@@ -8,13 +8,14 @@ const node = (node_id: string, busy: number, more: Partial<Member> = {}): Member
 });
 
 it("names the node with the fewest runs in hand, the one that started last of several, and never the last that takes runs", () => {
-  expect(emptiest([node("a", 2), node("b", 1), node("c", 3)])).toEqual({ node_id: "b", busy: 1 });
+  expect(emptiest([node("a", 2), node("b", 1), node("c", 3)])).toEqual({ node_id: "b", busy: 1, reason: null });
   expect(emptiest([node("a", 0), node("b", 0, { started_at: "2026-01-02T00:00:00.000Z" })]).node_id).toBe("b");
   expect(emptiest([node("a", 1), node("b", 0, { state: "draining" }), node("c", 0, { state: "lost" })])).toEqual({
     node_id: null,
     busy: null,
+    reason: "a is the only node that takes runs",
   });
-  expect(emptiest([])).toEqual({ node_id: null, busy: null });
+  expect(emptiest([])).toEqual({ node_id: null, busy: null, reason: "No node takes runs" });
 });
 
 it("takes no empty text for a number: a drain without a grace is not one of 0 s", () => {
