@@ -28,6 +28,7 @@ export function startUpkeep({ store, log, checkpointMs = CHECKPOINT_MS, vacuumMs
     every(vacuumMs, async () => {
       await forgetExpiredKeys(store);
       await forgetLostNodes(store);
+      await store.query("DELETE FROM understudy.key_posts WHERE at < now() - interval '1 hour'", []); // a key that posts no more sweeps none of its own
       if (store.kind === "embedded") await vacuum(store);
     }),
     ...(store.kind === "embedded" ? [every(checkpointMs, () => checkpoint(store))] : []),
