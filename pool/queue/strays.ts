@@ -23,7 +23,7 @@ export class Strays {
     this.#inDoubt.push({ claimId, until: performance.now() + IN_DOUBT_MS });
   }
 
-  /** A run that was claimed after all, or null. It is given out once. */
+  /** A run that was claimed after all, or null. It is given out once. One look finds one: only where nothing is left to find, claims are given up. */
   async take(): Promise<Claim | null> {
     if (this.#inDoubt.length === 0) return null;
     const { node_id, boot_id } = this.#owner;
@@ -34,7 +34,7 @@ export class Strays {
          AND status = 'starting' LIMIT 1`,
       [node_id, boot_id, this.#inDoubt.map(({ claimId }) => claimId)],
     );
-    this.#inDoubt = this.#inDoubt.filter(({ claimId, until }) => claimId !== run?.claim_id && until > asked);
+    this.#inDoubt = this.#inDoubt.filter(({ claimId, until }) => (run ? claimId !== run.claim_id : until > asked));
     return run ? { run, fence: fenceOf(this.#owner, run) } : null;
   }
 }

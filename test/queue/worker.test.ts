@@ -1,14 +1,15 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { createRun } from "../../pool/queue/dispatch.ts";
 import { createSlots, type SlotLease, type Slots } from "../../pool/queue/slots.ts";
+import { Strays } from "../../pool/queue/strays.ts";
 import { type RunSession, Worker } from "../../pool/queue/worker.ts";
 import { readEvents } from "../../pool/store/events.ts";
 import { readRow } from "../../pool/store/runs.ts";
 import { type Sql, type Store, StoreOutage } from "../../pool/store/sql.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import { AppError } from "../../shared/errors.ts";
-import { newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
+import { claimant, newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
 import { eachStore, eventually, type TestStore } from "../support/store.ts";
 
 const hint = (reason: string) =>
@@ -232,6 +233,23 @@ eachStore("the worker", (opened) => {
     await eventually(() => statuses(opened())).toEqual({ completed: 2 });
     expect(started).toHaveLength(2);
     expect(started[0]).toBe(claimed.run_id);
+  });
+
+  it("finds every run whose claim was committed unheard, however long the store was away", async () => {
+    const strays = new Strays(opened().store, OWNER);
+    const committed: string[] = [];
+    for (const claimFor of [claimant(), claimant()]) {
+      committed.push((await createRun(opened().deps, newRun(), { claimFor, idempotency: null })).run_id);
+      strays.add(claimFor.claim_id);
+    }
+    const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now() + 3_600_000);
+    try {
+      const found = [await strays.take(), await strays.take()].map((claim) => claim?.run.run_id ?? "");
+      expect(found.toSorted()).toEqual(committed.toSorted());
+      expect(await strays.take()).toBeNull();
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it("leaks no slot and loses no run, wherever a statement fails", async () => {
