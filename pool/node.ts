@@ -40,7 +40,7 @@ import { Outbox } from "./session/outbox.ts";
 import { stopRequested } from "./session/outcome.ts";
 import { Session } from "./session/session.ts";
 import type { SessionDeps, TryAgain } from "./session/session-deps.ts";
-import { watchRuns } from "./store/changes.ts";
+import { RUNS_CHANNEL, watchRuns } from "./store/changes.ts";
 import { openStore } from "./store/connect.ts";
 import { EventWriter } from "./store/events.ts";
 import { openIdentity } from "./store/identity.ts";
@@ -98,10 +98,10 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   const outbox = opened.use(await Outbox.open(join(config.dataDir, "outbox"), deliver, nodeLog));
   const server = opened.use(await listen(config));
   const owner = { node_id, boot_id, node_url: config.publicUrl ?? server.url };
-  const left = await outbox.deliverAll(); // what had ended must not be taken for lost
-  const waiting = new Set(left.map(({ run_id }) => run_id));
-  await recoverEarlierRuns({ waiting, store, queue, owner, volume, workDir, log: nodeLog });
+  await outbox.deliverAll(["publish"]); // what had ended must not be taken for lost; artifacts can wait, as they do for a bucket that is away
+  await recoverEarlierRuns({ waiting: await outbox.runs(), store, queue, owner, volume, workDir, log: nodeLog });
   outbox.start();
+  opened.use(await store.listen(RUNS_CHANNEL, (runId) => runId === "" && outbox.wake())); // the store was away, and is back
 
   const diskFolders = { data: config.dataDir, ...("dir" in config.volume && { volume: config.volume.dir }) };
   const slots = opened.use(createSlots({ total: config.slots, log: nodeLog }));

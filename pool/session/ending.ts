@@ -14,8 +14,11 @@ import type { SessionDeps } from "./session-deps.ts";
 /** What of the row is known at the end only. */
 export type End = { status: TerminalStatus; finished_at: Date; outcome: RunOutcome; lists: RunLists; clocks: Clocks };
 
-/** `isDisowned`: the run ended elsewhere, or belongs to another. `isPublished`: its status is in the store, not in the outbox. */
-export type Finality = { recording: RecordingState; isDisowned: boolean; isPublished: boolean };
+/**
+ * `isDisowned`: the run ended elsewhere, or belongs to another. `isPublished`: its status is in the store, not in the outbox.
+ * `published`: resolves once it is there.
+ */
+export type Finality = { recording: RecordingState; isDisowned: boolean; isPublished: boolean; published: Promise<void> };
 
 /** What the session lends the phases. */
 export type Ending = {
@@ -73,6 +76,7 @@ export function publishPhase({ deps, fence, row, events, warnings, state, over, 
         await deps.outbox.add({ kind: "publish", run_id: fence.run_id, payload: { fence, status, fields: fields(), before } });
         if (!deservesAnother(row, outcome.error)) Object.assign(row, end); // else it may not be the end
       } finally {
+        state.published = deps.outbox.delivered(fence.run_id, "publish");
         await events.close(); // readers go on with what is stored, and wait there
         over();
       }

@@ -4,7 +4,7 @@ import type { Artifact } from "../../shared/recording.ts";
 import type { Run } from "../../shared/run.ts";
 import type { EventLog } from "./event-log.ts";
 
-/** A run that this node owns: from its claim until its artifacts are committed or persist has failed. */
+/** A run that this node owns: from its claim until its end is stored, and its artifacts are committed or persist has failed. */
 export interface LiveRun {
   readonly runId: string;
   readonly attempt: number;
@@ -34,19 +34,22 @@ export interface LiveRun {
   readonly over: Promise<void>;
   /** Nothing more will happen here. Never rejects. */
   readonly settled: Promise<void>;
+  /** Asked once it is settled. Resolves once the store has its end too, which may wait in the outbox. Never rejects. */
+  readonly published: Promise<void>;
 }
 
 export class LiveRuns {
-  /** The latest attempt of each. */
+  /** The latest attempt of each, until what is stored says the same: a client who has read its end here must not read something else next. */
   readonly #runs = new Map<string, LiveRun>();
-  /** With those whose next attempt is here already. */
+  /** Those that are not settled, also where their next attempt is here already. */
   readonly #all = new Set<LiveRun>();
 
   add(run: LiveRun): void {
     this.#all.add(run);
     this.#runs.set(run.runId, run);
-    void run.settled.then(() => {
+    void run.settled.then(async () => {
       this.#all.delete(run);
+      await run.published;
       if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
     });
   }

@@ -1,31 +1,40 @@
 /** What a phase could not finish in its limit: durable entries in `DATA_DIR/outbox`, tried again until done. */
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { access, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { pause } from "../../shared/deadline.ts";
+import { pause, untilAborted } from "../../shared/deadline.ts";
 import { isRunId } from "../../shared/ids.ts";
 import type { Log } from "../telemetry/log.ts";
 
-export type OutboxKind = "publish" | "persist";
+/** In the order in which those of one run go: its status before its artifacts. */
+const KINDS = ["publish", "persist"] as const;
+export type OutboxKind = (typeof KINDS)[number];
 export type OutboxEntry = { kind: OutboxKind; run_id: string; payload: unknown };
 
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
 
-/** Entries of one run go in order of kind: its status before its artifacts. */
+type Named = Pick<OutboxEntry, "kind" | "run_id">;
+const keyOf = ({ kind, run_id }: Named): string => `${run_id} ${kind}`;
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Each kind is delivered in a loop of its own: a bucket that is silent holds up no status. */
 export class Outbox implements AsyncDisposable {
   readonly #dir: string;
   readonly #log: Log;
   readonly #deliver: (entry: OutboxEntry) => Promise<void>;
   readonly #closing = new AbortController();
-  #wake: () => void = () => {};
-  #loop: Promise<void> = Promise.resolve();
+  readonly #sleeps: Record<OutboxKind, AbortController> = { publish: new AbortController(), persist: new AbortController() };
+  #loops: Promise<void>[] = [];
+  /** Entries that are not delivered, as far as was looked. */
+  readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   /** Entries whose failure was told; again and again would fill the log of a long outage. */
   readonly #told = new Set<string>();
   /** Entries that the disk did not take. */
   readonly #unsaved = new Map<string, OutboxEntry>();
-  /** Entries that are not delivered, as far as was looked, and who waits for there to be none. */
-  readonly #waiting = new Set<string>();
-  #onEmptied: (() => void)[] = [];
   /** Runs of which this process still writes what their entries need. */
   readonly #held = new Map<string, Promise<unknown>>();
 
@@ -35,7 +44,7 @@ export class Outbox implements AsyncDisposable {
     this.#log = log;
   }
 
-  /** `deliver` must stand being called again for what it has done already. */
+  /** `deliver` must stand being called again for what it has done already, or half done. */
   static async open(dir: string, deliver: (entry: OutboxEntry) => Promise<void>, log: Log): Promise<Outbox> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     return new Outbox(dir, deliver, log);
@@ -43,41 +52,18 @@ export class Outbox implements AsyncDisposable {
 
   /** Resolves once the entry is on disk. Rejects when it cannot be: then it is kept in memory and tried again, as long as this process lives. */
   async add(entry: OutboxEntry): Promise<void> {
-    this.#waiting.add(`${entry.run_id} ${entry.kind}`);
+    const key = keyOf(entry);
+    const delivered = Promise.withResolvers<void>();
+    this.#waiting.get(key)?.resolve(delivered.promise); // replaced
+    this.#waiting.set(key, delivered);
     try {
       await this.#save(entry);
     } catch (error) {
-      this.#unsaved.set(`${entry.run_id} ${entry.kind}`, entry);
+      this.#unsaved.set(key, entry);
       throw error;
     } finally {
-      this.#wake();
+      this.wake(entry.kind);
     }
-  }
-
-  async #save(entry: OutboxEntry): Promise<void> {
-    const path = join(this.#dir, `${entry.run_id}.${entry.kind}.json`);
-    await using file = await open(`${path}.part`, "w", 0o600);
-    await file.writeFile(JSON.stringify(entry));
-    await file.sync();
-    await rename(`${path}.part`, path);
-  }
-
-  /** A full disk must not keep a run from its end: what still cannot be written down is delivered from memory. */
-  async #saveAgain(): Promise<void> {
-    for (const [key, entry] of this.#unsaved)
-      await this.#save(entry)
-        .then(() => this.#unsaved.delete(key))
-        .catch(() => {}); // told by add
-  }
-
-  /** Delivers nothing of this run until the promise has settled. Call before the entry is added. */
-  hold(runId: string, until: Promise<unknown>): void {
-    const both = Promise.allSettled([this.#held.get(runId), until]).then(() => {
-      if (this.#held.get(runId) !== both) return;
-      this.#held.delete(runId);
-      this.#wake();
-    });
-    this.#held.set(runId, both);
   }
 
   get isEmpty(): boolean {
@@ -86,84 +72,142 @@ export class Outbox implements AsyncDisposable {
 
   /** Resolves once nothing waits. */
   async emptied(): Promise<void> {
-    if (!this.isEmpty) await new Promise<void>((resolve) => this.#onEmptied.push(resolve));
+    while (!this.isEmpty) await Promise.all([...this.#waiting.values()].map(({ promise }) => promise));
   }
 
-  #delivered({ run_id, kind }: OutboxEntry): void {
-    this.#waiting.delete(`${run_id} ${kind}`);
-    if (this.isEmpty) for (const resolve of this.#onEmptied.splice(0)) resolve();
+  /** Resolves once nothing of this kind that was added waits for the run. May take as long as store or bucket are away. */
+  delivered(runId: string, kind: OutboxKind): Promise<void> {
+    return this.#waiting.get(keyOf({ run_id: runId, kind }))?.promise ?? Promise.resolve();
   }
 
-  /** Delivers what an earlier process left. Returns what could not be delivered yet. */
-  async deliverAll(): Promise<OutboxEntry[]> {
+  /** Runs of which something waits, also of an earlier process. */
+  async runs(): Promise<Set<string>> {
+    const named = await Promise.all(KINDS.map((kind) => this.#named(kind)));
+    return new Set([...named.flat(), ...[...this.#unsaved.values()].map(({ run_id }) => run_id)]);
+  }
+
+  #path({ kind, run_id }: Named): string {
+    return join(this.#dir, `${run_id}.${kind}.json`);
+  }
+
+  async #save(entry: OutboxEntry): Promise<void> {
+    const path = this.#path(entry);
+    await using file = await open(`${path}.part`, "w", 0o600);
+    await file.writeFile(JSON.stringify(entry));
+    await file.sync();
+    await rename(`${path}.part`, path);
+  }
+
+  /** A full disk must not keep a run from its end: what still cannot be written down is delivered from memory. */
+  async #saveAgain(kind: OutboxKind): Promise<void> {
+    for (const [key, entry] of this.#unsaved)
+      if (entry.kind === kind)
+        await this.#save(entry)
+          .then(() => this.#unsaved.delete(key))
+          .catch(() => {}); // told by add
+  }
+
+  /** Delivers nothing of this run until the promise has settled. Call before the entry is added. */
+  hold(runId: string, until: Promise<unknown>): void {
+    const both = Promise.allSettled([this.#held.get(runId), until]).then(() => {
+      if (this.#held.get(runId) !== both) return;
+      this.#held.delete(runId);
+      this.wake();
+    });
+    this.#held.set(runId, both);
+  }
+
+  /** Delivers what waits, whichever process left it. Returns what could not be delivered yet. */
+  async deliverAll(kinds: readonly OutboxKind[] = KINDS): Promise<OutboxEntry[]> {
     const left: OutboxEntry[] = [];
-    await this.#saveAgain();
-    for (const entry of await this.#entries()) {
-      if (this.#held.has(entry.run_id) || left.some(({ run_id }) => run_id === entry.run_id)) {
-        left.push(entry);
-        continue;
-      }
-      try {
-        await this.#deliver(entry);
-        await rm(join(this.#dir, `${entry.run_id}.${entry.kind}.json`), { force: true });
-        this.#unsaved.delete(`${entry.run_id} ${entry.kind}`);
-        this.#told.delete(`${entry.run_id} ${entry.kind}`);
-        this.#delivered(entry);
-      } catch (error) {
-        left.push(entry);
-        const { run_id, kind } = entry;
-        const level = this.#told.has(`${run_id} ${kind}`) ? "debug" : "warn";
-        this.#told.add(`${run_id} ${kind}`);
-        this.#log[level]("An outbox entry could not be delivered yet", { run_id, kind, error });
+    for (const kind of kinds) {
+      await this.#saveAgain(kind);
+      for (const entry of await this.#entries(kind)) {
+        if ((await this.#mustWait(entry)) || !(await this.#isDelivered(entry))) left.push(entry);
       }
     }
     return left;
   }
 
-  /** Begins to try again in the background, backing off while it does not work. */
-  start(): void {
-    this.#loop = this.#run();
+  async #mustWait({ kind, run_id }: OutboxEntry): Promise<boolean> {
+    if (this.#closing.signal.aborted || this.#held.has(run_id)) return true;
+    if (kind === "publish") return false;
+    const before: Named = { kind: "publish", run_id };
+    return this.#waiting.has(keyOf(before)) || isThere(this.#path(before));
   }
 
-  async #run(): Promise<void> {
+  async #isDelivered(entry: OutboxEntry): Promise<boolean> {
+    const key = keyOf(entry);
+    const added = this.#waiting.get(key);
+    try {
+      await untilAborted(this.#deliver(entry), this.#closing.signal);
+      if (this.#waiting.get(key) !== added) return false; // another has taken its place
+      await rm(this.#path(entry), { force: true });
+    } catch (error) {
+      const { run_id, kind } = entry;
+      this.#log[this.#told.has(key) ? "debug" : "warn"]("An outbox entry could not be delivered yet", { run_id, kind, error });
+      this.#told.add(key);
+      return false;
+    }
+    for (const each of [this.#unsaved, this.#told, this.#waiting]) each.delete(key);
+    added?.resolve();
+    if (entry.kind === "publish") this.wake("persist");
+    return true;
+  }
+
+  /** Begins to try again in the background, backing off while it does not work. */
+  start(): void {
+    this.#loops = KINDS.map((kind) => this.#run(kind));
+  }
+
+  /** What waits may be deliverable now: the store is back, say. */
+  wake(kind?: OutboxKind): void {
+    for (const each of kind ? [kind] : KINDS) this.#sleeps[each].abort();
+  }
+
+  async #run(kind: OutboxKind): Promise<void> {
     let waitMs = RETRY_MIN_MS;
     while (!this.#closing.signal.aborted) {
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve; // before looking, so that an entry added meanwhile is seen
-      });
-      const left = await this.deliverAll().catch((error: unknown) => {
+      const sleep = new AbortController();
+      this.#sleeps[kind] = sleep; // before looking, so that an entry added meanwhile is seen
+      const woken = new Promise<void>((resolve) => sleep.signal.addEventListener("abort", () => resolve(), { once: true }));
+      const left = await this.deliverAll([kind]).catch((error: unknown) => {
         this.#log.error("The outbox could not be read", { error });
         return [null];
       });
-      waitMs = left.length === 0 ? RETRY_MIN_MS : Math.min(waitMs * 2, RETRY_MAX_MS);
-      const wait = left.length === 0 ? woken : pause(waitMs, this.#closing.signal);
-      await Promise.race([wait, this.#closed()]).catch(() => {}); // the loop's condition sees the closing
+      if (this.#closing.signal.aborted) return;
+      if (left.length === 0) await woken;
+      else await pause(waitMs, sleep.signal).catch(() => {}); // woken
+      waitMs = sleep.signal.aborted ? RETRY_MIN_MS : Math.min(waitMs * 2, RETRY_MAX_MS);
     }
   }
 
-  #closed(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#closing.signal.aborted) resolve();
-      else this.#closing.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-  }
-
-  async #entries(): Promise<OutboxEntry[]> {
-    const names = (await readdir(this.#dir)).filter((name) => name.endsWith(".json"));
-    const entries: OutboxEntry[] = [...this.#unsaved.values()];
-    for (const name of names) {
-      const [runId = "", kind] = name.split(".");
-      if (this.#unsaved.has(`${runId} ${kind}`)) continue;
-      if (!isRunId(runId) || (kind !== "publish" && kind !== "persist")) continue;
-      entries.push(JSON.parse(await readFile(join(this.#dir, name), "utf8")) as OutboxEntry); // written by add(), whole or not at all
+  /** Ids of the runs that have an entry of this kind on disk. */
+  async #named(kind: OutboxKind): Promise<string[]> {
+    const suffix = `.${kind}.json`;
+    const names = (await readdir(this.#dir)).filter((name) => name.endsWith(suffix));
+    const runs = names.map((name) => name.slice(0, -suffix.length)).filter(isRunId);
+    for (const key of runs.map((run_id) => keyOf({ kind, run_id }))) {
+      if (!this.#waiting.has(key)) this.#waiting.set(key, Promise.withResolvers());
     }
-    for (const { run_id, kind } of entries) this.#waiting.add(`${run_id} ${kind}`);
-    return entries.sort((a, b) => (a.kind === b.kind ? 0 : a.kind === "publish" ? -1 : 1));
+    return runs;
   }
 
+  async #entries(kind: OutboxKind): Promise<OutboxEntry[]> {
+    const named = await this.#named(kind);
+    const entries = [...this.#unsaved.values()].filter((entry) => entry.kind === kind);
+    for (const run_id of named) {
+      if (this.#unsaved.has(keyOf({ kind, run_id }))) continue;
+      entries.push(JSON.parse(await readFile(this.#path({ kind, run_id }), "utf8")) as OutboxEntry); // written by add(), whole or not at all
+    }
+    return entries;
+  }
+
+  /** What is under way is left as it is, as if this process were killed: a bucket may be silent, and the next start delivers it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
-    await this.#loop;
-    await this.#saveAgain();
+    this.wake();
+    await Promise.all(this.#loops);
+    for (const kind of KINDS) await this.#saveAgain(kind);
   }
 }

@@ -1,7 +1,7 @@
 /** One run on this node, from its claim to its end: browser, guardrails, recorder, playbook, and the three phases of its finalizer. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { pause, withDeadline } from "../../shared/deadline.ts";
+import { withDeadline } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Artifact } from "../../shared/recording.ts";
@@ -24,10 +24,9 @@ import { RunEvents } from "./run-events.ts";
 import type { SessionDeps } from "./session-deps.ts";
 import type { OpenRecording, Stage } from "./stage.ts";
 import { unsealCredentials } from "./unseal-credentials.ts";
+import { failureOf } from "./wind-down.ts";
 import { work } from "./work.ts";
 
-/** How long the work may take to write down what it was at when it was told to end. */
-const WIND_DOWN_MS = 500;
 /** How long its browser waits for a recording to be written; it may be finished after that. Below the limit of cleanup, which ends the browser too. */
 const RECORDING_END_MS = 10_000;
 
@@ -74,7 +73,7 @@ export class Session implements LiveRun {
     this.#deps = { ...deps, log: deps.log.with({ run_id: fence.run_id }) };
     this.#fence = fence;
     this.#row = { ...run };
-    this.#finality = { recording: run.recording_state, isDisowned: false, isPublished: true };
+    this.#finality = { recording: run.recording_state, isDisowned: false, isPublished: true, published: Promise.resolve() };
     this.#clocks = createClocks({
       limits: run.clock_limits,
       totalS: run.request.timeout_seconds,
@@ -109,6 +108,10 @@ export class Session implements LiveRun {
     return this.#finality.isDisowned;
   }
 
+  get published(): Promise<void> {
+    return this.#finality.published;
+  }
+
   get isAtWork(): boolean {
     return !this.#ending.signal.aborted;
   }
@@ -133,14 +136,7 @@ export class Session implements LiveRun {
   async run(): Promise<void> {
     const { signal } = this.#ending;
     this.#clocks.starting();
-    const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-    const worked = this.#work(signal).then(
-      () => null,
-      (error: unknown) => error,
-    );
-    const windingDown = aborted.then(() => pause(WIND_DOWN_MS)).then(() => signal.reason as unknown);
-    const ended = await Promise.race([worked, windingDown]);
-    const failure = signal.aborted ? signal.reason : ended;
+    const failure = await failureOf(this.#work(signal), signal);
     this.#ending.abort(new AppError("RUN_TERMINATED", "The run is over")); // whatever still waits for the page, lets go now
     this.#clocks.stop();
     const outcome = toOutcome(failure, this.#redactor);

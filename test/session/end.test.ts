@@ -25,7 +25,7 @@ import { AppError } from "../../shared/errors.ts";
 import type { RunEvent } from "../../shared/event.ts";
 import { PlaybookSchema } from "../../shared/playbook.ts";
 import { newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
-import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
+import { claimedRun, eachStore, eventually, type TestStore } from "../support/store.ts";
 
 /** A session on a store that can go away, beside an outbox that is not started. There is no Chrome: its work fails at once. */
 async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}, posted: Partial<NewRun> = {}) {
@@ -77,9 +77,12 @@ eachStore(
       expect(shown).toEqual(["starting", "starting"]);
       expect(run.session.toRun()).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
       run.outage.isOn = false;
-      await run.session.settled;
+      await run.live.settled(); // which a node that is to end waits for, and no longer
+      expect(await readRun(opened().store, run.fence.run_id)).toMatchObject({ status: "starting" });
+      expect(run.live.get(run.fence.run_id)?.toRun().status).toBe("failed"); // what clients read until the store says it too
       expect(await run.outbox.deliverAll()).toEqual([]);
       expect(await readRun(opened().store, run.fence.run_id)).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
+      await eventually(() => run.live.get(run.fence.run_id)).toBeNull();
     });
 
     it("by a crash is none where attempts are left: the run waits for its next one, also when an outage came between", async () => {

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Outbox, type OutboxEntry } from "../../pool/session/outbox.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
 import { newRunId } from "../../shared/ids.ts";
@@ -108,5 +108,71 @@ describe("Outbox", () => {
     expect(delivered).toEqual([{ kind: "publish", run_id, payload: 1 }]);
     expect(await outbox.deliverAll()).toEqual([]);
     expect(delivered).toHaveLength(1);
+  });
+
+  it("tells statuses, and closes, while a bucket takes artifacts and says nothing", async () => {
+    const [silent, told] = [Promise.withResolvers<void>(), Promise.withResolvers<string>()];
+    const deliver = async ({ kind, run_id }: OutboxEntry) => {
+      if (kind === "publish") return told.resolve(run_id);
+      silent.resolve();
+      await new Promise(() => {});
+    };
+    const outbox = await Outbox.open(dir, deliver, log);
+    outbox.start();
+    await outbox.add({ kind: "persist", run_id: newRunId(), payload: null });
+    await silent.promise;
+    const run_id = newRunId();
+    await outbox.add({ kind: "publish", run_id, payload: null });
+    expect(await told.promise).toBe(run_id);
+    await outbox.delivered(run_id, "publish");
+    await outbox[Symbol.asyncDispose]();
+
+    const next = await Outbox.open(dir, deliver, log); // whose start waits for statuses alone
+    expect(await next.deliverAll(["publish"])).toEqual([]);
+    expect((await next.runs()).size).toBe(1);
+  });
+
+  it("tries again at once, however long it was to wait, when something is added or the store is back", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      let isAway = true;
+      const [a, b] = [newRunId(), newRunId()];
+      const tried = { [a]: Promise.withResolvers<void>(), [b]: Promise.withResolvers<void>() };
+      const deliver = async ({ run_id }: OutboxEntry) => {
+        tried[run_id]?.resolve();
+        if (isAway) throw new Error("away");
+      };
+      await using outbox = await Outbox.open(dir, deliver, log);
+      outbox.start();
+      await outbox.add({ kind: "publish", run_id: a, payload: null });
+      await tried[a]?.promise;
+      await outbox.add({ kind: "publish", run_id: b, payload: null });
+      await tried[b]?.promise;
+      isAway = false;
+      outbox.wake();
+      await Promise.all([outbox.delivered(a, "publish"), outbox.delivered(b, "publish")]);
+      expect(await readdir(dir)).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("does not take an entry for delivered that was replaced meanwhile", async () => {
+    const run_id = newRunId();
+    const delivered: unknown[] = [];
+    const outbox = await Outbox.open(
+      dir,
+      async ({ payload }) => {
+        if (payload === "first") await outbox.add({ kind: "persist", run_id, payload: "second" });
+        delivered.push(payload);
+      },
+      log,
+    );
+    await outbox.add({ kind: "persist", run_id, payload: "first" });
+    const both = outbox.delivered(run_id, "persist");
+    expect(await outbox.deliverAll()).toHaveLength(1);
+    expect(await outbox.deliverAll()).toEqual([]);
+    await both;
+    expect(delivered).toEqual(["first", "second"]);
   });
 });
