@@ -24,6 +24,8 @@ import type { Volume } from "./volume/volume.ts";
 const KEEP_REMAINS_MS = 7 * 86_400_000;
 
 type Deps = { store: Store; volume: Volume; log: Log };
+/** `isAway`: the volume does not answer. */
+type RemainsDeps = Deps & { workDir: string; isAway: boolean };
 type RecoveryDeps = Deps & {
   queue: JobQueue;
   owner: Owner;
@@ -32,11 +34,16 @@ type RecoveryDeps = Deps & {
   waiting?: ReadonlySet<string>;
 };
 
-/** Ends, as NODE_LOST, what earlier boots had in hand, and stores what they had recorded of it. Call before the first claim. */
-export async function recoverEarlierRuns(deps: RecoveryDeps): Promise<void> {
-  const { workDir, log } = deps;
+/**
+ * Ends, as NODE_LOST, what earlier boots had in hand, and stores what they had recorded of it. Call before the first claim.
+ * A volume that does not answer is not waited for, run by run: what is recorded is kept for the next start.
+ */
+export async function recoverEarlierRuns(given: RecoveryDeps): Promise<void> {
+  const { workDir, log } = given;
   await mkdir(workDir, { recursive: true, mode: 0o700 });
-  for (const runId of await endRunsOfEarlierBoots(deps)) {
+  const lost = await endRunsOfEarlierBoots(given);
+  const deps = { ...given, isAway: !(await given.volume.healthy()) };
+  for (const runId of lost) {
     try {
       await storeRemains(deps, runId);
     } catch (error) {
@@ -48,7 +55,8 @@ export async function recoverEarlierRuns(deps: RecoveryDeps): Promise<void> {
 }
 
 /** Does nothing to the folder of a run that is committed: its files are one with those in the volume. */
-async function storeRemains({ store, volume, workDir }: Deps & { workDir: string }, runId: string): Promise<void> {
+async function storeRemains({ store, volume, workDir, isAway }: RemainsDeps, runId: string): Promise<void> {
+  if (isAway) throw new AppError("POOL_UNREACHABLE", "The volume does not answer");
   const committed = await volume.manifest(runId);
   if (committed) return updateAftermath(store, runId, { recording_state: committed.state, settled: true });
   const row = await readRow(store, runId);
@@ -82,8 +90,8 @@ async function commitUnlessDeleted({ store, volume }: Omit<Deps, "log">, runId: 
  * Removes staging folders that nobody needs any more. A run that its peers took for lost is settled without its artifacts: what is staged
  * of it is stored now.
  */
-async function sweepWorkDir(deps: Deps & Pick<RecoveryDeps, "workDir" | "waiting">): Promise<void> {
-  const { volume, store, workDir, waiting, log } = deps;
+async function sweepWorkDir(deps: RemainsDeps & Pick<RecoveryDeps, "waiting">): Promise<void> {
+  const { volume, store, workDir, waiting, isAway, log } = deps;
   for (const name of await readdir(workDir)) {
     const dir = join(workDir, name);
     const about = parseAttemptFolder(name);
@@ -93,7 +101,7 @@ async function sweepWorkDir(deps: Deps & Pick<RecoveryDeps, "workDir" | "waiting
       const { run_id } = row;
       if (row.finished_at === null || row.settled_at === null || waiting?.has(run_id)) continue;
       try {
-        if ((await volume.manifest(run_id)) === null) {
+        if (isAway || (await volume.manifest(run_id)) === null) {
           if (waiting === undefined && row.recording_state !== "lost") continue;
           await storeRemains(deps, run_id);
         }

@@ -38,6 +38,7 @@ async function earlierRun(opened: TestStore) {
 
 const broken = (volume: Volume): Volume => ({
   ...volume,
+  healthy: async () => true,
   manifest: async () => null,
   commit: async () => {
     throw new Error("The volume is full");
@@ -84,6 +85,16 @@ eachStore("a node that starts again", (opened) => {
     await opened().store.query("UPDATE understudy.runs SET finished_at = $1", [new Date(Date.now() - 8 * DAY_MS)]);
     await run.recover({ volume });
     expect(await run.isThere()).toBe(false);
+  });
+
+  it("does not wait for a volume that takes questions and says nothing", async () => {
+    await using run = await earlierRun(opened());
+    const silent = () => new Promise<never>(() => {});
+    await run.recover({ volume: { ...run.volume, healthy: async () => false, manifest: silent, commit: silent } });
+    expect(await readRun(opened().store, run.run_id)).toMatchObject({ status: "failed", recording: { state: "lost" } });
+    expect(await run.isThere()).toBe(true);
+    await run.recover();
+    expect(await run.volume.manifest(run.run_id)).toMatchObject({ state: "partial" });
   });
 
   it("leaves the committed files alone of a run whose node was killed right after the commit", async () => {
