@@ -62,7 +62,10 @@ export function createHttpClient(to: Address, connect: Connect): HttpClient {
         const answer = await new Exchange(request, reused.connection, rest).answer(bytes, () => reused.next);
         if (answer) return answer;
       }
-      const connection = await open(to, connect, request);
+      const connection = await open(to, connect, request).catch((error) => {
+        // It was sent, and may have been done: "refused" would say that it surely was not.
+        throw reused && error?.details?.reason === "refused" ? broken("closed the connection without an answer", "reset", error) : error;
+      });
       const answer = await new Exchange(request, connection, rest).answer(bytes);
       if (answer) return answer;
       throw broken("closed the connection without an answer", "reset");

@@ -64,6 +64,16 @@ describe("an HTTP client", () => {
     expect(connections).toHaveLength(1);
   });
 
+  it("does not say that a request was refused which was sent on a connection that broke", async () => {
+    const { client } = await serverThat((socket, before) => {
+      if (before > 0) opened[0]?.close();
+      if (before > 0) socket.destroy();
+      else socket.write(ok("x"));
+    });
+    await text(await client.send(get));
+    await expect(client.send(get)).rejects.toMatchObject({ code: "POOL_UNREACHABLE", details: { reason: "reset" } });
+  });
+
   it("notices that a peer has closed a connection at rest", async () => {
     const { client, connections } = await serverThat((socket) => socket.write(ok("x")));
     await text(await client.send(get));
