@@ -147,8 +147,9 @@ export class Members implements AsyncDisposable {
     }
     const seen = new Set<string>();
     for (const [url, node] of this.#nodes) {
-      const twice = node.info !== null && seen.has(node.info.node_id); // known by a seed's URL and by its own
-      if (node.info) seen.add(node.info.node_id);
+      const nodeId = node.answers ? node.info?.node_id : undefined; // silence says nothing: that node may have moved to another address
+      const twice = nodeId !== undefined && seen.has(nodeId); // known by a seed's URL and by its own
+      if (nodeId !== undefined) seen.add(nodeId);
       if (!twice && (node.seed || node.answers || Date.now() - node.lastAnswerMs < forgetMs)) continue;
       this.#nodes.delete(url);
       node.client.close();

@@ -105,6 +105,22 @@ describe("the members", () => {
     expect(members.find("moved", null)?.client.url).toBe(old.url);
   });
 
+  it("keep a node that has moved away from a seed, refresh after refresh", async () => {
+    const store = new StandInStore();
+    await using seed = await StandInNode.start({ store, info: { node_id: "moved" } });
+    await using other = await StandInNode.start({ store });
+    await using members = membersOf([seed.url, other.url]);
+    await until(other, () => seed.count("node") > 1);
+    await seed.refuse();
+    store.nodes.splice(store.nodes.indexOf(seed), 1);
+    await using moved = await StandInNode.start({ store, info: { node_id: "moved" } });
+    await until(moved, () => moved.count("node") > 0);
+    const client = members.find("moved", moved.url)?.client;
+    await until(moved, () => moved.count("node") > 4);
+    expect(members.find("moved", moved.url)?.client).toBe(client);
+    expect(urls(members)).toEqual([seed.url, other.url, moved.url].sort());
+  });
+
   it("count a node that answers with something else as one that does not answer", async () => {
     await using node = await StandInNode.start();
     node.faults.set("node", status(200, '{"node_id":1}'));
