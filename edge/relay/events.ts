@@ -31,7 +31,7 @@ export async function* relayEvents(
       try {
         const source: WireAnswer | null = opened ?? (await openLiveEvents(deps, behind(), location));
         opened = undefined;
-        if (source === null || (yield* passOn(source, progress, deps.idleMs))) return;
+        if (source === null || (yield* passOn(source, "live"))) return;
       } catch {
         signal.throwIfAborted(); // else: whatever it was, the store is asked next
       }
@@ -42,7 +42,7 @@ export async function* relayEvents(
     try {
       const before = progress.lastId;
       const source = await openStoredEvents(deps, behind());
-      if (source === null || (yield* passOn(source, progress, deps.idleMs))) return;
+      if (source === null || (yield* passOn(source, "stored"))) return;
       if (location?.state === "stored") {
         if (before > 0 && before === progress.lastId) return; // over, and the client has it all
         progress.troubleMs ??= Date.now(); // over, and yet no end was stored: this source is broken
@@ -80,12 +80,14 @@ export async function* relayEvents(
   }
 
   /** Passes on what is new. True once `complete` has come, passed on or not: the run is over. Throws when the source is broken or has a gap. */
-  async function* passOn(source: WireAnswer, progress: Progress, idleMs: number): AsyncGenerator<string, boolean> {
-    const read = withIdleLimit(source.read, idleMs);
+  async function* passOn(source: WireAnswer, from: "live" | "stored"): AsyncGenerator<string, boolean> {
+    const read = withIdleLimit(source.read, deps.idleMs);
+    let comments = 0;
     try {
       for await (const frame of parseFrames(chunksOf(read))) {
         if (frame.data === null) {
-          progress.troubleMs = null; // a comment: the source is alive
+          comments += 1; // the first comes with the head of every stream, also of one that breaks at once; the next after a silence
+          if (from === "live" && comments > 1) progress.troubleMs = null; // the run's node is with it
           continue;
         }
         const { id, type } = identify(frame);

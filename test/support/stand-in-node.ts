@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import type { RunEvent } from "../../shared/event.ts";
 import { newRunId } from "../../shared/ids.ts";
 import type { NodeInfo } from "../../shared/node.ts";
-import { formatEvent, parseLastEventId } from "../../shared/sse.ts";
+import { formatEvent, KEEPALIVE, parseLastEventId } from "../../shared/sse.ts";
 import type { Fault } from "./stand-in-faults.ts";
 
 export const POOL_TOKEN = "stand-in-token";
@@ -267,7 +267,7 @@ export class StandInNode
     const over = () => run.events.at(-1)?.type === "complete";
     if (over() && last >= run.events.length) return void response.writeHead(204).end();
     response.writeHead(200, { "content-type": "text/event-stream" });
-    response.flushHeaders();
+    response.write(KEEPALIVE);
     for (;;) {
       for (; last < run.events.length; last++) response.write(formatEvent({ id: last + 1, event: run.events[last] as RunEvent }));
       if (!live || over() || response.destroyed || run.owner !== this) return void response.end();

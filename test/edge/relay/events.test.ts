@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { EdgeLimits } from "../../../edge/edge.ts";
 import { identify } from "../../../edge/relay/events.ts";
 import type { RunEvent } from "../../../shared/event.ts";
-import { formatEvent, parseFrames } from "../../../shared/sse.ts";
+import { formatEvent, KEEPALIVE, parseFrames } from "../../../shared/sse.ts";
 import { edgeOnNode, KEYS } from "../../support/edge.ts";
 import {
   breakAfter,
@@ -95,7 +95,7 @@ describe("the relay of events", () => {
     await using nodes = await pool();
     const { store, owner, other, edge } = nodes;
     const run = store.addRun({ owner, events: [step(0), step(1)] });
-    owner.faults.set("live.stream", reset);
+    owner.faults.set("live.stream", breakAfter(KEEPALIVE)); // as every stream of a node begins
     const { ids, broken, comments } = await follow(await edge.get(`/runs/${run.run_id}/stream`));
     expect([ids, broken]).toEqual([[1, 2], true]);
     expect(comments).toBeGreaterThan(2);
