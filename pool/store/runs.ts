@@ -168,15 +168,10 @@ export async function assertDeletable(sql: Sql, runId: string, apiKeyName: strin
   throw new AppError("CONFLICT", `Cannot delete the run: ${why}`, { details: { status: row.status } });
 }
 
-/** Forgets a run, its events, and the keys that would answer with it. @throws as assertDeletable does */
+/** Forgets a run and its events. Its idempotency key stays until it expires: who posts again late must not start it anew. @throws as assertDeletable does */
 export async function deleteRun(sql: Sql, runId: string, apiKeyName: string | null = null): Promise<void> {
   await assertDeletable(sql, runId, apiKeyName);
-  const [gone] = await sql.query(
-    `WITH gone AS (DELETE FROM understudy.runs WHERE run_id = $1 RETURNING run_id),
-       keys AS (DELETE FROM understudy.idempotency WHERE run_id = $1)
-     SELECT run_id FROM gone`,
-    [runId],
-  );
+  const [gone] = await sql.query("DELETE FROM understudy.runs WHERE run_id = $1 RETURNING run_id", [runId]);
   if (!gone) throw noSuchRun(); // another was faster
 }
 

@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import { claimNext, createRun, WORK_CHANNEL } from "../../pool/queue/dispatch.ts";
 import { readEvents } from "../../pool/store/events.ts";
-import { countQueued, readRow } from "../../pool/store/runs.ts";
+import { countQueued, deleteRun, readRow } from "../../pool/store/runs.ts";
 import { createSeal } from "../../pool/store/seal.ts";
 import type { Sql, Store } from "../../pool/store/sql.ts";
-import { claimant, newRun, OWNER } from "../support/run-fixtures.ts";
+import { claimant, newRun, OUTCOME, OWNER } from "../support/run-fixtures.ts";
 import { eachStore, openTestStore } from "../support/store.ts";
 
 const seal = createSeal("0123456789abcdef0123456789abcdef");
@@ -137,6 +137,14 @@ eachStore("an idempotency key", (opened) => {
     const second = await create("a", undefined, { claim: true });
     expect(second).toEqual({ run_id: first.run_id, status: "starting", replayed: true, claim: null });
     expect(await opened().store.query("SELECT 1 FROM understudy.runs", [])).toHaveLength(1);
+  });
+
+  it("gives the first answer again when the run was deleted meanwhile", async () => {
+    const first = await create("a", undefined, { claim: true });
+    if (first.claim) await opened().writer.transition(first.claim.fence, "completed", { ...OUTCOME, settled: true });
+    await deleteRun(opened().store, first.run_id);
+    expect(await create("a")).toMatchObject({ run_id: first.run_id, status: "starting", replayed: true });
+    expect(await opened().store.query("SELECT 1 FROM understudy.runs", [])).toEqual([]);
   });
 
   it("tells the status that the first answer told, also when the run had to wait after all", async () => {
