@@ -94,13 +94,14 @@ export class RemoteEndpoint {
       async (limit) => {
         const url = await this.#debuggerUrl(limit);
         const transport = await openWebSocket(url, url.host === this.#url.host ? this.#headers : {}, limit);
+        const giveUp = () => {
+          transport.close();
+          transport.onclose?.(); // at once: a Chrome that hangs does not answer the close either, and what comes late would come to nobody
+        };
+        limit.addEventListener("abort", giveUp, { once: true });
         try {
-          return await connect({
-            transport,
-            defaultViewport: null,
-            issuesEnabled: false,
-            targetFilter: (target) => this.#isOurs(target),
-          });
+          const targetFilter = (target: Target) => this.#isOurs(target);
+          return await connect({ transport, defaultViewport: null, issuesEnabled: false, targetFilter });
         } catch (error) {
           transport.close();
           throw error;

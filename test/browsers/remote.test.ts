@@ -1,15 +1,17 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { folderAt, makeFolder } from "../../pool/browsers/browser-folder.ts";
 import type { Lease } from "../../pool/browsers/browsers.ts";
 import { requireChrome } from "../../pool/browsers/find-chrome.ts";
 import { killGroup } from "../../pool/browsers/process-identity.ts";
+import { RemoteEndpoint } from "../../pool/browsers/remote-endpoint.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
 import type { AppError } from "../../shared/errors.ts";
 import { aborted, openPool, openSite, soon, type TestEgress, type TestPool, tempDir, until, VIEWPORT } from "./support.ts";
@@ -187,6 +189,31 @@ describe("remote Chromes", () => {
     expect(seen.at(-1)).toEqual({ url: "/json/version", authorization });
     door.closeAllConnections();
     door.close();
+  });
+
+  it("are hung up on when they take the connection and say nothing in time", async () => {
+    const door = createHttpServer();
+    const [asked, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    door.on("upgrade", ({ headers }, socket) => {
+      const accept = createHash("sha1").update(`${headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+      const head = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
+      socket.write(`${head.join("\r\n")}\r\n\r\n`);
+      socket.on("data", (frame) => (frame[0] === 0x88 ? closed : asked).resolve()); // RFC 6455, 5.2: the last frame of a close
+    });
+    await once(door.listen(0, "127.0.0.1"), "listening");
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const endpoint = new RemoteEndpoint(`ws://127.0.0.1:${(door.address() as AddressInfo).port}/devtools/browser/b`, createLog("silent"));
+      const connecting = expect(endpoint.connect()).rejects.toMatchObject({ code: "SETUP_FAILED" });
+      await asked.promise;
+      vi.advanceTimersByTime(60_000);
+      await connecting;
+      await closed.promise;
+      await endpoint.close();
+    } finally {
+      vi.useRealTimers();
+      door.close();
+    }
   });
 
   it("lose their runs when the connection breaks, and are connected to again", async () => {
