@@ -125,7 +125,7 @@ describe("when the node is killed in the middle of runs", () => {
     })();
     following.catch(() => {}); // the edge may break the stream while the node is away
     await system.node.end("SIGKILL");
-    await eventually(chromes, (pids) => pids.length === 0, 2_000);
+    await eventually(chromes, (pids) => pids.length === 0); // before a start could sweep them
     await system.restartNode({ SECRETS_KEY: "another-key-than-the-one-that-sealed-it" });
 
     for (const run_id of running) {
