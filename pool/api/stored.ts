@@ -28,8 +28,8 @@ export function storedRoutes({ store, volume }: Pick<ApiDeps, "store" | "volume"
   /** An artifact, or the reason why there is none. */
   const artifact = async (c: Context, path: string): Promise<Response> => {
     const row = await rowOf(c);
-    if ((await volume.manifest(row.run_id)) === null) throw missing(row);
-    if (path === TRACE_FILE && !(await volume.stat(row.run_id, path))) throw missing(row);
+    if ((await volume.manifest(row.run_id)) === null) throw missing(row, path);
+    if ((path === TRACE_FILE || isSwitchedOff(row, path)) && !(await volume.stat(row.run_id, path))) throw missing(row, path);
     return artifactResponse(volume, row.run_id, path, c.req.raw);
   };
 
@@ -48,7 +48,7 @@ export function storedRoutes({ store, volume }: Pick<ApiDeps, "store" | "volume"
     .get("/:run_id/recording/manifest", async (c) => {
       const row = await rowOf(c);
       const manifest = await volume.manifest(row.run_id);
-      if (!manifest) throw missing(row);
+      if (!manifest) throw missing(row, null);
       return c.json({ ...manifest, state: row.recording_state });
     })
     .get("/:run_id/recording/trace", (c) => artifact(c, TRACE_FILE))
@@ -67,14 +67,21 @@ async function* storedEvents(sql: Sql, runId: string, afterId: number, signal: A
   }
 }
 
-function missing(row: RunRow): AppError {
-  const reason = missingReason(row);
+function missing(row: RunRow, path: string | null): AppError {
+  const reason = missingReason(row, path);
   return new AppError("NOT_FOUND", "Nothing of this recording is stored", { details: reason ? { reason } : { status: row.status } });
 }
 
-function missingReason({ request, recording_state, claimed_at, settled_at }: RunRow): string | null {
-  const { enabled, trace } = request.recording;
-  if (!enabled || !trace) return "disabled";
-  if (recording_state === "lost") return "node_lost";
-  return claimed_at !== null && settled_at !== null ? "persist_failed" : null; // one that never started has nothing to store
+/** Why this artifact is not stored, where that is known; null as path: why nothing is. */
+export function missingReason(row: Pick<RunRow, "request" | "recording_state" | "claimed_at" | "settled_at">, path: string | null) {
+  if (path !== null && isSwitchedOff(row, path)) return "disabled";
+  if (row.recording_state === "lost") return "node_lost";
+  return row.claimed_at !== null && row.settled_at !== null ? "persist_failed" : null; // one that never started has nothing to store
+}
+
+/** Was it not asked for? Status, events and action log are kept of every run. */
+function isSwitchedOff({ request }: Pick<RunRow, "request">, path: string): boolean {
+  const { enabled, trace, screenshots } = request.recording;
+  if (path === TRACE_FILE) return !enabled || !trace;
+  return path.startsWith(`${SCREENSHOTS_FOLDER}/`) && (!enabled || !screenshots);
 }
