@@ -27,7 +27,7 @@ export async function firstAnswer<T, N extends { answers: boolean }>(
 }
 
 /** The node has surely not done what it was asked. Where its store is away, a commit may have gone through unheard. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   if (!(error instanceof AppError)) return false;
   const { code, details } = error;
   if (code === "RATE_LIMITED" || code === "POOL_SATURATED") return details?.reason !== "store_away";

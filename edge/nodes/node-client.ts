@@ -31,6 +31,8 @@ export type CallOptions = {
   signal?: AbortSignal;
   /** A cheap sign that the text is the JSON asked for. Where it holds, nothing is parsed, and `value` stays undefined. */
   isSurely?: (text: string) => boolean;
+  /** Told when the request is sent once more: the node may have done it before. */
+  onResent?: () => void;
 };
 
 /** A JSON answer: as it came, to be passed on, and as a value, to be looked at. */
@@ -68,8 +70,8 @@ export function createNodeClient(url: string, token: string, connect: Connect): 
     if (options.asker && options.asker.onlyOwn !== null) headers[API_KEY_NAME_HEADER] = options.asker.onlyOwn;
     if (options.asker?.requestId) headers[REQUEST_ID_HEADER] = options.asker.requestId;
     if (options.body !== undefined) headers["content-type"] = "application/json";
-    const { body, signal, limitMs = LIMIT_MS } = options;
-    return http.send({ method, target: prefix + target, headers, body, limitMs, limitsBody, signal });
+    const { body, signal, onResent, limitMs = LIMIT_MS } = options;
+    return http.send({ method, target: prefix + target, headers, body, limitMs, limitsBody, signal, onResent });
   };
 
   const json: NodeClient["json"] = async (method, target, options = {}) => {

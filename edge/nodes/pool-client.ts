@@ -3,13 +3,15 @@ import { ADMIN_KEY_NAME_HEADER, EXPECTED_NODE_HEADER } from "../../shared/admin.
 import { AppError } from "../../shared/errors.ts";
 import { type BrowserInfo, BrowsersSchema, IDEMPOTENCY_HEADER, type Member, MembersSchema } from "../../shared/node.ts";
 import type { Caller } from "../auth.ts";
-import { firstAnswer } from "./first-answer.ts";
+import { firstAnswer, isRefusal } from "./first-answer.ts";
 import type { KnownNode, Members } from "./members.ts";
 import { type Asker, type CallOptions, isNodeFailure, type JsonAnswer } from "./node-client.ts";
 
 export type PoolClient = {
   /** The JSON answer of any node. Everything here is safe to ask of a second one. */
-  any(method: "GET" | "POST" | "DELETE", target: string, options: CallOptions): Promise<JsonAnswer>;
+  any(method: "GET" | "POST", target: string, options: CallOptions): Promise<JsonAnswer>;
+  /** Deletes. Where a node may have done it and was not heard of again, that the next one finds nothing is what was asked for. @throws NOT_FOUND */
+  delete(target: string, options: CallOptions): Promise<void>;
   /** Creates a run where it will most likely start at once. An idempotency key goes along in any case: it makes asking the next node safe. */
   createRun(body: string, options: { caller: Caller; requestId: string; idempotencyKey: string | null }): Promise<JsonAnswer>;
   checkRun(body: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
@@ -37,6 +39,23 @@ export function createPoolClient(members: Members): PoolClient {
       isFailure: isNodeFailure,
       signal: options.signal,
     });
+
+  const remove: PoolClient["delete"] = async (target, options) => {
+    let mayBeDone = false;
+    const onResent = () => {
+      mayBeDone = true;
+    };
+    const ask = (node: KnownNode) =>
+      node.client.json("DELETE", target, { ...options, onResent }).catch((error: unknown) => {
+        mayBeDone ||= isNodeFailure(error) && !isRefusal(error);
+        throw error;
+      });
+    try {
+      await firstAnswer(members.everyone(), ask, { isFailure: isNodeFailure, signal: options.signal });
+    } catch (error) {
+      if (!mayBeDone || !(error instanceof AppError) || error.code !== "NOT_FOUND") throw error;
+    }
+  };
 
   const post = async (target: string, options: CallOptions, sent: (node: KnownNode) => void) => {
     await members.ready(); // who is best is known from then on
@@ -85,6 +104,7 @@ export function createPoolClient(members: Members): PoolClient {
 
   return {
     any,
+    delete: remove,
     async admin(nodeId, method, target, { caller, requestId }) {
       const asker = { onlyOwn: caller.onlyOwn, requestId };
       const node = await answering(nodeId, asker);

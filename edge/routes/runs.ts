@@ -91,7 +91,7 @@ export function runEndpoints({ pool, liveFirst, locate }: RunsDeps): Endpoint[] 
       async handle({ c, head, ...call }) {
         const runId = parseRunId(param(c, "run_id"));
         const asker = askerOf(call);
-        await pool.any("DELETE", `/runs/${runId}`, { asker, limitMs: STOP_LIMIT_MS });
+        await pool.delete(`/runs/${runId}`, { asker, limitMs: STOP_LIMIT_MS });
         locate.drop(runId, asker);
         return new Response(null, { status: 204, headers: head });
       },

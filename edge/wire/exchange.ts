@@ -16,6 +16,8 @@ export type WireRequest = {
   limitsBody?: boolean;
   /** Aborting it closes the connection, whatever it is doing, until the body has ended. */
   signal?: AbortSignal;
+  /** Told when it is sent once more, on a new connection. */
+  onResent?: () => void;
 };
 
 export type WireAnswer = Head & {

@@ -61,6 +61,7 @@ export function createHttpClient(to: Address, connect: Connect): HttpClient {
       if (reused) {
         const answer = await new Exchange(request, reused.connection, rest).answer(bytes, () => reused.next);
         if (answer) return answer;
+        request.onResent?.();
       }
       const connection = await open(to, connect, request).catch((error) => {
         // It was sent, and may have been done: "refused" would say that it surely was not.

@@ -118,6 +118,22 @@ describe("creating a run", () => {
   });
 });
 
+describe("deleting a run", () => {
+  it.each([
+    [0, 404],
+    [1, 204],
+    [2, 204],
+  ])("is done where the node that did it was not heard of, and only there: %i times, %i", async (resets, expected) => {
+    await using pool = await twoNodes();
+    let asked = 0;
+    const gone = status(404, '{"error":{"code":"NOT_FOUND","message":"No run has this id","details":null}}');
+    for (const node of [pool.better, pool.other]) node.faults.set("delete", (response) => (asked++ < resets ? reset : gone)(response));
+    const { run_id } = pool.store.addRun();
+    expect((await pool.edge.get(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(expected);
+    expect(asked).toBe(resets + 1);
+  });
+});
+
 describe("asking the pool", () => {
   it("never shows the operator's trouble with the token as the caller's", async () => {
     await using pool = await twoNodes();
