@@ -55,7 +55,7 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, log
       const head = endpoint.viewer ? commonHead(requestIdOf(c.req.raw)) : headOf(c.req.raw); // pages that may call the API have no business in traces
       let response: Response;
       try {
-        response = hostRule(endpoint, c.req.raw) ?? (await endpoint.handle(await admit(endpoint, c, head)));
+        response = hostRule(endpoint, c.req.raw, head) ?? (await endpoint.handle(await admit(endpoint, c, head)));
       } catch (error) {
         response = errorOf(head, error, c);
       }

@@ -1,5 +1,6 @@
 /** Environment → EdgeConfig, read once. Everything that is wrong is said at once. */
 import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucketUrl } from "../shared/bucket.ts";
+import { MAX_BODY_BYTES } from "../shared/node.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 export const SCOPES = ["read", "runs", "pool"] as const;
@@ -57,7 +58,7 @@ export function parseConfig(env: Env): EdgeConfig {
       .map((url) => parseNodeUrl(url) ?? problem("POOL_NODES: expected http or https URLs without query, comma-separated", "")),
     liveIdleMs:
       whole(env.EDGE_LIVE_IDLE_MS, 30_000, 10, 3_600_000) ?? problem("EDGE_LIVE_IDLE_MS: expected milliseconds, 10 to 3600000", 0),
-    maxBodyBytes: parseBytes(env.EDGE_MAX_BODY) ?? problem("EDGE_MAX_BODY: expected bytes, as 1048576 or 1MiB, at least 1KiB", 0),
+    maxBodyBytes: parseBytes(env.EDGE_MAX_BODY) ?? problem("EDGE_MAX_BODY: expected bytes, as 1048576 or 1MiB, 1KiB to 16MiB", 0),
     corsOrigins: (env.EDGE_CORS_ORIGINS ?? "")
       .split(",")
       .map((origin) => origin.trim())
@@ -73,8 +74,11 @@ export function parseConfig(env: Env): EdgeConfig {
       problem(`LOG_LEVEL: expected one of ${LOG_LEVELS.join(", ")}`, "info"),
   };
   if (/[^\x21-\x7e]/.test(config.poolToken)) problem("POOL_TOKEN: expected visible ASCII without spaces", "");
-  if (config.viewerOrigin !== null && config.corsOrigins.includes(config.viewerOrigin))
-    problem("EDGE_CORS_ORIGINS: EDGE_VIEWER_ORIGIN shows recorded pages, so it must not be able to call the API", null);
+  if (config.viewerOrigin !== null && ["*", config.viewerOrigin].some((origin) => config.corsOrigins.includes(origin)))
+    problem(
+      "EDGE_CORS_ORIGINS: EDGE_VIEWER_ORIGIN shows recorded pages, so it must not be able to call the API: not as one of *, either",
+      null,
+    );
   if (problems.length > 0) throw new Error(`The edge cannot start:\n${[...new Set(problems)].map((text) => `  ${text}`).join("\n")}`);
   return config;
 }
@@ -142,5 +146,5 @@ function parseBytes(text: string | undefined): number | null {
   if (!text) return 1024 * 1024;
   const [, digits, unit] = /^(\d{1,10})\s*(KiB|MiB)?$/.exec(text) ?? [];
   const bytes = Number(digits) * (unit === "MiB" ? 1024 * 1024 : unit === "KiB" ? 1024 : 1);
-  return bytes >= 1024 && bytes <= 1024 * 1024 * 1024 ? bytes : null;
+  return bytes >= 1024 && bytes <= MAX_BODY_BYTES ? bytes : null;
 }

@@ -82,5 +82,7 @@ export type Readiness = z.infer<typeof ReadinessSchema>;
 /** Header that names the caller's key to a node. Absent: the caller may see everybody's runs. */
 export const API_KEY_NAME_HEADER = "X-Api-Key-Name";
 export const TRACE_SOURCE_HEADER = "X-Trace-Source";
+/** Largest body that a node takes; an edge may be told to take less. */
+export const MAX_BODY_BYTES = 16 * 1024 * 1024;
 export const IDEMPOTENCY_HEADER = "Idempotency-Key";
 export const REQUEST_ID_HEADER = "X-Request-Id";

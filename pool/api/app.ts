@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../shared/errors.ts";
+import { MAX_BODY_BYTES } from "../../shared/node.ts";
 import { adminRoutes } from "./admin.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { liveRoutes } from "./live.ts";
@@ -12,9 +13,6 @@ import { requireToken } from "./request.ts";
 import { runRoutes } from "./runs.ts";
 import { storedRoutes } from "./stored.ts";
 import { viewerRoutes } from "./viewer.ts";
-
-/** The edge's own limit is lower by default; this one is for whoever speaks to a node directly. */
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 /** No I/O. Whether it is alive may be asked by anybody; all else needs the pool's token. */
 export function createApp(deps: ApiDeps): Hono {

@@ -62,6 +62,15 @@ describe("parseConfig", () => {
     expect(config.corsOrigins).toEqual(["https://x.example", "http://y:3000"]);
   });
 
+  it.each([
+    { EDGE_MAX_BODY: "17MiB" },
+    { EDGE_MAX_BODY: "1000" },
+    { EDGE_VIEWER_ORIGIN: "https://traces.example", EDGE_CORS_ORIGINS: "https://traces.example" },
+    { EDGE_VIEWER_ORIGIN: "https://traces.example", EDGE_CORS_ORIGINS: "*" },
+  ])("refuses %j: no node takes so much, and what pages left may not call the API", (env) => {
+    expect(messageOf(() => parseConfig({ ...enough, ...env }))).toContain(Object.keys(env).at(-1));
+  });
+
   it("reads any list of well-formed keys back", () => {
     const key = fc.record({
       name: fc.stringMatching(/^[A-Za-z0-9._-]{1,20}$/),
