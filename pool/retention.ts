@@ -17,21 +17,38 @@ type Deps = { store: Store; volume: Volume; retentionDays: number; log: Log };
 
 /**
  * One sweep. Returns how many runs went. The artifacts go first: a row without artifacts can be swept again, the reverse is an orphan.
- * Several nodes may sweep at the same time.
+ * A run whose artifacts cannot be removed stays, and holds up no other; a volume that is away ends the sweep. Several nodes may sweep at the same time.
  */
-export async function sweepOldRuns({ store, volume, retentionDays }: Deps, now: Date = new Date()): Promise<number> {
+export async function sweepOldRuns(deps: Deps, now: Date = new Date(), signal?: AbortSignal): Promise<number> {
+  const { store, retentionDays } = deps;
   const before = new Date(now.getTime() - retentionDays * DAY_MS);
   await forgetAudit(store, before);
+  const stuck: string[] = [];
   let swept = 0;
   for (;;) {
-    const old = await settledBefore(store, before, AT_ONCE);
-    let gone = 0;
+    const old = await settledBefore(store, before, AT_ONCE, stuck);
+    let moved = 0;
     for (const runId of old) {
-      await volume.remove(runId);
-      if (await forget(store, runId)) gone += 1;
+      if (signal?.aborted) return swept;
+      const isRemoved = await removeArtifacts(deps, runId);
+      if (!isRemoved) stuck.push(runId);
+      const isGone = isRemoved && (await forget(store, runId));
+      if (isGone) swept += 1;
+      if (isGone || !isRemoved) moved += 1;
     }
-    swept += gone;
-    if (old.length < AT_ONCE || gone === 0) return swept;
+    if (old.length < AT_ONCE || moved === 0) return swept;
+  }
+}
+
+/** False when those of this run cannot be. @throws what the volume said when it is away */
+async function removeArtifacts({ volume, log }: Deps, runId: string): Promise<boolean> {
+  try {
+    await volume.remove(runId);
+    return true;
+  } catch (error) {
+    if (!(await volume.healthy())) throw error;
+    log.warn("The artifacts of an old run could not be removed; trying again later", { run_id: runId, error });
+    return false;
   }
 }
 
@@ -52,7 +69,7 @@ export function startRetention(deps: Deps): AsyncDisposable {
   const sweeping = (async () => {
     while (!closing.signal.aborted) {
       try {
-        const swept = await sweepOldRuns(deps);
+        const swept = await sweepOldRuns(deps, new Date(), closing.signal);
         if (swept > 0) deps.log.info("Old runs are forgotten", { runs: swept, retention_days: deps.retentionDays });
       } catch (error) {
         deps.log.warn("Old runs could not be swept; trying again later", { error });

@@ -177,11 +177,12 @@ export async function deleteRun(sql: Sql, runId: string, apiKeyName: string | nu
 
 const noSuchRun = (): AppError => new AppError("NOT_FOUND", "No run has this id");
 
-/** Runs that were over and stored before this moment, oldest first: what retention removes. */
-export async function settledBefore(sql: Sql, moment: Date, limit: number): Promise<string[]> {
+/** Runs that were over and stored before this moment, oldest first, but for `without`: what retention removes. */
+export async function settledBefore(sql: Sql, moment: Date, limit: number, without: readonly string[] = []): Promise<string[]> {
   const rows = await sql.query<{ run_id: string }>(
-    `SELECT run_id FROM understudy.runs WHERE finished_at < $1 AND settled_at IS NOT NULL ORDER BY finished_at LIMIT $2`,
-    [moment, limit],
+    `SELECT run_id FROM understudy.runs WHERE finished_at < $1 AND settled_at IS NOT NULL AND run_id <> ALL ($3::uuid[])
+     ORDER BY finished_at LIMIT $2`,
+    [moment, limit, without],
   );
   return rows.map(({ run_id }) => run_id);
 }

@@ -16,7 +16,12 @@ eachStore("retention", (opened) => {
     const remove: Volume["remove"] = async () => {
       throw new Error("The disk is away");
     };
-    await using _retention = startRetention({ store, volume: { remove } as Volume, retentionDays: -1, log: quiet });
+    await using _retention = startRetention({
+      store,
+      volume: { remove, healthy: async () => false } as Partial<Volume> as Volume,
+      retentionDays: -1,
+      log: quiet,
+    });
     await eventually(() => readStepTotals(store, "shop")).toEqual([]);
     expect(await readStatus(store, fence.run_id)).not.toBeNull();
     await deleteRun(store, fence.run_id);
@@ -39,5 +44,27 @@ eachStore("retention", (opened) => {
     const sweep = () => sweepOldRuns({ store, volume: { remove } as Volume, retentionDays: 1, log: quiet }, tomorrow);
     expect(await sweep()).toBe(1);
     expect(await Promise.all(runs.map((runId) => readStatus(store, runId)))).toEqual([null, null, null]);
+  });
+
+  it("goes on with the other runs when the artifacts of some cannot be removed", async () => {
+    const { store, writer } = opened();
+    const runs: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      const { fence } = await claimedRun(opened());
+      await writer.transition(fence, "completed", { ...OUTCOME, settled: true });
+      runs.push(fence.run_id);
+    }
+    const [fine = "", ...stuck] = runs.toReversed(); // the oldest come first
+    const remove: Volume["remove"] = async (runId) => {
+      if (stuck.includes(runId)) throw new Error("Not ours");
+      return true;
+    };
+    const volume = { remove, healthy: async () => true } as Partial<Volume> as Volume;
+    const tomorrow = new Date(Date.now() + 2 * 86_400_000);
+    expect(await sweepOldRuns({ store, volume, retentionDays: 1, log: quiet }, tomorrow)).toBe(1);
+    expect(await readStatus(store, fine)).toBeNull();
+    expect(await readStatus(store, stuck[0] ?? "")).toBe("completed");
+    const away = { ...volume, healthy: async () => false };
+    await expect(sweepOldRuns({ store, volume: away, retentionDays: 1, log: quiet }, tomorrow)).rejects.toThrow("Not ours");
   });
 });
