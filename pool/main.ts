@@ -3,6 +3,7 @@ import { AppError } from "../shared/errors.ts";
 import { notUsedYet, readConfig } from "./config.ts";
 import { openNode } from "./node.ts";
 import { openNodeLog } from "./node-log.ts";
+import { signalToEnd } from "./signals.ts";
 
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h: to start it again as it is will not help
 
@@ -10,17 +11,15 @@ try {
   const config = readConfig(process.env);
   const nodeLog = openNodeLog(config);
   const { log } = nodeLog;
-  const ending = new Promise<NodeJS.Signals>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+  const ending = signalToEnd(process, (signal) => {
+    log.warn("Ending without waiting: what is in hand is lost", { signal });
+    process.exit(1); // its Chromes go with it; what it leaves, its next start finds
   });
   for (const warning of notUsedYet(process.env)) log.warn(warning);
   await using node = await openNode(config, nodeLog);
   const signal = await ending;
   log.info("Draining", { signal, grace_ms: config.drainGraceMs });
-  const again = new Promise<void>((resolve) => {
-    for (const each of ["SIGTERM", "SIGINT"] as const) process.once(each, () => resolve());
-  });
-  await Promise.race([node.drain(config.drainGraceMs), again]);
+  await node.drain(config.drainGraceMs);
 } catch (error) {
   if (!(error instanceof AppError)) throw error;
   const issues = (error.details?.issues ?? []) as { path: string; message: string }[];
