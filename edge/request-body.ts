@@ -82,6 +82,12 @@ export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
     const message = text.trim() === "" ? "Expected JSON, got nothing" : `Expected JSON${placeOf(cause)}`;
     throw validationFailed("The request body", [{ path: "", message }]);
   }
+  const lost = Object.entries(value ?? {}).filter(([, map]) => typeof map === "object" && map !== null && Object.hasOwn(map, "__proto__"));
+  if (lost.length > 0)
+    throw validationFailed(
+      "The request body",
+      lost.map(([name]) => ({ path: `${name}.__proto__`, message: "This cannot be a name" })), // a record's schema would leave it out without a word
+    );
   return check(schema, value, "The request body");
 }
 

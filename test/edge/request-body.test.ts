@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readBody } from "../../edge/request-body.ts";
+import { parseBody, readBody } from "../../edge/request-body.ts";
+import { CreateRunSchema } from "../../shared/run.ts";
 
 const request = (body: BodyInit, headers: Record<string, string> = {}) =>
   new Request("http://edge/runs", {
@@ -33,6 +34,18 @@ describe("the body of a request", () => {
 
   it("is refused when it is not UTF-8, rather than guessed at", async () => {
     await expect(readBody(request(new Uint8Array([0x22, 0xff, 0xfe, 0x22])), 100)).rejects.toEqual(refused("Expected UTF-8"));
+  });
+
+  it("names nothing __proto__, which would be left out without a word", () => {
+    for (const map of ["labels", "params", "credentials"])
+      expect(() => parseBody(CreateRunSchema, `{"directive": "x", "${map}": {"a": "b", "__proto__": "c"}}`)).toThrow(
+        expect.objectContaining({
+          code: "VALIDATION_FAILED",
+          details: { issues: [expect.objectContaining({ path: `${map}.__proto__` })] },
+        }),
+      );
+    for (const text of ["null", "[]", "1"])
+      expect(() => parseBody(CreateRunSchema, text)).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED" }));
   });
 
   it("that breaks off is the client's fault, not ours", async () => {
