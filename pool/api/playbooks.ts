@@ -6,6 +6,7 @@ import type { Playbook, PlaybookSummary } from "../../shared/playbook.ts";
 import { ListProposalsSchema, RollBackSchema } from "../../shared/proposal.ts";
 import { readHealth } from "../drift/health.ts";
 import { readVersions, rollBack } from "../drift/versions.ts";
+import { whyMissing } from "../playbook/request.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { queryOf } from "./request.ts";
 
@@ -13,8 +14,9 @@ export function playbookRoutes({ library, drift }: Pick<ApiDeps, "library" | "dr
   const { proposals } = drift;
   const installed = (id: string): Playbook => {
     const playbook = library.get(id);
-    if (!playbook) throw new AppError("NOT_FOUND", "No playbook has this id");
-    return playbook;
+    if (playbook) return playbook;
+    const { message, issues } = whyMissing(library, id);
+    throw new AppError("NOT_FOUND", message, issues.length > 0 ? { details: { issues } } : {});
   };
   /** Ids that are none would be refused by the database, in words of its own. */
   const proposalId = (text: string): string => {

@@ -27,12 +27,18 @@ export function resolvePlaybook(
   if (typeof playbook === "string" && !playbook.includes("\n")) {
     const found = library.get(playbook);
     if (found) return found;
-    const broken = library.problems().find(({ file }) => file === `${playbook}.yaml`);
-    const message = broken ? `Playbook "${playbook}" does not load: ${broken.message}` : `No playbook has the id "${playbook}"`;
-    throw new AppError("VALIDATION_FAILED", message, { details: { issues: [{ path: "playbook", message }, ...(broken?.issues ?? [])] } });
+    const { message, issues } = whyMissing(library, playbook);
+    throw new AppError("VALIDATION_FAILED", message, { details: { issues: [{ path: "playbook", message }, ...issues] } });
   }
   if (playbook !== undefined) return parsePlaybook(playbook);
   return directive ? matchDirective(library.list(), directive) : null;
+}
+
+/** Why no playbook has this id: its file does not load, or there is none. */
+export function whyMissing(library: Library, id: string): { message: string; issues: Issue[] } {
+  const broken = library.problems().find(({ file }) => file === `${id}.yaml`);
+  if (!broken) return { message: `No playbook has the id "${id}"`, issues: [] };
+  return { message: `Playbook "${id}" does not load: ${broken.message}`, issues: broken.issues };
 }
 
 type Check = DryRun["checks"][number];

@@ -2,6 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ApiDeps } from "../../pool/api/api-deps.ts";
+import { onError } from "../../pool/api/on-error.ts";
+import { playbookRoutes } from "../../pool/api/playbooks.ts";
 import { type Library, openLibrary } from "../../pool/playbook/load.ts";
 import { checkPlaybookRequest, type PlaybookRequest, resolvePlaybook } from "../../pool/playbook/request.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
@@ -57,6 +60,21 @@ describe("the playbook that a request means", () => {
       message: expect.stringContaining("does not load"),
       details: { issues: [{ path: "playbook" }, { path: "steps[0].action", line: 3 }] },
     });
+  });
+});
+
+describe("an installed playbook", () => {
+  it("that cannot be read is not found, with the places where its file is wrong", async () => {
+    const routes = playbookRoutes({ library, drift: {} as ApiDeps["drift"] }).onError(onError(createLog("silent")));
+    const ask = async (id: string) => (await routes.request(`/${id}`)).json();
+    expect(await ask("broken")).toMatchObject({
+      error: {
+        code: "NOT_FOUND",
+        message: expect.stringContaining("does not load"),
+        details: { issues: [{ path: "steps[0].action", line: 3 }] },
+      },
+    });
+    expect(await ask("nobody")).toEqual({ error: { code: "NOT_FOUND", message: 'No playbook has the id "nobody"', details: null } });
   });
 });
 
