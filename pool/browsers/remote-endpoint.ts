@@ -79,6 +79,7 @@ export class RemoteEndpoint {
   #drop(why: string): void {
     if (this.#isClosed) return;
     this.#connection = null;
+    this.#contexts.clear(); // they went with it
     this.#failures += 1;
     const waitMs = backoffMs(this.#failures);
     this.#retryAt = performance.now() + waitMs;
@@ -122,8 +123,11 @@ export class RemoteEndpoint {
   }
 
   async closeContext(context: BrowserContext): Promise<void> {
-    await context.close();
-    this.#contexts.delete(context.id);
+    try {
+      await context.close();
+    } finally {
+      this.#contexts.delete(context.id); // one that cannot be closed goes with the connection
+    }
   }
 
   /** Other nodes and people may use the same Chrome: their pages are not attached to. */
