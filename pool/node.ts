@@ -91,18 +91,6 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     }),
   );
 
-  const queue = opened.use(await openQueue({ store, log: nodeLog, groupLimits: slotsOfKeys(config.keyLimits) }));
-  const writer = new EventWriter({ store, settle: async (tx, fence) => void (await queue.settle(tx, fence)), log: nodeLog });
-  const tryAgain: TryAgain = (fence, error) => tryAgainAs({ store, queue }, fence, error);
-  const deliver = deliverFromOutbox({ store, volume, writer, tryAgain, log: nodeLog });
-  const outbox = opened.use(await Outbox.open(join(config.dataDir, "outbox"), deliver, nodeLog));
-  const server = opened.use(await listen(config));
-  const owner = { node_id, boot_id, node_url: config.publicUrl ?? server.url };
-  await outbox.deliverAll(["publish"]); // what had ended must not be taken for lost; artifacts can wait, as they do for a bucket that is away
-  await recoverEarlierRuns({ waiting: await outbox.runs(), store, queue, owner, volume, workDir, log: nodeLog });
-  outbox.start();
-  opened.use(await store.listen(RUNS_CHANNEL, (runId) => runId === "" && outbox.wake())); // the store was away, and is back
-
   const diskFolders = { data: config.dataDir, ...("dir" in config.volume && { volume: config.volume.dir }) };
   const slots = opened.use(createSlots({ total: config.slots, log: nodeLog }));
   const metrics = createMetrics(node_id, async () => ({
@@ -112,6 +100,20 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     browserMemory: await browsers.memory(),
     diskFree: await readDiskFree(diskFolders),
   }));
+  const onEnded = metrics.runEnded;
+
+  const queue = opened.use(await openQueue({ store, log: nodeLog, groupLimits: slotsOfKeys(config.keyLimits) }));
+  const writer = new EventWriter({ store, settle: async (tx, fence) => void (await queue.settle(tx, fence)), log: nodeLog });
+  const tryAgain: TryAgain = (fence, error) => tryAgainAs({ store, queue }, fence, error);
+  const deliver = deliverFromOutbox({ store, volume, writer, tryAgain, onEnded, log: nodeLog });
+  const outbox = opened.use(await Outbox.open(join(config.dataDir, "outbox"), deliver, nodeLog));
+  const server = opened.use(await listen(config));
+  const owner = { node_id, boot_id, node_url: config.publicUrl ?? server.url };
+  await outbox.deliverAll(["publish"]); // what had ended must not be taken for lost; artifacts can wait, as they do for a bucket that is away
+  await recoverEarlierRuns({ waiting: await outbox.runs(), store, queue, owner, volume, workDir, onEnded, log: nodeLog });
+  outbox.start();
+  opened.use(await store.listen(RUNS_CHANNEL, (runId) => runId === "" && outbox.wake())); // the store was away, and is back
+
   const live = new LiveRuns();
   const llm = config.llm && createLlm(config.llm, nodeLog);
   const policyOf = (guardrails: Guardrails) => createPolicy(guardrails, { privateNetworks: networks });
@@ -148,6 +150,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       owner,
       slots,
       writer,
+      onEnded,
       log: nodeLog,
       run: async (claim, expired) => {
         const session = new Session(claim, sessions);

@@ -18,12 +18,14 @@ import { readRow, updateAftermath } from "./store/runs.ts";
 import type { Store } from "./store/sql.ts";
 import { readAllEvents, readRun } from "./store/to-run.ts";
 import type { Log } from "./telemetry/log.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
 import type { Volume } from "./volume/volume.ts";
 
 /** How long the remains of a run are kept that cannot be stored: each start tries again. */
 const KEEP_REMAINS_MS = 7 * 86_400_000;
 
-type Deps = { store: Store; volume: Volume; log: Log };
+/** `onEnded` is told of each run that gets its end here. */
+type Deps = { store: Store; volume: Volume; log: Log; onEnded?: Metrics["runEnded"] };
 /** `isAway`: the volume does not answer. */
 type RemainsDeps = Deps & { workDir: string; isAway: boolean };
 type RecoveryDeps = Deps & {
@@ -124,7 +126,7 @@ type PublishPayload = {
 };
 
 /** Finishes what a finalizer had to put aside. May be called again for what it has done. */
-export function deliverFromOutbox({ store, volume, writer, tryAgain }: Deps & { writer: EventWriter; tryAgain: TryAgain }) {
+export function deliverFromOutbox({ store, volume, writer, tryAgain, onEnded }: Deps & { writer: EventWriter; tryAgain: TryAgain }) {
   return async ({ kind, run_id, payload }: OutboxEntry): Promise<void> => {
     if (kind === "publish") {
       const { fence, status, fields, before } = payload as PublishPayload; // written by the session, whole or not at all
@@ -132,6 +134,7 @@ export function deliverFromOutbox({ store, volume, writer, tryAgain }: Deps & { 
         if (before) await writer.complete(fence, before.after, before.events);
         if (fields.outcome.error && (await tryAgain(fence, fields.outcome.error)) !== null) return;
         await writer.transition(fence, status, { ...fields, at: new Date(fields.at) });
+        onEnded?.(status, fields.outcome.error?.code);
       } catch (error) {
         if (!(error instanceof AppError && error.code === "CONFLICT")) throw error; // a CONFLICT: it is over already
       }

@@ -28,12 +28,14 @@ async function earlierRun(opened: TestStore) {
   await mkdir(join(dir, "screenshots"), { recursive: true });
   await writeFile(join(dir, "screenshots", "0001.jpg"), "picture");
   const { store, queue, writer } = opened;
+  const ended: unknown[] = [];
+  const onEnded = (...told: unknown[]) => void ended.push(told);
   const recover = (more: { volume?: Volume; waiting?: ReadonlySet<string> } = {}) =>
-    recoverEarlierRuns({ store, queue, owner: { ...OWNER, boot_id: "boot-2" }, volume, workDir, log: quiet, ...more });
-  const deliver = deliverFromOutbox({ store, volume, writer, tryAgain: noRetries, log: quiet });
+    recoverEarlierRuns({ store, queue, owner: { ...OWNER, boot_id: "boot-2" }, volume, workDir, onEnded, log: quiet, ...more });
+  const deliver = deliverFromOutbox({ store, volume, writer, tryAgain: noRetries, onEnded, log: quiet });
   const isThere = () => stat(dir).then(Boolean, () => false);
   const kept = made.move();
-  return { ...fence, fence, dir, volume, recover, deliver, isThere, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { ...fence, fence, dir, volume, recover, deliver, isThere, ended, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 const broken = (volume: Volume): Volume => ({
@@ -71,7 +73,9 @@ eachStore("a node that starts again", (opened) => {
     await using run = await earlierRun(opened());
     await run.recover({ waiting: new Set([run.run_id]) });
     const fields = { ...OUTCOME, at: new Date().toISOString() };
-    await run.deliver({ kind: "publish", run_id: run.run_id, payload: { fence: run.fence, status: "completed", fields } });
+    for (let i = 0; i < 2; i++)
+      await run.deliver({ kind: "publish", run_id: run.run_id, payload: { fence: run.fence, status: "completed", fields } });
+    expect(run.ended).toEqual([["completed", undefined]]); // counted once
     expect(await readRun(opened().store, run.run_id)).toMatchObject({ status: "completed", result: "done" });
     expect(await run.isThere()).toBe(true);
   });
@@ -80,10 +84,12 @@ eachStore("a node that starts again", (opened) => {
     await using run = await earlierRun(opened());
     const volume = broken(run.volume);
     await run.recover({ volume });
+    expect(run.ended).toEqual([["failed", "NODE_LOST"]]);
     expect(await readRun(opened().store, run.run_id)).toMatchObject({ status: "failed", recording: { state: "lost" } });
     expect(await run.isThere()).toBe(true);
     await opened().store.query("UPDATE understudy.runs SET finished_at = $1", [new Date(Date.now() - 8 * DAY_MS)]);
     await run.recover({ volume });
+    expect(run.ended).toHaveLength(1);
     expect(await run.isThere()).toBe(false);
   });
 

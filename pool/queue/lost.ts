@@ -7,6 +7,7 @@ import { BEAT_MS, LOST_AFTER_MS } from "../store/nodes.ts";
 import { type RunRow, updateAftermath } from "../store/runs.ts";
 import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import type { JobQueue } from "./boss.ts";
 import { endRun, OPEN, ROW } from "./end-run.ts";
 import { tryAgain } from "./next-attempt.ts";
@@ -17,14 +18,16 @@ type Deps = { store: Store; queue: JobQueue; owner: Owner; log: Log };
 const nodeLost = (nodeId: string): AppError =>
   new AppError("NODE_LOST", `Node ${nodeId} died while it had the run`, { details: { node_id: nodeId } });
 
+type EarlierOptions = { waiting?: ReadonlySet<string>; onEnded?: Metrics["runEnded"] };
+
 /**
  * At start, before the first claim: what an earlier boot of this node had in hand ends as NODE_LOST. The embedded store has one node,
  * so there every other boot is an earlier one. Returns all runs of earlier boots that are open (not over, or not settled), these and others whose end was
  * already written: the caller salvages what is staged of them and then calls updateAftermath(run, { settled: true, recording_state }).
  * Leaves alone what is `waiting` to be told how it ended, or to be stored.
  */
-export async function endRunsOfEarlierBoots(deps: Deps & { waiting?: ReadonlySet<string> }): Promise<string[]> {
-  const { store, queue, owner, waiting, log } = deps;
+export async function endRunsOfEarlierBoots(deps: Deps & EarlierOptions): Promise<string[]> {
+  const { store, queue, owner, waiting, onEnded, log } = deps;
   const open = await store.query<RunRow>(
     `SELECT ${ROW}, boot_id FROM understudy.runs WHERE (${OPEN}) AND node_id IS NOT NULL AND boot_id <> $1
        AND (node_id = $2 OR $3) ORDER BY created_at`,
@@ -37,6 +40,7 @@ export async function endRunsOfEarlierBoots(deps: Deps & { waiting?: ReadonlySet
       ? "ended"
       : await endLostRun({ store, queue }, row, { recording_state: "finalizing", settled: false });
     if (became !== "queued") over.push(row.run_id);
+    if (became === "ended" && !isTerminal(row.status)) onEnded?.("failed", "NODE_LOST");
     if (!isTerminal(row.status)) log.warn("A run of an earlier start of this node is lost", { run_id: row.run_id, became });
   }
   return over;

@@ -9,6 +9,7 @@ import type { Idempotency } from "../store/idempotency.ts";
 import type { NewRun, RunRow } from "../store/runs.ts";
 import { StoreOutage } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import type { Claim } from "./claim.ts";
 import { type Created, claimNext, createRun, type DispatchDeps, WORK_CHANNEL } from "./dispatch.ts";
 import type { SlotLease, Slots } from "./slots.ts";
@@ -17,7 +18,16 @@ import { Strays } from "./strays.ts";
 /** Runs a claimed run to its end, which it has published, or put aside to be published, when it resolves. `expired`: the slot is taken back. */
 export type RunSession = (claim: Claim, expired: AbortSignal) => Promise<void>;
 
-export type WorkerOptions = DispatchDeps & { owner: Owner; slots: Slots; writer: EventWriter; run: RunSession; log: Log; floorMs?: number };
+/** `onEnded` is told of each run that ended without its session. */
+export type WorkerOptions = DispatchDeps & {
+  owner: Owner;
+  slots: Slots;
+  writer: EventWriter;
+  run: RunSession;
+  onEnded?: Metrics["runEnded"];
+  log: Log;
+  floorMs?: number;
+};
 
 const FLOOR_MS = 2_000;
 const STORE_AWAY_MS = 500;
@@ -176,6 +186,7 @@ export class Worker implements AsyncDisposable {
     while (!this.#closing.signal.aborted) {
       try {
         await this.#options.writer.transition(fence, "failed", { outcome, recording_state, settled: true });
+        this.#options.onEnded?.("failed", outcome.error.code);
         return;
       } catch (cause) {
         if (cause instanceof AppError && cause.code === "CONFLICT") return;

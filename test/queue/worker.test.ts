@@ -3,7 +3,7 @@ import { expect, it, vi } from "vitest";
 import { createRun } from "../../pool/queue/dispatch.ts";
 import { createSlots, type SlotLease, type Slots } from "../../pool/queue/slots.ts";
 import { Strays } from "../../pool/queue/strays.ts";
-import { type RunSession, Worker } from "../../pool/queue/worker.ts";
+import { type RunSession, Worker, type WorkerOptions } from "../../pool/queue/worker.ts";
 import { readEvents } from "../../pool/store/events.ts";
 import { readRow } from "../../pool/store/runs.ts";
 import { type Sql, type Store, StoreOutage } from "../../pool/store/sql.ts";
@@ -15,15 +15,15 @@ import { eachStore, eventually, type TestStore } from "../support/store.ts";
 const hint = (reason: string) =>
   ({ type: "guardrail", at: new Date().toISOString(), rule: "r", kind: "hint", reason, action_seq: null, host: null }) as const;
 
-type Options = { total?: number; store?: Store; slots?: Slots; floorMs?: number; owner?: typeof OWNER };
+type Options = { onEnded?: WorkerOptions["onEnded"]; total?: number; store?: Store; slots?: Slots; floorMs?: number; owner?: typeof OWNER };
 
 /** A worker with a session that stands in for browsers and playbooks: all else is real. */
 async function openWorker(opened: TestStore, run: RunSession, options: Options = {}) {
   const slots = options.slots ?? createSlots({ total: options.total ?? 1, log: quiet });
   const store = options.store ?? opened.store;
   const { writer, queue, deps } = opened;
-  const { owner = OWNER, floorMs = 60_000 } = options;
-  const worker = await Worker.open({ ...deps, store, queue, writer, slots, owner, run, log: quiet, floorMs });
+  const { owner = OWNER, floorMs = 60_000, onEnded } = options;
+  const worker = await Worker.open({ ...deps, store, queue, writer, slots, owner, run, onEnded, log: quiet, floorMs });
   return {
     worker,
     slots,
@@ -160,9 +160,11 @@ eachStore("the worker", (opened) => {
 
   it("ends a run whose session threw, and frees its slot", async () => {
     const errors = [new TypeError("a bug with a secret in it"), new AppError("SETUP_FAILED", "No browser")];
-    await using node = await openWorker(opened(), async () => {
+    const ended: unknown[] = [];
+    const session = async () => {
       throw errors.shift();
-    });
+    };
+    await using node = await openWorker(opened(), session, { onEnded: (...told) => void ended.push(told) });
     const first = await node.worker.create(newRun(), null);
     await node.worker.idle();
     const second = await node.worker.create(newRun({ recording: { enabled: false } }), null);
@@ -173,6 +175,10 @@ eachStore("the worker", (opened) => {
       recording: { state: "lost" },
     });
     expect(await readRun(opened().store, second.run_id)).toMatchObject({ error: { code: "SETUP_FAILED" }, recording: { state: "off" } });
+    expect(ended).toEqual([
+      ["failed", "INTERNAL"],
+      ["failed", "SETUP_FAILED"],
+    ]);
     expect(node.slots.busy).toBe(0);
   });
 
