@@ -181,7 +181,7 @@ describe("asking the pool", () => {
     for (const node of [pool.better, pool.other]) node.faults.set("nodes", away);
     const drain = (id: string) => pool.edge.get(`/pool/nodes/${id}/drain`, { method: "POST", key: KEYS.admin });
     expect(await (await drain(pool.other.node_id)).json()).toMatchObject({ node_id: pool.other.node_id, state: "draining" });
-    expect((await drain("nobody")).status).toBe(503);
+    expect((await drain("nobody")).status).toBe(502);
   });
 
   it("shows the browsers of the nodes that answer, and names the others", async () => {
