@@ -154,14 +154,14 @@ eachStore("the list of runs", (opened) => {
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await list(opened(), { limit: 3, ...(cursor && { cursor }) });
+      const page = await list(opened(), { limit: "3", ...(cursor && { cursor }) });
       seen.push(...page.runs.map(({ run_id }) => run_id));
       cursor = page.next_cursor ?? undefined;
     } while (cursor);
     expect(seen.toSorted()).toEqual(posted.toSorted());
     const created = (await list(opened())).runs.map(({ created_at }) => created_at);
     expect(created).toEqual(created.toSorted().reverse());
-    expect((await list(opened(), { limit: 7 })).next_cursor).toBeNull();
+    expect((await list(opened(), { limit: "7" })).next_cursor).toBeNull();
   });
 
   it("filters by status, label and key", async () => {
