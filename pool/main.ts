@@ -5,6 +5,8 @@ import { openNode } from "./node.ts";
 import { openNodeLog } from "./node-log.ts";
 import { signalToEnd } from "./signals.ts";
 
+/** A node that is closed has nothing left to do. */
+const CLOSED_MS = 2_000;
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h: to start it again as it is will not help
 
 try {
@@ -16,10 +18,16 @@ try {
     process.exit(1); // its Chromes go with it; what it leaves, its next start finds
   });
   for (const warning of notUsedYet(process.env)) log.warn(warning);
-  await using node = await openNode(config, nodeLog);
-  const signal = await ending;
-  log.info("Draining", { signal, grace_ms: config.drainGraceMs });
-  await node.drain(config.drainGraceMs);
+  {
+    await using node = await openNode(config, nodeLog);
+    const signal = await ending;
+    log.info("Draining", { signal, grace_ms: config.drainGraceMs });
+    await node.drain(config.drainGraceMs);
+  }
+  setTimeout(() => {
+    log.warn("The node is closed, and something still held its process", { held: process.getActiveResourcesInfo() });
+    process.exit();
+  }, CLOSED_MS).unref();
 } catch (error) {
   if (!(error instanceof AppError)) throw error;
   const issues = (error.details?.issues ?? []) as { path: string; message: string }[];

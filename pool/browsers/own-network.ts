@@ -4,8 +4,8 @@
  * on the way and no helper stays.
  */
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { Server } from "node:net";
+import { untilAborted } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 
 /** Free in every namespace: each is new. */
@@ -40,12 +40,24 @@ export function inOwnNetwork(executable: string, args: readonly string[], { uid,
   return { command: "unshare", args: ["--user", "--map-root-user", "--net", "--", ...inside] };
 }
 
-/** @throws SETUP_FAILED when the child hands nothing over, which is how a machine without such namespaces shows. */
+/** @throws SETUP_FAILED when the child hands nothing over, which is how a machine without such namespaces shows; or the signal's reason */
 export async function takeWayOut(child: ChildProcess, signal: AbortSignal): Promise<Server> {
-  const [, handle] = (await Promise.race([once(child, "message", { signal }), once(child, "exit", { signal })])) as unknown[];
-  if (handle instanceof Server) return handle;
-  throw new AppError(
+  const handed = new Promise<Server>((resolve, reject) => {
+    child.once("message", (_, handle) => (handle instanceof Server ? resolve(handle) : reject(noNetwork())));
+    child.once("disconnect", () => reject(noNetwork())); // nothing comes any more
+  });
+  let isTaken = false;
+  try {
+    const server = await untilAborted(handed, signal);
+    isTaken = true;
+    return server;
+  } finally {
+    if (!isTaken) handed.then((server) => server.close()).catch(() => {}); // one that comes too late would keep this process from ending
+  }
+}
+
+const noNetwork = (): AppError =>
+  new AppError(
     "SETUP_FAILED",
     "This machine gives Chrome no network of its own: it needs user namespaces, unshare (util-linux) and ip (iproute2)",
   );
-}

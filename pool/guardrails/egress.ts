@@ -108,6 +108,7 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
       attached = { policy, onRefusal };
     },
     takeFrom(other) {
+      if (!server.listening) return void other.close();
       inside.push(other);
       other.maxConnections = MAX_CLIENT_SOCKETS;
       other.on("connection", (socket: Socket) => server.emit("connection", socket.setNoDelay(true)));

@@ -1,7 +1,10 @@
 /** The strongest tier, wherever this machine could run it. With CI=true it must not be skipped there: the tier itself is then asked for. */
-import { spawnSync } from "node:child_process";
+import { fork, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
+import { takeWayOut } from "../../pool/browsers/own-network.ts";
 import { membersOf, openPool, openSite, soon, VIEWPORT } from "./support.ts";
 
 const NOBODY = 65534;
@@ -35,6 +38,42 @@ describe.runIf(possible)("a Chrome with a network of its own", () => {
     expect(lease.egress.asked).toContain(`${site.url}/`);
     await lease.page.goto("chrome://sandbox");
     expect(await lease.page.evaluate("document.body.innerText")).toContain("You are adequately sandboxed");
+  });
+});
+
+describe("the way out of a Chrome's network", () => {
+  const isOpen = (port: number) =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false));
+      socket.on("connect", () => socket.destroy());
+    });
+  const child = () =>
+    fork("data:text/javascript,", {
+      execArgv: [
+        "-e",
+        `const server = require("net").createServer().listen(0, "127.0.0.1", () => process.send(server.address().port));
+         process.on("message", () => process.send("way out", server, () => process.exit()));`,
+      ],
+    });
+
+  it("that is handed over too late is closed, and holds no process", async () => {
+    const late = child();
+    const [port] = (await once(late, "message")) as [number];
+    expect(await isOpen(port)).toBe(true);
+    const stop = new AbortController();
+    const taking = takeWayOut(late, stop.signal);
+    stop.abort(new Error("the node ends"));
+    await expect(taking).rejects.toThrow("the node ends");
+    late.send("now");
+    await once(late, "disconnect");
+    await expect.poll(() => isOpen(port)).toBe(false);
+  });
+
+  it("is missed in words where the child ends without it", async () => {
+    const mute = child();
+    const taking = takeWayOut(mute, soon());
+    mute.kill("SIGKILL");
+    await expect(taking).rejects.toMatchObject({ code: "SETUP_FAILED" });
   });
 });
 
