@@ -8,7 +8,13 @@ const LIMITED = { timeout: CALL_LIMIT_MS };
 /** Snapshots that refer to one another. Once one of them is lost, the next must be whole, and begins another. */
 export type History = { isBroken: boolean };
 /** The agent's world in one document. */
-export type World = { session: CDPSession; contextId: number; history: History | null };
+export type World = {
+  session: CDPSession;
+  contextId: number;
+  history: History | null;
+  /** It has not answered: until then, in `performance.now()`, it is left alone. */
+  muteUntil: number;
+};
 export type Frame = {
   id: string;
   session: CDPSession;
@@ -102,7 +108,7 @@ async function openWorld(session: CDPSession, frameId: string): Promise<World | 
   try {
     const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId, worldName: AGENT_WORLD }, LIMITED);
     const { exceptionDetails } = await session.send("Runtime.evaluate", { expression: AGENT_SOURCE, contextId }, LIMITED); // no effect where it has run
-    return exceptionDetails ? null : { session, contextId, history: null };
+    return exceptionDetails ? null : { session, contextId, history: null, muteUntil: 0 };
   } catch {
     return null; // replaced already, or it does not answer: there is nothing to show of it
   }

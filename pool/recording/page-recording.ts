@@ -79,11 +79,12 @@ export class PageRecording {
     await Promise.all(sent);
   }
 
-  /** Resolves when it was taken; never rejects. */
-  capture(callId: string, phase: Phase, aim: Aim | null = null): Promise<void> {
-    const capture = this.#snapshots.capture(callId, phase, aim).finally(() => this.#captures.delete(capture));
+  /** Resolves when input may follow; what is then still to be written, `close` waits for. Never rejects. */
+  async capture(callId: string, phase: Phase, aim: Aim | null = null): Promise<void> {
+    const { taken, written } = this.#snapshots.capture(callId, phase, aim);
+    const capture = written.finally(() => this.#captures.delete(capture));
     this.#captures.add(capture);
-    return capture;
+    await taken;
   }
 
   /** Waits a moment for what is still to come, then lets go of the page. Never rejects. */

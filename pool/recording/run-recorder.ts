@@ -103,7 +103,8 @@ export class RunRecorder implements Recorder {
     const write = (event: TraceEvent) => this.#parts.writer?.append(event) ?? false;
     const group = this.#group;
     let endTime: number | null = null;
-    let isAimed = false;
+    let isTold = false;
+    let isPlaced = false;
     write({
       type: "before",
       callId,
@@ -120,8 +121,10 @@ export class RunRecorder implements Recorder {
         log: (message) => void write({ type: "log", callId, time: traceTime(), message }),
         input: async ({ point, box, at }) => {
           const inputSnapshot = `input@${callId}`;
-          if (!isAimed && !write({ type: "input", callId, point, box, inputSnapshot })) return;
-          isAimed = true; // a second input, as the key after a text, has no picture of its own; what was typed until then must be known
+          if (isPlaced) return; // the key after a text in a field: what was typed there is known
+          if (!isTold && !write({ type: "input", callId, point, box, inputSnapshot })) return;
+          isTold = true; // what was typed where the focus is must be known before the key after it, though that has no snapshot of its own
+          isPlaced = at !== undefined;
           await this.#capture(page, callId, "input", aimOf(action, at));
         },
       },

@@ -40,6 +40,14 @@ type SnapshotsOptions = {
 const MAX_WAITING = 60;
 /** How long a capture waits for frames that have just come. */
 const MARK_LIMIT_MS = 200;
+/** How long input waits for the snapshot of the frame that it goes to. */
+const INPUT_LIMIT_MS = 400;
+/** A document that has not answered within the limit is not asked again for so long. */
+const MUTE_MS = 10_000;
+
+/** `taken`: what input waits for, never long. `written`: all of it is in the trace, or is not going to be. Neither rejects. */
+export type Capture = { taken: Promise<void>; written: Promise<void> };
+const NOTHING: Capture = { taken: Promise.resolve(), written: Promise.resolve() };
 
 export class Snapshots {
   readonly #options: SnapshotsOptions;
@@ -51,14 +59,15 @@ export class Snapshots {
     this.#options = options;
   }
 
-  /** Never rejects. The captures of several calls follow one another in the page, whether one waits for them or not. */
-  async capture(callId: string, phase: Phase, aim: Aim | null = null): Promise<void> {
-    const { frames, limits } = this.#options;
-    if (frames.isStopped || this.#waiting > MAX_WAITING) return;
-    const all = frames.all().slice(0, limits.frames);
-    const fresh = all.filter(({ id }) => id !== frames.mainId).map(({ marked }) => marked);
-    if (fresh.length > 0) await within(MARK_LIMIT_MS, Promise.all(fresh));
-    await Promise.all(all.map((frame) => this.#captureFrame(frame, callId, phase, aim)));
+  /** The captures of several calls follow one another in the page, whether one waits for them or not. */
+  capture(callId: string, phase: Phase, aim: Aim | null = null): Capture {
+    if (this.#options.frames.isStopped || this.#waiting >= MAX_WAITING) return NOTHING;
+    this.#waiting += 1;
+    const taken = Promise.withResolvers<void>();
+    const all = this.#captureAll(callId, phase, aim, taken.resolve).finally(() => {
+      this.#waiting -= 1;
+    });
+    return { taken: within(INPUT_LIMIT_MS, taken.promise), written: all.then(() => this.#tail) };
   }
 
   /** Resolves once what was captured is in the trace. */
@@ -66,43 +75,48 @@ export class Snapshots {
     await this.#tail;
   }
 
-  async #captureFrame(frame: Frame, callId: string, phase: Phase, aim: Aim | null): Promise<void> {
+  async #captureAll(callId: string, phase: Phase, aim: Aim | null, onTaken: () => void): Promise<void> {
     const { frames, limits } = this.#options;
-    this.#waiting += 1;
-    let history: History | null = null;
+    const all = frames.all().slice(0, limits.frames);
+    const fresh = all.filter(({ id }) => id !== frames.mainId).map(({ marked }) => marked);
+    if (fresh.length > 0) await within(MARK_LIMIT_MS, Promise.all(fresh));
+    const captures = all.map((frame) => {
+      const isAimed = aim !== null && (aim.aimed === "focused" || (aim.frameId ?? frames.mainId) === frame.id); // the focus may be in any: each agent knows
+      return { isAimed, taking: this.#captureFrame(frame, callId, phase, isAimed ? aim : null) };
+    });
+    void Promise.all(captures.map(({ isAimed, taking }) => isAimed && taking)).then(onTaken);
+    await Promise.all(captures.map(({ taking }) => taking));
+  }
+
+  /** Resolves once the frame has answered, and what it hides is known; never rejects. */
+  async #captureFrame(frame: Frame, callId: string, phase: Phase, aim: Aim | null): Promise<void> {
+    const { learn, limits } = this.#options;
+    const world = await frame.world;
+    if (!world || performance.now() < world.muteUntil) return;
+    const whole = world.history === null || world.history.isBroken;
+    if (whole) world.history = { isBroken: false };
+    const history = world.history as History;
+    const askedAt = performance.now();
     try {
-      const world = await frame.world;
-      if (!world) return;
-      const whole = world.history === null || world.history.isBroken;
-      if (whole) world.history = { isBroken: false };
-      history = world.history as History;
-      const isAimedAt = aim !== null && (aim.frameId ?? frames.mainId) === frame.id;
-      const isAimed = isAimedAt || aim?.aimed === "focused"; // the focus may be in any of them: each agent knows
-      const request: CaptureRequest = {
-        whole,
-        callId,
-        aimed: isAimed ? (aim?.aimed ?? null) : null,
-        secret: isAimed && (aim?.secret ?? false),
-      };
-      const [html, about] = await captureIn(world, request, limits.snapshotMs);
-      const moment = { frame, callId, phase, html, about: JSON.parse(about) as Moment, timestamp: traceTime(), whole, history };
+      const request: CaptureRequest = { whole, callId, aimed: aim?.aimed ?? null, secret: aim?.secret ?? false };
+      const [html, text] = await captureIn(world, request, limits.snapshotMs);
+      const about = JSON.parse(text) as Moment;
+      for (const secret of about.secrets) learn(secret);
+      const moment = { frame, callId, phase, html, about, timestamp: traceTime(), whole, history };
       this.#tail = this.#tail
         .then(() => this.#write(moment))
         .catch((cause) => {
-          moment.history.isBroken = true;
+          history.isBroken = true;
           this.#options.warn("A snapshot could not be written", cause);
         });
-      await this.#tail;
     } catch {
-      if (history) history.isBroken = true; // the document went away, or does not answer: the run's course, not a fault
-    } finally {
-      this.#waiting -= 1;
+      history.isBroken = true; // the document went away, or does not answer: the run's course, not a fault
+      if (performance.now() - askedAt >= limits.snapshotMs) world.muteUntil = performance.now() + MUTE_MS;
     }
   }
 
   async #write({ frame, callId, phase, html: given, about, timestamp, whole, history }: Captured): Promise<void> {
-    const { pageId, frames, limits, write, mask, learn, blobs } = this.#options;
-    for (const secret of about.secrets) learn(secret);
+    const { pageId, frames, limits, write, mask, blobs } = this.#options;
     if (history.isBroken || (!whole && frame.written !== history)) {
       history.isBroken = true; // it refers to snapshots that are not there
       return;

@@ -31,6 +31,8 @@ const WIDE = (other: string) => `<!doctype html><html><head><title>Wide</title><
   const g = document.getElementById("c").getContext("2d"); g.fillStyle = "rgb(200, 0, 0)"; g.fillRect(0, 0, 60, 30);
   document.getElementById("scroller").scrollTop = 300; document.getElementById("s").selectedIndex = 0;
 </script></body></html>`;
+const hanging = (other: string) =>
+  `<!doctype html><h1>Around</h1><input id=name><button id=go onclick="document.querySelector('h1').textContent = 'Went'">Go</button><iframe src="${other}/hang"></iframe>`;
 const PAGES: Record<string, [type: string, body: string | Buffer]> = {
   "/inner": [
     "text/html",
@@ -40,12 +42,14 @@ const PAGES: Record<string, [type: string, body: string | Buffer]> = {
   "/pixel.png": ["image/png", PIXEL],
   "/popup": ["text/html", "<!doctype html><h1>Popped up</h1><button id=close>Close it</button>"],
   "/opener": ["text/html", "<!doctype html><h1>Opener</h1><button id=open onclick=\"window.open('/popup')\">Open</button>"],
+  "/hang": ["text/html", "<!doctype html><p>Hangs</p><script>addEventListener('load', () => setTimeout(() => { for (;;); }))</script>"],
   "/away": [
     "text/html",
     "<!doctype html><h1>Away</h1><script>let n = 0; addEventListener('load', () => location.replace('/away2'))</script>",
   ],
   "/away2": ["text/html", "<!doctype html><h1>Arrived</h1><button id=b>Stay</button>"],
 };
+const NESTED: Record<string, (other: string) => string> = { "/wide": WIDE, "/around-hang": hanging };
 
 let chrome: Awaited<ReturnType<typeof openChrome>>;
 let server: Server;
@@ -56,7 +60,9 @@ beforeAll(async () => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const port = (server.address() as AddressInfo).port;
     const [type, body] =
-      pathname === "/wide" ? ["text/html", WIDE(`http://localhost:${port}`)] : (PAGES[pathname] ?? ["text/plain", "none"]);
+      pathname in NESTED
+        ? ["text/html", NESTED[pathname]?.(`http://localhost:${port}`) ?? ""]
+        : (PAGES[pathname] ?? ["text/plain", "none"]);
     response.setHeader("Content-Type", type).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, resolve));
@@ -153,6 +159,19 @@ it("records a popup as a page of its own, and a page that navigates away under i
   await selectAction(viewer, "#b", "After");
   await snapshotShown(viewer, "Arrived");
   await viewer.close();
+});
+
+it("holds up no input for a frame that hangs", async () => {
+  await using temp = await openTempFolder();
+  await using flow = await openFlow(chrome.browser, temp.dir, { rests: false, pictures: false });
+  await flow.act(goto(`${site}/around-hang`));
+  await flow.act(typing("#name", "a name"));
+  await flow.act(click("#go"));
+  expect(await flow.page.$eval("h1", (heading) => heading.textContent)).toBe("Went");
+  await flow.recorder.finish();
+  const { actions } = await loadTrace(await collect(flow.recorder.zip()));
+  expect(actions.map(({ error }) => error?.message)).toEqual([undefined, undefined, undefined]);
+  expect(flow.warnings).toEqual([]);
 });
 
 it("records an application that it has never seen: the trace viewer itself, at work", async () => {
