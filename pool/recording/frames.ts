@@ -1,12 +1,13 @@
 /** The frames of a page and the agent's world in each, over a session of our own; frames in another process have a session each. */
 import type { CDPSession, Protocol } from "puppeteer-core";
 import { AGENT_SOURCE, AGENT_WORLD, MARK_FRAME } from "./in-page/source.ts";
+import type { ShownTexts } from "./snapshot-html.ts";
 
 const CALL_LIMIT_MS = 5_000;
 const LIMITED = { timeout: CALL_LIMIT_MS };
 
 /** Snapshots that refer to one another. Once one of them is lost, the next must be whole, and begins another. */
-export type History = { isBroken: boolean };
+export type History = { isBroken: boolean; shown: ShownTexts };
 /** The agent's world in one document. */
 export type World = {
   session: CDPSession;

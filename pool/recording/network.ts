@@ -32,6 +32,8 @@ const MAX_OPEN = 2_000;
 const MAX_ASKED = 64;
 /** A snapshot runs no script and plays no film: their bodies would be most of the trace. */
 const NO_BODY = new Set(["script", "media", "eventsource", "preflight", "ping"]);
+/** What echoes no text; any other body may, also where Chrome takes it for bytes. */
+const PIXELS = /^\s*(image\/(?!svg)|font\/|audio\/|video\/)/i;
 const NO_BODY_STATUS = new Set([204, 304]);
 
 export class Network {
@@ -181,7 +183,8 @@ export class Network {
     entry.response.content.size = bytes.byteLength;
     if (!base64Encoded) sayUtf8(entry);
     if (bytes.byteLength > limits.bodyBytes) return;
-    const sha1 = await blobs.addContent(base64Encoded ? bytes : this.#masked(bytes), extensionOf(entry.response.content.mimeType));
+    const { mimeType } = entry.response.content;
+    const sha1 = await blobs.addContent(base64Encoded && PIXELS.test(mimeType) ? bytes : this.#masked(bytes), extensionOf(mimeType));
     if (sha1) entry.response.content._sha1 = sha1;
   }
 

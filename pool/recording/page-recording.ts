@@ -2,6 +2,7 @@
 import type { CDPSession, Page } from "puppeteer-core";
 import { withDeadline } from "../../shared/deadline.ts";
 import type { Blobs } from "./blobs.ts";
+import type { Clean } from "./clean.ts";
 import { Film, type FilmBudget } from "./film.ts";
 import { Frames } from "./frames.ts";
 import type { RecordingLimits } from "./limits.ts";
@@ -22,7 +23,7 @@ export type PageRecordingOptions = {
   filmBudget: FilmBudget;
   requestBudget: RequestBudget;
   write: (event: TraceEvent, html?: string) => boolean;
-  mask: (text: string) => string;
+  mask: Clean;
   learn: (secret: string) => void;
   remark: (text: string) => void;
   warn: Warn;

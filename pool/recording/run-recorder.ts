@@ -5,6 +5,7 @@ import type { Action } from "../../shared/action.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type Artifact, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
 import type { Blobs } from "./blobs.ts";
+import type { Clean } from "./clean.ts";
 import { fileChunks, openPlain } from "./file-chunks.ts";
 import type { RecordingLimits } from "./limits.ts";
 import { screenshotName } from "./names.ts";
@@ -23,7 +24,7 @@ import { zipStream } from "./zip.ts";
 type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chromeVersion" | "options" | "source"> & {
   limits: RecordingLimits;
   warn: Warn;
-  mask: (text: string) => string;
+  mask: Clean;
   learn: (secret: string) => void;
   hasSecrets: boolean;
   writer: TraceWriter | null;

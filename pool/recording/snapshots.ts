@@ -2,6 +2,7 @@
 import type { Action } from "../../shared/action.ts";
 import type { InputPlace } from "../actions/attempt.ts";
 import type { Blobs } from "./blobs.ts";
+import type { Clean } from "./clean.ts";
 import { type Frame, type Frames, frameName, type History, type World } from "./frames.ts";
 import type { Aimed, CaptureRequest, Moment } from "./in-page/agent.ts";
 import { CAPTURE } from "./in-page/source.ts";
@@ -29,7 +30,7 @@ type SnapshotsOptions = {
   blobs: Blobs;
   limits: SnapshotLimits;
   write: (event: TraceEvent, html: string) => boolean;
-  mask: (text: string) => string;
+  mask: Clean;
   /** Hears the values of password fields, before anything that may hold them is written. */
   learn: (secret: string) => void;
   remark: (text: string) => void;
@@ -94,7 +95,7 @@ export class Snapshots {
     const world = await frame.world;
     if (!world || performance.now() < world.muteUntil) return;
     const whole = world.history === null || world.history.isBroken;
-    if (whole) world.history = { isBroken: false };
+    if (whole) world.history = { isBroken: false, shown: [] };
     const history = world.history as History;
     const askedAt = performance.now();
     try {
@@ -121,8 +122,12 @@ export class Snapshots {
       history.isBroken = true; // it refers to snapshots that are not there
       return;
     }
-    const html = maskedHtml(given, mask);
-    if (html.length > limits.snapshotBytes) {
+    const { html, isUnmasked } = maskedHtml(given, mask, history.shown);
+    if (isUnmasked) {
+      history.isBroken = true;
+      return;
+    }
+    if (Buffer.byteLength(html) > limits.snapshotBytes) {
       history.isBroken = true;
       if (!this.#isTooLarge)
         this.#options.remark(`Recording limit reached: a snapshot of more than ${limits.snapshotBytes} bytes. It is left out.`);

@@ -19,7 +19,7 @@ const CUT_CHARS = 256;
 /** Which part of a text is secret; `id` says which secret. */
 export type Span = { start: number; end: number; id: number };
 
-export type Redact = ((text: string) => string) & { pieces: (texts: readonly string[]) => string[] };
+export type Redact = ((text: string) => string) & { pieces: (texts: readonly string[]) => string[]; isIdle: () => boolean };
 
 type Compiled = {
   exact: Matcher;
@@ -61,6 +61,7 @@ export class Redactor {
   /** The text with a mark, `[secret:name]`, in place of each secret. A function by itself, for whoever needs nothing else. */
   readonly text: Redact = Object.assign((text: string): string => this.#one(text), {
     pieces: (texts: readonly string[]): string[] => this.pieces(texts),
+    isIdle: () => this.isEmpty,
   });
 
   #one(text: string): string {

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { renderedTexts } from "../recording/rendered-text.ts";
 import { FORMS } from "../secrets/forms.ts";
 import { call, inTurn, type LlmServer, openLlmServer } from "../support/llm-server.ts";
 import { postgresMissing, startPostgres } from "../support/postgres.ts";
@@ -133,6 +134,9 @@ describe("planted secrets", () => {
     for (const { 0: start } of [CREDENTIALS.username, CREDENTIALS.token, TYPED].map((secret) => [secret.slice(0, 5)] as const)) {
       expect(split.filter((line) => line.includes(start))).toEqual([]); // nor the part of it that is an argument of its own
     }
+    const rendered = renderedTexts(trace);
+    expect(rendered.some((text) => text.includes("benign words stay"))).toBe(true);
+    expect(rendered.flatMap((text) => found("a snapshot as it is read", Buffer.from(text)))).toEqual([]);
     expect(processes.length).toBeGreaterThan(0);
     const own = [system.token, "pool-token", "SECRETS_KEY", "POOL_TOKEN", "LLM_API_KEY", "DATABASE_URL", "NODE_OPTIONS"].map((text) =>
       Buffer.from(text),
