@@ -20,6 +20,8 @@ const CALL_LIMIT_MS = 2_000;
 type FilmOptions = {
   pageId: string;
   viewport: { width: number; height: number };
+  /** From then on there is no film: it would show them. */
+  hasSecrets: () => boolean;
   limits: FilmLimits;
   budget: FilmBudget;
   blobs: Blobs;
@@ -60,6 +62,7 @@ export class Film {
   }
 
   #onFrame({ data, sessionId, metadata }: Protocol.Page.ScreencastFrameEvent): void {
+    if (this.#options.hasSecrets()) this.#isOver = true; // never acknowledged: Chrome sends no more
     if (this.#isOver) return;
     const { budget, limits } = this.#options;
     if (budget.framesLeft <= 0) {

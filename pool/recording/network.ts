@@ -188,13 +188,19 @@ export class Network {
     if (sha1) entry.response.content._sha1 = sha1;
   }
 
-  /** Read as UTF-8; what is none (a file within a form) is read byte by byte, so that it stays what it was but for the secrets in it. */
+  /**
+   * Read as UTF-8; what is none (a file within a form) is read byte by byte, so that it stays what it was but for the secrets in it.
+   * Empty where they cannot be replaced so.
+   */
   #masked(bytes: Buffer): Buffer {
     const { mask } = this.#options;
     const encoding = isUtf8(bytes) ? "utf8" : "latin1";
     const text = bytes.toString(encoding);
     const masked = mask(text);
-    return masked === text ? bytes : Buffer.from(masked, encoding);
+    const left = masked === text ? bytes : Buffer.from(masked, encoding);
+    if (encoding === "utf8") return left;
+    const words = left.toString("utf8"); // with characters of several bytes in them
+    return mask(words) === words ? left : Buffer.alloc(0);
   }
 
   #hold(work: Promise<void>): void {

@@ -20,6 +20,7 @@ export type PageRecordingOptions = {
   blobs: Blobs;
   /** Is there a film strip? */
   film: boolean;
+  hasSecrets: () => boolean;
   filmBudget: FilmBudget;
   requestBudget: RequestBudget;
   write: (event: TraceEvent, html?: string) => boolean;

@@ -7,6 +7,7 @@ import type { Artifact, RecordingOptions } from "../../shared/recording.ts";
 import type { ActionObserver } from "../actions/perform.ts";
 import { Blobs } from "./blobs.ts";
 import { type Clean, createClean } from "./clean.ts";
+import { learnFew } from "./field-values.ts";
 import { RECORDING_LIMITS, type RecordingLimits } from "./limits.ts";
 import { Pictures, type TakePicture } from "./pictures.ts";
 import { RunRecorder } from "./run-recorder.ts";
@@ -35,8 +36,8 @@ export type RecorderOptions = {
   mask?: Clean;
   /** Hears what is in password fields, so that `mask` replaces it from then on. */
   learn?: (secret: string) => void;
-  /** Are there secrets in the run? Then the film strip is made of `takePicture`'s pictures, which cover them; Chrome's own film would show what the page shows. */
-  hasSecrets?: boolean;
+  /** Are there secrets in the run by now? Then the film strip is made of `takePicture`'s pictures, which cover them; Chrome's own film would show what the page shows. */
+  hasSecrets?: () => boolean;
   /** The playbook as it is shown beside its actions: a file's name, its text, and the line of each step, from 1. */
   source?: Source;
   limits?: Partial<RecordingLimits>;
@@ -74,7 +75,7 @@ export async function openRecorder({
   warn: listener,
   mask = (text) => text,
   learn = () => {},
-  hasSecrets = false,
+  hasSecrets = () => false,
   source,
   ...options
 }: RecorderOptions): Promise<Recorder> {
@@ -123,7 +124,7 @@ export async function openRecorder({
     limits,
     warn,
     mask,
-    learn,
+    learn: learnFew(learn),
     writer,
     blobs,
     pictures,

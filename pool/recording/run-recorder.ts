@@ -26,7 +26,7 @@ type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chr
   warn: Warn;
   mask: Clean;
   learn: (secret: string) => void;
-  hasSecrets: boolean;
+  hasSecrets: () => boolean;
   writer: TraceWriter | null;
   blobs: Blobs;
   pictures: Pictures | null;
@@ -61,7 +61,7 @@ export class RunRecorder implements Recorder {
           warn,
           recording: {
             ...parts,
-            film: options.screenshots && !parts.hasSecrets,
+            film: options.screenshots && !parts.hasSecrets(),
             filmBudget: { framesLeft: limits.filmFrames },
             requestBudget: { requestsLeft: limits.requests },
             write: (event, html) => writer.append(event, html),
@@ -132,7 +132,7 @@ export class RunRecorder implements Recorder {
       screenshot: async (shown, actionName, signal) => {
         endTime ??= traceTime(); // the picture is not part of what was done
         const picture = await this.#picture(shown, screenshotName(seq, actionName), signal);
-        if (picture && this.#parts.hasSecrets) await this.#film(shown, picture);
+        if (picture && this.#parts.hasSecrets()) await this.#film(shown, picture);
         return picture?.name ?? null;
       },
       end: ({ error, resultText }) => {

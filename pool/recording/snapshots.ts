@@ -3,6 +3,7 @@ import type { Action } from "../../shared/action.ts";
 import type { InputPlace } from "../actions/attempt.ts";
 import type { Blobs } from "./blobs.ts";
 import type { Clean } from "./clean.ts";
+import { FIELD_VALUES } from "./field-values.ts";
 import { type Frame, type Frames, frameName, type History, type World } from "./frames.ts";
 import type { Aimed, CaptureRequest, Moment } from "./in-page/agent.ts";
 import { CAPTURE } from "./in-page/source.ts";
@@ -99,7 +100,7 @@ export class Snapshots {
     const history = world.history as History;
     const askedAt = performance.now();
     try {
-      const request: CaptureRequest = { whole, callId, aimed: aim?.aimed ?? null, secret: aim?.secret ?? false };
+      const request: CaptureRequest = { whole, callId, aimed: aim?.aimed ?? null, secret: aim?.secret ?? false, values: FIELD_VALUES };
       const [html, text] = await captureIn(world, request, limits.snapshotMs);
       const about = JSON.parse(text) as Moment;
       for (const secret of about.secrets) learn(secret);

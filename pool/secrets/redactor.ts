@@ -35,6 +35,7 @@ export class Redactor {
   readonly #known = new Set<string>();
   #compiled: Compiled | null = null;
   readonly #room = roomFor(ROOM_CHARS);
+  readonly #extensions: Redactor[] = [];
 
   constructor(secrets: readonly SecretValue[] = []) {
     for (const secret of secrets) this.learn(secret);
@@ -47,6 +48,14 @@ export class Redactor {
     this.#known.add(value);
     this.#secrets.push(secret);
     this.#compiled = null;
+    for (const each of this.#extensions) each.learn(secret);
+  }
+
+  /** One that looks for the same, for what this one learns later too, and for more of its own. */
+  extended(): Redactor {
+    const more = new Redactor(this.#secrets);
+    this.#extensions.push(more);
+    return more;
   }
 
   get isEmpty(): boolean {

@@ -46,7 +46,8 @@ export function mirror(request: IncomingMessage, response: ServerResponse): void
     body += chunk;
   });
   request.on("end", () => {
-    if (pathname === "/bytes") return void response.writeHead(200, { "Content-Type": "application/octet-stream" }).end(`\0\x01${body}`);
+    const noText = Buffer.concat([Buffer.from([0, 0xff, 1]), Buffer.from(body)]);
+    if (pathname === "/bytes") return void response.writeHead(200, { "Content-Type": "application/octet-stream" }).end(noText);
     response
       .writeHead(pathname === "/echo" ? 200 : 404, { "Set-Cookie": `r=${search.slice(3)}` })
       .end(`${request.headers.authorization}${search}${body}`);

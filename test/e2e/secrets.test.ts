@@ -145,6 +145,24 @@ describe("planted secrets", () => {
     expect(processes.flatMap(({ about, bytes }) => found(about, bytes))).toEqual([]);
   });
 
+  it("are not what a page itself puts into a password field: a result says what the page says", async () => {
+    const evaluate = (expression: string) => ({ action: "evaluate", params: { expression } });
+    const { run: done } = await run({
+      playbook: {
+        id: "own-words",
+        guardrails,
+        steps: [
+          { action: "goto", params: { url: `${site}/` } },
+          evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<input type=password value=administrator>')"),
+          { action: "click", selector: "#user" },
+          { ...evaluate("({ role: 'administrator' })"), store_as: "who" },
+        ],
+      },
+    });
+    expect(done.error).toBeNull();
+    expect(done.extracted_texts.join()).toContain("administrator");
+  });
+
   it("stand in nothing that a model is asked, whatever it looks at", async () => {
     const reads = [{}, { mode: "html" }, { mode: "markdown" }].map((mode) => ({
       action: "extract",

@@ -45,7 +45,7 @@ describe("a recorder", () => {
 
   it("of a run with secrets makes the film of its own pictures, which cover them", async () => {
     await using temp = await openTempFolder();
-    const { recorder } = await startRecorder(temp.dir, { hasSecrets: true, takePicture: async () => jpeg("covered") });
+    const { recorder } = await startRecorder(temp.dir, { hasSecrets: () => true, takePicture: async () => jpeg("covered") });
     const page = aPage();
     recorder.attach(page);
     await record(recorder, 1, click("#a"), { page });

@@ -12,6 +12,8 @@ export type CaptureRequest = {
   aimed: Aimed;
   /** What is typed there must not be shown. */
   secret: boolean;
+  /** Which values of password fields are told: so many at most, of such lengths. */
+  values: { count: number; minChars: number; maxChars: number };
 };
 export type Moment = {
   doctype: string | null;
@@ -140,9 +142,13 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
       aimAt(request);
       lookAtHidden();
       moment += 1;
-      const secrets: string[] = [];
+      const secrets = new Set<string>();
+      const note = (value: string) => {
+        const { count, minChars, maxChars } = request.values;
+        if (secrets.size < count && value.length >= minChars && value.length <= maxChars) secrets.add(value);
+      };
       const overrides = overriddenSheets();
-      const html = serialise(memory, moment, target, secrets);
+      const html = serialise(memory, moment, target, note);
       const about: Moment = {
         doctype: nodes.doctype(document)?.name ?? null,
         viewport: { width: innerWidth, height: innerHeight },
@@ -150,7 +156,7 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
         wallTime: Date.now(),
         collectionTime: performance.now() - began,
         overrides,
-        secrets,
+        secrets: [...secrets],
       };
       return [html, JSON.stringify(about)];
     },

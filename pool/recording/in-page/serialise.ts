@@ -21,8 +21,8 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
   const LEFT_OUT_METAS = /^(content-security-policy|refresh|set-cookie)$/i;
   const harmless = (url: string) => (/^\s*(javascript|vbscript):/i.test(url) ? "" : url);
 
-  /** `secrets` collects the values of fields that are not to be shown. */
-  return function serialise(memory: Memory, moment: number, target: Target, secrets: string[]): string {
+  /** `note` hears the values of fields that are not to be shown. */
+  return function serialise(memory: Memory, moment: number, target: Target, note: (secret: string) => void): string {
     const { refs, stale, watched } = memory;
     const definedNames = new Set<string>();
     let counter = 0;
@@ -161,7 +161,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
         if (field.type === "checkbox" || field.type === "radio") shown.__playwright_checked_ = String(field.checked);
         const value = state.shownValue(field);
         const isHidden = state.isSecret(field);
-        if (isHidden && value !== "") secrets.push(value);
+        if (isHidden && value !== "") note(value);
         shown.__playwright_value_ = isHidden && value !== "" ? HIDDEN_VALUE : value;
       }
       if (name === "OPTION") shown.__playwright_selected_ = String((element as HTMLOptionElement).selected);
