@@ -2,6 +2,7 @@
 import type { CDPSession, Protocol } from "puppeteer-core";
 import type { Blobs } from "./blobs.ts";
 import { type TraceEvent, traceTime } from "./trace-events.ts";
+import type { OnLimit } from "./warn.ts";
 
 export type FilmLimits = {
   /** The longer side of a picture, in pixels. */
@@ -26,7 +27,7 @@ type FilmOptions = {
   budget: FilmBudget;
   blobs: Blobs;
   write: (event: TraceEvent) => void;
-  remark: (text: string) => void;
+  onLimit: OnLimit;
 };
 
 export class Film {
@@ -66,9 +67,7 @@ export class Film {
     if (this.#isOver) return;
     const { budget, limits } = this.#options;
     if (budget.framesLeft <= 0) {
-      if (budget.framesLeft === 0)
-        this.#options.remark(`Recording limit reached: ${limits.filmFrames} pictures of the film strip. Further ones are left out.`);
-      budget.framesLeft = -1;
+      this.#options.onLimit(`${limits.filmFrames} pictures of the film strip`);
       this.#isOver = true; // never acknowledged: Chrome sends no more
       return;
     }

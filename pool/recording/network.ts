@@ -5,6 +5,7 @@ import type { Blobs } from "./blobs.ts";
 import { closeEntry, extensionOf, harHeaders, headerOf, openEntry, plainUrl, sayUtf8, setResponse } from "./har.ts";
 import type { HarEntry } from "./trace-captures.ts";
 import { type TraceEvent, traceTime } from "./trace-events.ts";
+import type { OnLimit } from "./warn.ts";
 
 export type NetworkLimits = {
   /** Requests of the whole run. */
@@ -22,7 +23,7 @@ type NetworkOptions = {
   budget: RequestBudget;
   write: (event: TraceEvent) => void;
   mask: (text: string) => string;
-  remark: (text: string) => void;
+  onLimit: OnLimit;
 };
 
 const CALL_LIMIT_MS = 5_000;
@@ -112,7 +113,7 @@ export class Network {
       this.#redirect(event, before);
     }
     const url = plainUrl(event.request.url);
-    if (!url || this.#isOver || this.#open.size >= MAX_OPEN || !this.#hasRoom()) return;
+    if (!url || this.#isOver || !this.#hasRoom()) return;
     const entry = openEntry(event, url, this.#options.pageId, traceTime());
     this.#open.set(event.requestId, entry);
     const { postDataEntries } = event.request;
@@ -141,19 +142,29 @@ export class Network {
   }
 
   #hasRoom(): boolean {
-    const { budget, limits, remark } = this.#options;
-    budget.requestsLeft -= 1;
-    if (budget.requestsLeft === -1) remark(`Recording limit reached: ${limits.requests} requests. Further ones are left out.`);
-    return budget.requestsLeft >= 0;
+    const { budget, limits, onLimit } = this.#options;
+    if (this.#open.size >= MAX_OPEN) onLimit(`${MAX_OPEN} requests of a page at once`);
+    else if (budget.requestsLeft <= 0) onLimit(`${limits.requests} requests`);
+    else {
+      budget.requestsLeft -= 1;
+      return true;
+    }
+    return false;
+  }
+
+  #isTooLarge(bytes: number): boolean {
+    const { limits, onLimit } = this.#options;
+    if (bytes > limits.bodyBytes) onLimit(`${limits.bodyBytes} bytes of a body`);
+    return bytes > limits.bodyBytes;
   }
 
   async #keepPosted(entry: HarEntry, parts: Protocol.Network.PostDataEntry[]): Promise<void> {
-    const { blobs, limits } = this.#options;
+    const { blobs } = this.#options;
     const bytes = Buffer.concat(parts.map(({ bytes = "" }) => Buffer.from(bytes, "base64")));
     const mimeType = headerOf(entry.request.headers, "content-type") ?? "application/octet-stream";
     entry.request.bodySize = bytes.byteLength;
     entry.request.postData = { mimeType, text: "", params: [] };
-    if (bytes.byteLength > limits.bodyBytes) return;
+    if (this.#isTooLarge(bytes.byteLength)) return;
     const sha1 = await blobs.addContent(this.#masked(bytes), extensionOf(mimeType));
     if (sha1) entry.request.postData._sha1 = sha1;
   }
@@ -165,7 +176,9 @@ export class Network {
     entry.response._transferSize = encodedDataLength;
     entry.response.bodySize = encodedDataLength;
     const isLeftOut = NO_BODY.has(entry._resourceType ?? "") || NO_BODY_STATUS.has(entry.response.status);
-    if (isLeftOut || encodedDataLength > this.#options.limits.bodyBytes || this.#asked.size >= MAX_ASKED) {
+    const isBusy = this.#asked.size >= MAX_ASKED;
+    if (isBusy && !isLeftOut) this.#options.onLimit(`${MAX_ASKED} bodies asked for at once`);
+    if (isLeftOut || isBusy || this.#isTooLarge(encodedDataLength)) {
       this.#end(requestId, entry);
       return;
     }
@@ -177,12 +190,12 @@ export class Network {
   }
 
   async #keepBody(session: CDPSession, requestId: string, entry: HarEntry): Promise<void> {
-    const { blobs, limits } = this.#options;
+    const { blobs } = this.#options;
     const { body, base64Encoded } = await session.send("Network.getResponseBody", { requestId }, { timeout: CALL_LIMIT_MS });
     const bytes = Buffer.from(body, base64Encoded ? "base64" : "utf8");
     entry.response.content.size = bytes.byteLength;
     if (!base64Encoded) sayUtf8(entry);
-    if (bytes.byteLength > limits.bodyBytes) return;
+    if (this.#isTooLarge(bytes.byteLength)) return;
     const { mimeType } = entry.response.content;
     const sha1 = await blobs.addContent(base64Encoded && PIXELS.test(mimeType) ? bytes : this.#masked(bytes), extensionOf(mimeType));
     if (sha1) entry.response.content._sha1 = sha1;

@@ -9,7 +9,7 @@ import type { RecordingLimits } from "./limits.ts";
 import { Network, type RequestBudget } from "./network.ts";
 import { type Aim, type Phase, Snapshots } from "./snapshots.ts";
 import type { TraceEvent } from "./trace-events.ts";
-import type { Warn } from "./warn.ts";
+import type { OnLimit, Warn } from "./warn.ts";
 
 /** How long the end waits for what a page still owes. */
 const LAST_MS = 1_000;
@@ -26,13 +26,13 @@ export type PageRecordingOptions = {
   write: (event: TraceEvent, html?: string) => boolean;
   mask: Clean;
   learn: (secret: string) => void;
-  remark: (text: string) => void;
+  onLimit: OnLimit;
   warn: Warn;
 };
 
 export class PageRecording {
   readonly #session: CDPSession;
-  readonly #frames = new Frames();
+  readonly #frames: Frames;
   readonly #snapshots: Snapshots;
   readonly #network: Network;
   readonly #film: Film | null;
@@ -42,6 +42,8 @@ export class PageRecording {
 
   private constructor(session: CDPSession, pageId: string, options: PageRecordingOptions) {
     this.#session = session;
+    const { frames } = options.limits;
+    this.#frames = new Frames(frames, () => options.onLimit(`${frames} frames of a page`));
     this.#snapshots = new Snapshots({ ...options, pageId, frames: this.#frames });
     this.#network = new Network({ ...options, pageId, budget: options.requestBudget });
     this.#film = options.film ? new Film(session, { ...options, pageId, budget: options.filmBudget }) : null;

@@ -14,7 +14,7 @@ import { RunRecorder } from "./run-recorder.ts";
 import { remark, sourceName } from "./trace-events.ts";
 import { TraceWriter } from "./trace-writer.ts";
 import { BLOBS_FOLDER, EVENTS_FILE, TRACE_FOLDER } from "./trace-zip.ts";
-import { warnOnce } from "./warn.ts";
+import { sayOnce, warnOnce } from "./warn.ts";
 
 const TEXT_CHARS = 10_000;
 
@@ -101,9 +101,11 @@ export async function openRecorder({
             clean,
             warn: (error) => warn("The trace could not be written", error),
             onLimit: () => remark(`Recording limit reached: ${limits.traceBytes} bytes of events. What follows is left out.`),
+            onSlow: () => remark("Recording limit reached: the disk is slow. What it cannot keep up with is left out."),
           });
         })
       : null;
+  const onLimit = sayOnce((text) => writer?.append(remark(text)));
   const pictures =
     enabled && screenshots
       ? await opening("The folder for pictures could not be made", () =>
@@ -113,16 +115,18 @@ export async function openRecorder({
             takePicture: options.takePicture,
             warn,
             remark: (text) => writer?.append(remark(text)),
+            onLimit,
           }),
         )
       : null;
-  const blobs = new Blobs({ dir: blobsDir, limits, warn, remark: (text) => writer?.append(remark(text)) });
+  const blobs = new Blobs({ dir: blobsDir, limits, warn, onLimit });
   const hasSource = writer && source && (await blobs.add(sourceName(source.file), Buffer.from(mask(source.text))));
   return new RunRecorder({
     ...options,
     hasSecrets,
     limits,
     warn,
+    onLimit,
     mask,
     learn: learnFew(learn),
     writer,

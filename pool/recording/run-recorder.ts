@@ -18,12 +18,13 @@ import { traceCall } from "./trace-calls.ts";
 import { remark, TRACE_VERSION, type TraceEvent, traceTime } from "./trace-events.ts";
 import type { TraceWriter } from "./trace-writer.ts";
 import { traceEntries, writeTraceZip } from "./trace-zip.ts";
-import type { Warn } from "./warn.ts";
+import type { OnLimit, Warn } from "./warn.ts";
 import { zipStream } from "./zip.ts";
 
 type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chromeVersion" | "options" | "source"> & {
   limits: RecordingLimits;
   warn: Warn;
+  onLimit: OnLimit;
   mask: Clean;
   learn: (secret: string) => void;
   hasSecrets: () => boolean;
@@ -56,8 +57,7 @@ export class RunRecorder implements Recorder {
       ? new PageWatch({
           write: (event) => writer.append(event),
           limit: limits.consoleMessages,
-          onLimit: () =>
-            writer.append(remark(`Recording limit reached: ${limits.consoleMessages} console messages. Further ones are left out.`)),
+          onLimit: () => parts.onLimit(`${limits.consoleMessages} console messages`),
           warn,
           recording: {
             ...parts,
@@ -65,7 +65,6 @@ export class RunRecorder implements Recorder {
             filmBudget: { framesLeft: limits.filmFrames },
             requestBudget: { requestsLeft: limits.requests },
             write: (event, html) => writer.append(event, html),
-            remark: (text) => writer.append(remark(text)),
           },
         })
       : null;

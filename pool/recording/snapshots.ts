@@ -4,12 +4,12 @@ import type { InputPlace } from "../actions/attempt.ts";
 import type { Blobs } from "./blobs.ts";
 import type { Clean } from "./clean.ts";
 import { FIELD_VALUES } from "./field-values.ts";
-import { type Frame, type Frames, frameName, type History, type World } from "./frames.ts";
+import { callAgent, type Frame, type Frames, frameName, type History, type World } from "./frames.ts";
 import type { Aimed, CaptureRequest, Moment } from "./in-page/agent.ts";
 import { CAPTURE } from "./in-page/source.ts";
 import { maskedHtml } from "./snapshot-html.ts";
 import { type TraceEvent, traceTime } from "./trace-events.ts";
-import type { Warn } from "./warn.ts";
+import type { OnLimit, Warn } from "./warn.ts";
 
 /** Where input goes; `frameId` is the protocol's. */
 export type Aim = { frameId: string | null; aimed: Aimed; secret: boolean };
@@ -34,7 +34,7 @@ type SnapshotsOptions = {
   mask: Clean;
   /** Hears the values of password fields, before anything that may hold them is written. */
   learn: (secret: string) => void;
-  remark: (text: string) => void;
+  onLimit: OnLimit;
   warn: Warn;
 };
 
@@ -46,6 +46,7 @@ const MARK_LIMIT_MS = 200;
 const INPUT_LIMIT_MS = 400;
 /** A document that has not answered within the limit is not asked again for so long. */
 const MUTE_MS = 10_000;
+const LARGE_MS = 30_000;
 
 /** `taken`: what input waits for, never long. `written`: all of it is in the trace, or is not going to be. Neither rejects. */
 export type Capture = { taken: Promise<void>; written: Promise<void> };
@@ -55,7 +56,6 @@ export class Snapshots {
   readonly #options: SnapshotsOptions;
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
-  #isTooLarge = false;
 
   constructor(options: SnapshotsOptions) {
     this.#options = options;
@@ -63,7 +63,9 @@ export class Snapshots {
 
   /** The captures of several calls follow one another in the page, whether one waits for them or not. */
   capture(callId: string, phase: Phase, aim: Aim | null = null): Capture {
-    if (this.#options.frames.isStopped || this.#waiting >= MAX_WAITING) return NOTHING;
+    const { frames, onLimit } = this.#options;
+    if (this.#waiting >= MAX_WAITING) onLimit(`${MAX_WAITING} snapshots that wait for a page`);
+    if (frames.isStopped || this.#waiting >= MAX_WAITING) return NOTHING;
     this.#waiting += 1;
     const taken = Promise.withResolvers<void>();
     const all = this.#captureAll(callId, phase, aim, taken.resolve).finally(() => {
@@ -78,8 +80,8 @@ export class Snapshots {
   }
 
   async #captureAll(callId: string, phase: Phase, aim: Aim | null, onTaken: () => void): Promise<void> {
-    const { frames, limits } = this.#options;
-    const all = frames.all().slice(0, limits.frames);
+    const { frames } = this.#options;
+    const all = frames.all();
     const fresh = all.filter(({ id }) => id !== frames.mainId).map(({ marked }) => marked);
     if (fresh.length > 0) await within(MARK_LIMIT_MS, Promise.all(fresh));
     const captures = all.map((frame) => {
@@ -93,18 +95,26 @@ export class Snapshots {
   /** Resolves once the frame has answered, and what it hides is known; never rejects. */
   async #captureFrame(frame: Frame, callId: string, phase: Phase, aim: Aim | null): Promise<void> {
     const { learn, limits } = this.#options;
-    const world = await frame.world;
+    const world = await this.#options.frames.worldOf(frame);
     if (!world || performance.now() < world.muteUntil) return;
     const whole = world.history === null || world.history.isBroken;
     if (whole) world.history = { isBroken: false, shown: [] };
     const history = world.history as History;
     const askedAt = performance.now();
     try {
-      const request: CaptureRequest = { whole, callId, aimed: aim?.aimed ?? null, secret: aim?.secret ?? false, values: FIELD_VALUES };
+      const request: CaptureRequest = {
+        whole,
+        callId,
+        aimed: aim?.aimed ?? null,
+        secret: aim?.secret ?? false,
+        values: FIELD_VALUES,
+        maxChars: limits.snapshotBytes,
+      };
       const [html, text] = await captureIn(world, request, limits.snapshotMs);
       const about = JSON.parse(text) as Moment;
       for (const secret of about.secrets) learn(secret);
-      const moment = { frame, callId, phase, html, about, timestamp: traceTime(), whole, history };
+      if (html === "") throw this.#tooLarge(world);
+      const moment = { frame, world, callId, phase, html, about, timestamp: traceTime(), whole, history };
       this.#tail = this.#tail
         .then(() => this.#write(moment))
         .catch((cause) => {
@@ -117,7 +127,7 @@ export class Snapshots {
     }
   }
 
-  async #write({ frame, callId, phase, html: given, about, timestamp, whole, history }: Captured): Promise<void> {
+  async #write({ frame, world, callId, phase, html: given, about, timestamp, whole, history }: Captured): Promise<void> {
     const { pageId, frames, limits, write, mask, blobs } = this.#options;
     if (history.isBroken || (!whole && frame.written !== history)) {
       history.isBroken = true; // it refers to snapshots that are not there
@@ -130,9 +140,7 @@ export class Snapshots {
     }
     if (Buffer.byteLength(html) > limits.snapshotBytes) {
       history.isBroken = true;
-      if (!this.#isTooLarge)
-        this.#options.remark(`Recording limit reached: a snapshot of more than ${limits.snapshotBytes} bytes. It is left out.`);
-      this.#isTooLarge = true;
+      this.#tooLarge(world);
       return;
     }
     const resourceOverrides = [];
@@ -161,10 +169,19 @@ export class Snapshots {
     if (write({ type: "frame-snapshot", snapshot }, html)) frame.written = history;
     else history.isBroken = true;
   }
+
+  /** It will hardly be smaller the next time: its document is left alone for a while. */
+  #tooLarge(world: World): Error {
+    const { onLimit, limits } = this.#options;
+    onLimit(`${limits.snapshotBytes} bytes of a snapshot`);
+    world.muteUntil = performance.now() + LARGE_MS;
+    return new Error("The snapshot is too large");
+  }
 }
 
 type Captured = {
   frame: Frame;
+  world: World;
   callId: string;
   phase: Phase;
   html: string;
@@ -174,14 +191,9 @@ type Captured = {
   history: History;
 };
 
-async function captureIn({ session, contextId }: World, request: CaptureRequest, limitMs: number): Promise<[string, string]> {
-  const { result, exceptionDetails } = await session.send(
-    "Runtime.callFunctionOn",
-    { functionDeclaration: CAPTURE, executionContextId: contextId, returnByValue: true, arguments: [{ value: request }] },
-    { timeout: limitMs },
-  );
-  if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
-  return result.value as [string, string];
+async function captureIn(world: World, request: CaptureRequest, limitMs: number): Promise<[string, string]> {
+  const call = { functionDeclaration: CAPTURE, executionContextId: world.contextId, returnByValue: true, arguments: [{ value: request }] };
+  return (await callAgent(world, call, limitMs)) as [string, string];
 }
 
 /** Resolves when the work is done, or the time is over. */

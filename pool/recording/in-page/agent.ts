@@ -12,6 +12,8 @@ export type CaptureRequest = {
   aimed: Aimed;
   /** What is typed there must not be shown. */
   secret: boolean;
+  /** Longest html. */
+  maxChars: number;
   /** Which values of password fields are told: so many at most, of such lengths. */
   values: { count: number; minChars: number; maxChars: number };
 };
@@ -32,7 +34,14 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
   const OBSERVED = { attributes: true, childList: true, characterData: true, subtree: true };
   const observed = new WeakSet<Node>();
   const sheets = new WeakMap<CSSStyleSheet, { count: number; changedAt: number | null }>();
-  let memory: Memory = { refs: new WeakMap(), stale: new WeakSet(), watched: new Map() };
+  const blank = (): Memory => ({
+    refs: new WeakMap(),
+    stale: new WeakSet(),
+    watched: new Map(),
+    sheets: new WeakMap(),
+    defined: new Set(),
+  });
+  let memory = blank();
   let target: Target = { callId: "", elements: new Set() };
   let moment = 0;
 
@@ -100,12 +109,12 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
       if (!nodes.isConnected(element)) {
         memory.watched.delete(element);
         state.scrolled.delete(element);
-      } else if (state.hidden(element) !== was) markStale(element);
+      } else if (state.hidden(element) !== was) markStale(nodes.shadowRoot(element) ?? element); // its sheets stand in its shadow root
     }
   }
 
-  /** Linked sheets whose number of rules is no longer that of the first look. */
-  function overriddenSheets(): Moment["overrides"] {
+  /** Linked sheets whose number of rules is no longer that of the first look, but for too long ones. */
+  function overriddenSheets(maxChars: number): Moment["overrides"] {
     const changed: Moment["overrides"] = [];
     for (const sheet of nodes.sheetsOf(document)) {
       if (!sheet.href) continue;
@@ -117,28 +126,31 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
       const { changedAt = null } = sheets.get(sheet) ?? {};
       if (changedAt === null) continue;
       const url = sheet.href.replace(/#.*/, "");
-      changed.push(changedAt === moment ? { url, text: state.sheetText(sheet) } : { url, ref: moment - changedAt });
+      const { text } = state.sheetOf(sheet);
+      if (text.length > maxChars) continue;
+      changed.push(changedAt === moment ? { url, text } : { url, ref: moment - changedAt });
     }
     return changed;
   }
 
   return {
-    markFrame(element: Element, frameId: string): void {
+    markFrame(element: Element, frameId: string): true {
       state.frameIds.set(element, frameId);
       markStale(element);
+      return true;
     },
-    /** The html and the rest, both as JSON. */
+    /** The html and the rest, both as JSON. The html is empty where it would be too large; the next must be whole. */
     capture(request: CaptureRequest): [string, string] {
       const began = performance.now();
       onChanges(observer.takeRecords());
       if (request.whole) {
-        memory = { refs: new WeakMap(), stale: new WeakSet(), watched: new Map() };
+        memory = blank();
         for (const sheet of nodes.sheetsOf(document)) {
           const known = sheets.get(sheet);
           if (known && known.changedAt !== null) sheets.set(sheet, { count: -1, changedAt: null }); // given once more
         }
       }
-      state.allowCanvasMs(CANVAS_MS);
+      state.begin(CANVAS_MS);
       aimAt(request);
       lookAtHidden();
       moment += 1;
@@ -147,8 +159,8 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
         const { count, minChars, maxChars } = request.values;
         if (secrets.size < count && value.length >= minChars && value.length <= maxChars) secrets.add(value);
       };
-      const overrides = overriddenSheets();
-      const html = serialise(memory, moment, target, note);
+      const overrides = overriddenSheets(request.maxChars);
+      const html = serialise(memory, moment, target, note, request.maxChars) ?? "";
       const about: Moment = {
         doctype: nodes.doctype(document)?.name ?? null,
         viewport: { width: innerWidth, height: innerHeight },
