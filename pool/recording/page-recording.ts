@@ -7,6 +7,7 @@ import { Film, type FilmBudget } from "./film.ts";
 import { Frames } from "./frames.ts";
 import type { RecordingLimits } from "./limits.ts";
 import { Network, type RequestBudget } from "./network.ts";
+import { type Heard, listen } from "./page-events.ts";
 import { type Aim, type Phase, Snapshots } from "./snapshots.ts";
 import type { TraceEvent } from "./trace-events.ts";
 import type { OnLimit, Warn } from "./warn.ts";
@@ -17,6 +18,8 @@ const LAST_MS = 1_000;
 export type PageRecordingOptions = {
   viewport: { width: number; height: number };
   limits: RecordingLimits;
+  /** What its frames in other processes say; the page's own console is not listened to here. */
+  heard: Heard;
   blobs: Blobs;
   /** Is there a film strip? */
   film: boolean;
@@ -36,12 +39,16 @@ export class PageRecording {
   readonly #snapshots: Snapshots;
   readonly #network: Network;
   readonly #film: Film | null;
+  readonly #pageId: string;
+  readonly #heard: Heard;
   readonly #captures = new Set<Promise<void>>();
   /** Of frames in other processes. */
   readonly #children = new Map<string, CDPSession>();
 
   private constructor(session: CDPSession, pageId: string, options: PageRecordingOptions) {
     this.#session = session;
+    this.#pageId = pageId;
+    this.#heard = options.heard;
     const { frames } = options.limits;
     this.#frames = new Frames(frames, () => options.onLimit(`${frames} frames of a page`));
     this.#snapshots = new Snapshots({ ...options, pageId, frames: this.#frames });
@@ -53,7 +60,7 @@ export class PageRecording {
   static async open(page: Page, pageId: string, options: PageRecordingOptions): Promise<PageRecording> {
     const session = await page.createCDPSession();
     const recording = new PageRecording(session, pageId, options);
-    await Promise.all([recording.#watch(session, true), recording.#film?.start()]);
+    await recording.#watch(session, true);
     return recording;
   }
 
@@ -63,6 +70,7 @@ export class PageRecording {
       if (!child) return;
       this.#children.set(sessionId, child);
       this.#watch(child, false).catch(() => {}); // the frame has gone again
+      listen(child, this.#pageId, this.#heard).catch(() => {}); // as above
     });
     session.on("Target.detachedFromTarget", ({ sessionId }) => {
       const child = this.#children.get(sessionId);
@@ -81,6 +89,14 @@ export class PageRecording {
     ];
     if (!isMain) session.send("Runtime.runIfWaitingForDebugger").catch(() => {}); // at once: no frame waits for our answers
     await Promise.all(sent);
+  }
+
+  actionBegan(): void {
+    this.#film?.actionBegan();
+  }
+
+  actionEnded(): void {
+    this.#film?.actionEnded();
   }
 
   /** Resolves when input may follow; what is then still to be written, `close` waits for. Never rejects. */

@@ -9,6 +9,7 @@ import type { Clean } from "./clean.ts";
 import { fileChunks, openPlain } from "./file-chunks.ts";
 import type { RecordingLimits } from "./limits.ts";
 import { screenshotName } from "./names.ts";
+import type { PageRecording } from "./page-recording.ts";
 import { PageWatch } from "./page-watch.ts";
 import type { Picture, Pictures } from "./pictures.ts";
 import type { ActionRecording, Recorder, RecorderOptions } from "./recorder.ts";
@@ -35,6 +36,9 @@ type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chr
 
 type TraceStack = Extract<TraceEvent, { type: "before" }>["stack"];
 
+/** A page is taken to be still as a snapshot of so long ago has it. */
+const SAME_MS = 50;
+
 /** States: recording → finishing → finished → released, when its last reader has left. */
 export class RunRecorder implements Recorder {
   readonly #parts: Parts;
@@ -47,6 +51,8 @@ export class RunRecorder implements Recorder {
   #readers = 0;
   #finishing: Promise<void> | null = null;
   #isFinished = false;
+  /** The last snapshot after an action: where the next one has none before it, viewers show that. */
+  #shown: { page: Page | null; at: number } = { page: null, at: 0 };
   /** Size of `trace.zip`, once it is there. */
   #zipBytes: number | null = null;
 
@@ -103,6 +109,9 @@ export class RunRecorder implements Recorder {
     const write = (event: TraceEvent) => this.#parts.writer?.append(event) ?? false;
     const group = this.#group;
     let endTime: number | null = null;
+    let current = page;
+    const isShown = this.#shown.page === page && performance.now() < this.#shown.at + SAME_MS;
+    const before = isShown ? undefined : `before@${callId}`;
     let isTold = false;
     let isPlaced = false;
     write({
@@ -113,19 +122,22 @@ export class RunRecorder implements Recorder {
       parentId: group?.callId,
       pageId: this.#pages?.idOf(page),
       stack: group?.stack,
-      beforeSnapshot: `before@${callId}`,
+      beforeSnapshot: before,
     });
-    void this.#capture(page, callId, "before"); // not waited for: what is asked of the page next comes after it
+    if (before) void this.#capture(page, callId, "before"); // not waited for: what is asked of the page next comes after it
+    void this.#with(page, (recording) => recording.actionBegan());
     return {
       observer: {
         log: (message) => void write({ type: "log", callId, time: traceTime(), message }),
-        input: async ({ point, box, at }) => {
+        input: async ({ point, box, at, page: where }) => {
+          current = where; // the action may have waited for a tab that was opening
           const inputSnapshot = `input@${callId}`;
-          if (isPlaced) return; // the key after a text in a field: what was typed there is known
+          if (isPlaced && point) write({ type: "input", callId, point, box, inputSnapshot }); // it has moved, and is tried again
+          if (isPlaced) return; // or the key after a text in a field: what was typed there is known
           if (!isTold && !write({ type: "input", callId, point, box, inputSnapshot })) return;
           isTold = true; // what was typed where the focus is must be known before the key after it, though that has no snapshot of its own
           isPlaced = at !== undefined;
-          await this.#capture(page, callId, "input", aimOf(action, at));
+          await this.#capture(current, callId, "input", aimOf(action, at));
         },
       },
       screenshot: async (shown, actionName, signal) => {
@@ -143,7 +155,11 @@ export class RunRecorder implements Recorder {
           error: error === null ? undefined : { name: "Error", message: error },
           afterSnapshot: `after@${callId}`,
         });
-        if (isWritten) void this.#capture(page, callId, "after");
+        if (isWritten) {
+          this.#shown = { page: current, at: performance.now() };
+          void this.#capture(current, callId, "after");
+        }
+        void this.#with(current, (recording) => recording.actionEnded());
       },
     };
   }
@@ -234,9 +250,13 @@ export class RunRecorder implements Recorder {
 
   /** Never rejects. Pages that are not attached have no snapshots. */
   async #capture(page: Page, callId: string, phase: Phase, aim: Aim | null = null): Promise<void> {
-    if (!this.#pages?.isAttached(page)) return;
-    const recording = await this.#pages.recordingOf(page);
-    await recording?.capture(callId, phase, aim);
+    await this.#with(page, (recording) => recording.capture(callId, phase, aim));
+  }
+
+  async #with(page: Page, work: (recording: PageRecording) => Promise<void> | void): Promise<void> {
+    const found = this.#pages?.recordingOf(page) ?? null;
+    const recording = found instanceof Promise ? await found : found;
+    if (recording) await work(recording);
   }
 
   #stackOf(step: number): TraceStack {

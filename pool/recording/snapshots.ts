@@ -107,6 +107,7 @@ export class Snapshots {
         callId,
         aimed: aim?.aimed ?? null,
         secret: aim?.secret ?? false,
+        canvases: phase !== "input",
         values: FIELD_VALUES,
         maxChars: limits.snapshotBytes,
       };

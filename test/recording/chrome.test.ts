@@ -53,7 +53,7 @@ async function recordFlow(dir: string, page: Page) {
   const pressing = recorder.action({ seq: 2, action: click("role=button[name='Cancel order']"), title: "Cancel one", page });
   const box = { x: 60, y: 90, width: 200, height: 40 };
   const { _id: frameId } = page.mainFrame() as Frame & { _id: string };
-  await pressing.observer.input({ point: { x: 160, y: 110 }, box, at: { frameId, x: 160, y: 110, box } });
+  await pressing.observer.input({ page, point: { x: 160, y: 110 }, box, at: { frameId, x: 160, y: 110, box } });
   await page.evaluate("document.querySelector('button').textContent = 'Cancelled'; console.warn('cancelled', {order: 7})");
   await pressing.screenshot(page, "click");
   pressing.end({ error: null, resultText: null });
@@ -202,7 +202,7 @@ describe("the agent in a page", () => {
     await page.evaluate(AGENT_SOURCE);
     let whole = true;
     return async (change = "", maxChars = 1_000_000): Promise<Captured> => {
-      const request = { whole, callId: "call@1", aimed: null, secret: false, values: FIELD_VALUES, maxChars };
+      const request = { whole, callId: "call@1", aimed: null, secret: false, canvases: true, values: FIELD_VALUES, maxChars };
       const [html] = (await page.evaluate(`${change}; agent.capture(${JSON.stringify(request)})`)) as [string];
       whole = html === "";
       return { html, nodes: html === "" ? [] : (JSON.parse(html) as unknown[]) };

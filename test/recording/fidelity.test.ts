@@ -36,7 +36,7 @@ const hanging = (other: string) =>
 const PAGES: Record<string, [type: string, body: string | Buffer]> = {
   "/inner": [
     "text/html",
-    "<!doctype html><style>p { color: rgb(4, 5, 6) }</style><p>Inner text</p><input id=field><button id=in>Inside</button>",
+    "<!doctype html><style>p { color: rgb(4, 5, 6) }</style><p>Inner text</p><script>console.log('said in ' + location.href)</script><input id=field><button id=in>Inside</button>",
   ],
   "/site.css": ["text/css", "body { background: rgb(10, 20, 30) }"],
   "/pixel.png": ["image/png", PIXEL],
@@ -83,6 +83,8 @@ it("shows a wide page before and after a click: frames, shadow roots, adopted sh
   await flow.recorder.finish();
   expect(flow.warnings).toEqual([]);
   const zip = await collect(flow.recorder.zip());
+  const said = (await loadTrace(zip)).events.flatMap(({ text = "" }) => (text.startsWith("said in") ? [text] : []));
+  expect(said).toHaveLength(2); // that of another site too
   await using served = await serveViewer(async () => zip);
   const viewer = await chrome.browser.newPage();
   const errors: unknown[] = [];

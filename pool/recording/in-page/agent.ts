@@ -12,6 +12,8 @@ export type CaptureRequest = {
   aimed: Aimed;
   /** What is typed there must not be shown. */
   secret: boolean;
+  /** Are canvases read? Else they are shown as they were when that was last done. */
+  canvases: boolean;
   /** Longest html. */
   maxChars: number;
   /** Which values of password fields are told: so many at most, of such lengths. */
@@ -150,7 +152,7 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
           if (known && known.changedAt !== null) sheets.set(sheet, { count: -1, changedAt: null }); // given once more
         }
       }
-      state.begin(CANVAS_MS);
+      state.begin(request.canvases ? CANVAS_MS : 0);
       aimAt(request);
       lookAtHidden();
       moment += 1;
