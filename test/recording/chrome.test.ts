@@ -10,7 +10,7 @@ import { FIELD_VALUES } from "../../pool/recording/field-values.ts";
 import { AGENT_SOURCE } from "../../pool/recording/in-page/source.ts";
 import { openChrome } from "../support/chrome.ts";
 import { readByCli } from "./cli.ts";
-import { click, collect, goto, openTempFolder, record, startRecorder, typing } from "./support.ts";
+import { click, collect, goto, jpeg, openTempFolder, record, startRecorder, typing } from "./support.ts";
 import { selectAction, serveViewer, snapshotShown } from "./viewer.ts";
 import { loadTrace } from "./viewer-model.ts";
 
@@ -160,6 +160,30 @@ describe("a recorded page", () => {
     await recorder.finish();
     const { events } = await loadTrace(await readFile(join(temp.dir, "trace.zip")));
     expect(events.filter(({ type }) => type === "console")).toHaveLength(50);
+    expect(warnings).toEqual([]);
+  });
+
+  it("is filmed while nothing is done, and no more once the run has a secret: from then on its covered pictures are shown", async () => {
+    await using temp = await openTempFolder();
+    await using page = await openPage();
+    let secret = false;
+    const takePicture = async () => jpeg("covered");
+    const { recorder, warnings } = await startRecorder(temp.dir, { takePicture, hasSecrets: () => secret });
+    await recorder.attach(page);
+    await page.goto(site.url);
+    await page.evaluate("setInterval(() => { document.querySelector('h1').textContent = performance.now() })");
+    await record(recorder, 1, click("#a"), { page });
+    const film = async () =>
+      (await readFile(join(temp.dir, "trace", "trace.trace"), "utf8")).match(/"screencast-frame","pageId":"page@1","sha1":"\w+/g) ?? [];
+    await expect.poll(async () => (await film()).length).toBeGreaterThan(2);
+    secret = true;
+    const before = new Set(await film());
+    await record(recorder, 2, click("#a"), { page });
+    await record(recorder, 3, click("#a"), { page });
+    await recorder.finish();
+    const after = (await film()).filter((each) => !before.has(each));
+    expect(new Set(after).size).toBe(1);
+    expect(after.length).toBe(2);
     expect(warnings).toEqual([]);
   });
 

@@ -42,6 +42,7 @@ const PAGES: Record<string, [type: string, body: string | Buffer]> = {
   "/pixel.png": ["image/png", PIXEL],
   "/popup": ["text/html", "<!doctype html><h1>Popped up</h1><button id=close>Close it</button>"],
   "/opener": ["text/html", "<!doctype html><h1>Opener</h1><button id=open onclick=\"window.open('/popup')\">Open</button>"],
+  "/late": ["text/html", "<!doctype html><button id=open onclick=\"setTimeout(() => window.open('/popup'), 300)\">Open</button>"],
   "/hang": ["text/html", "<!doctype html><p>Hangs</p><script>addEventListener('load', () => setTimeout(() => { for (;;); }))</script>"],
   "/away": [
     "text/html",
@@ -161,6 +162,20 @@ it("records a popup as a page of its own, and a page that navigates away under i
   await selectAction(viewer, "#b", "After");
   await snapshotShown(viewer, "Arrived");
   await viewer.close();
+});
+
+it("shows a click where it was done: in a tab that came while the element was looked for", async () => {
+  await using temp = await openTempFolder();
+  await using flow = await openFlow(chrome.browser, temp.dir, { rests: false, pictures: false });
+  await flow.act(goto(`${site}/late`));
+  await flow.act(click("#open"));
+  await flow.act({ ...click("#close"), timeout_ms: 5_000 });
+  await flow.recorder.finish();
+  const snapshots = (await readFile(join(temp.dir, "trace", "trace.trace"), "utf8"))
+    .split("\n")
+    .flatMap((line) => /^{"type":"frame-snapshot".*?"snapshotName":"(input|after)@call@3","pageId":"(page@\d)"/.exec(line) ?? []);
+  expect(snapshots.slice(1, 3)).toEqual(["input", "page@2"]);
+  expect(snapshots).not.toContain("page@1");
 });
 
 it("holds up no input for a frame that hangs", async () => {
