@@ -285,7 +285,7 @@ describe("past its limits a recording", () => {
     await frames(70);
     await record(recorder, 1, click("#a"), { page });
     const trace = () => readFile(join(temp.dir, "trace", "trace.trace"), "utf8");
-    await expect.poll(async () => (await trace()).split('"after@call@1"').length).toBe(5); // that of the action itself too
+    await expect.poll(async () => (await trace()).split('"after@call@1"').length, { timeout: 15_000 }).toBe(5); // that of the action itself too
     await page.evaluate("document.body.append('x'.repeat(30_000))");
     await record(recorder, 2, click("#a"), { page });
     await recorder.finish();
