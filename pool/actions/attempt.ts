@@ -1,4 +1,5 @@
 /** One try at one action: what it works with, and what it has learned so far. */
+import type { Page } from "puppeteer-core";
 import type { Action, SimpleActionName } from "../../shared/action.ts";
 import type { SecretValue } from "../../shared/secret-value.ts";
 import type { Box, ClickTarget } from "./in-page/aim.ts";
@@ -12,8 +13,8 @@ export type InputPlace = { frameId: string; x: number; y: number; box: Box };
 /** Called as an action goes on; the recorder hangs here. */
 export type ActionObserver = {
   log(message: string): void;
-  /** Just before input is sent. Coordinates are CSS pixels of the page's viewport. */
-  input(target: { point?: { x: number; y: number }; box?: Box; at?: InputPlace }): Promise<void> | void;
+  /** Just before input is sent to the page; again, where that had to be put off. Coordinates are CSS pixels of the page's viewport. */
+  input(target: { page: Page; point?: { x: number; y: number }; box?: Box; at?: InputPlace }): Promise<void> | void;
 };
 
 export type PerformContext = {

@@ -48,10 +48,11 @@ async function clickFound(attempt: Attempt, { params }: ActionOf<"click">, found
   if ("notYet" in onPage) return { retry: onPage.notYet };
   const { x, y, box } = onPage.done;
   const { activity, session } = link;
-  // The move takes a frame anyway; in that frame it shows whether the element stays where it is, hover effects included.
+  // The move takes a frame anyway; in that frame it shows whether the element stays where it is, hover effects included, and is recorded.
   const [confirmed] = await Promise.all([
     link.call(frame, "confirm", inFrame, signal),
     session.send("Input.dispatchMouseEvent", { type: "mouseMoved", x, y }).catch(gone),
+    attempt.context.observe?.input({ page: link.page, point: { x, y }, box, at: { frameId: frame.id, ...inFrame } }),
   ]);
   if (!("ok" in confirmed)) return { retry: "moved" in confirmed ? confirmed.moved : confirmed.notYet };
   if (frame.parent) {
@@ -63,7 +64,6 @@ async function clickFound(attempt: Attempt, { params }: ActionOf<"click">, found
     if (Math.abs(again.done.x - x) > 0.5 || Math.abs(again.done.y - y) > 0.5) return { retry: "its frame keeps moving" };
   }
   await attempt.context.permit?.(confirmed.target);
-  await attempt.context.observe?.input({ point: { x, y }, box, at: { frameId: frame.id, ...inFrame } });
   signal.throwIfAborted();
   if (activity.isNavigating) return { retry: "the page was about to go elsewhere" };
   const before = { documents: activity.document.count, windows: activity.windowsOpened };

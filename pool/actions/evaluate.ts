@@ -16,7 +16,7 @@ export async function evaluate(attempt: Attempt, { params: { expression } }: Act
   const { signal, tabs } = attempt;
   const link = await tabs.ready(signal);
   await settleForReading(link, signal);
-  await attempt.context.observe?.input({});
+  await attempt.context.observe?.input({ page: link.page });
   signal.throwIfAborted();
   markInput(link);
   attempt.dispatched = true;

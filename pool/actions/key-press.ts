@@ -51,7 +51,11 @@ async function typeInto(attempt: Attempt, found: Found, text: Text): Promise<boo
   const { signal } = attempt;
   const { step, box, hidden } = done as FillPlan;
   const point = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-  await attempt.context.observe?.input({ at: { frameId: frame.id, ...point, box }, ...(frame.parent ? {} : { point, box }) });
+  await attempt.context.observe?.input({
+    page: link.page,
+    at: { frameId: frame.id, ...point, box },
+    ...(frame.parent ? {} : { point, box }),
+  });
   signal.throwIfAborted();
   if (typeof text === "string" && hidden) attempt.context.learn?.(text);
   markInput(link, { typed: true, at });
@@ -72,7 +76,7 @@ async function focus(attempt: Attempt, selector: Selector): Promise<void> {
 }
 
 async function typeHere(attempt: Attempt, link: PageLink, text: Text): Promise<void> {
-  await attempt.context.observe?.input({});
+  await attempt.context.observe?.input({ page: link.page });
   attempt.signal.throwIfAborted();
   if (typeof text !== "string") return await typeSecretHere(attempt, link, text);
   if (text.length <= TYPED_BY_KEY) return await typeByKey(attempt, link, text);
@@ -84,7 +88,7 @@ async function typeHere(attempt: Attempt, link: PageLink, text: Text): Promise<v
 async function press(attempt: Attempt, link: PageLink, { modifiers, key }: { modifiers: KeyInput[]; key: KeyInput }): Promise<void> {
   const { keyboard } = link.page;
   await permitKey(attempt, link, key);
-  await attempt.context.observe?.input({});
+  await attempt.context.observe?.input({ page: link.page });
   attempt.signal.throwIfAborted();
   const typed = key.length === 1 || key === "Backspace" || key === "Delete";
   await sendKeys(attempt, link, { text: null, typed }, async () => {

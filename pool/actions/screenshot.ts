@@ -1,10 +1,13 @@
 /** A picture of a page, over our own session and under a time limit: puppeteer's own would block closing a page that hangs. */
 import type { Page } from "puppeteer-core";
-import { withDeadline } from "../../shared/deadline.ts";
+import { pause, withDeadline } from "../../shared/deadline.ts";
 import type { Redactor } from "../secrets/redactor.ts";
 import { ActionError } from "./action-error.ts";
 import { coverSecrets } from "./cover-secrets.ts";
-import { linkOf } from "./page-link.ts";
+import { linkOf, type PageLink } from "./page-link.ts";
+
+/** The next document is not there yet. */
+const RETRY_MS = 20;
 
 type Options = {
   signal: AbortSignal;
@@ -17,17 +20,36 @@ type Options = {
 
 /** The viewport; `quality` 1–100 of a JPEG. @throws ActionError when the page gives none within `limitMs`, or the signal's reason */
 export async function takeScreenshot(page: Page, options: Options): Promise<Uint8Array> {
-  const { signal, quality = 55, limitMs = 3_000, format = "jpeg", secrets } = options;
+  const { signal, limitMs = 3_000 } = options;
   const late = () => new ActionError(`Cannot take a screenshot: the page gave none within ${limitMs} ms`);
   return await withDeadline(
     limitMs,
     async (limited) => {
-      const link = await linkOf(page);
-      await using _covered = secrets ? await coverSecrets(link, secrets, limited) : null;
-      const how = format === "png" ? { format } : { format, quality };
-      const { data } = await link.session.send("Page.captureScreenshot", { ...how, optimizeForSpeed: true }, { timeout: limitMs * 2 });
-      return Buffer.from(data, "base64");
+      for (;;) {
+        const data = await capture(await linkOf(page), options, limitMs * 2, limited);
+        if (data !== null) return Buffer.from(data, "base64");
+        await pause(RETRY_MS, limited);
+      }
     },
     { signal, reason: late },
   );
+}
+
+/** Null where the document was replaced meanwhile: Chrome may never answer then, and what it gives would show the next one uncovered. */
+async function capture(link: PageLink, { quality = 55, format = "jpeg", secrets }: Options, timeout: number, signal: AbortSignal) {
+  const { activity, session } = link;
+  const { count } = activity.document;
+  const isReplaced = () => activity.document.count > count;
+  try {
+    await using _covered = secrets ? await coverSecrets(link, secrets, signal) : null;
+    const how = format === "png" ? { format } : { format, quality };
+    const shot = session.send("Page.captureScreenshot", { ...how, optimizeForSpeed: true }, { timeout });
+    shot.catch(() => {}); // heard of by the race, unless that is over
+    const answer = await activity.orOnce(shot, isReplaced, signal);
+    return isReplaced() ? null : (answer?.data ?? null);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isReplaced() || activity.isNavigating) return null;
+    throw error;
+  }
 }

@@ -24,8 +24,11 @@ export interface Tabs extends AsyncDisposable {
   ready(signal: AbortSignal): Promise<PageLink>;
   /** What `ready` is waiting for, in words for an error; null when it waits for nothing. */
   heldUpBy(): string | null;
-  /** Resolves when what the last action started is done and drawn: a navigation, requests. At most about 3 s after it; never rejects but with the signal's reason. */
-  settled(signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when what the last action started is done and drawn: a navigation, requests; with `debounce`, also what typing starts after a
+   * moment of silence. At most about 3 s after it; never rejects but with the signal's reason.
+   */
+  settled(signal: AbortSignal, options?: { debounce?: boolean }): Promise<void>;
 }
 
 /** How long a tab that a page has opened may take to be there. */
@@ -154,9 +157,9 @@ class OpenTabs implements Tabs {
     return this.#tabs.at(-1)?.link.activity.isNavigating ? "the next document has not come yet" : null;
   }
 
-  async settled(signal: AbortSignal): Promise<void> {
+  async settled(signal: AbortSignal, options?: { debounce?: boolean }): Promise<void> {
     try {
-      await settleForReading(await this.ready(signal), signal);
+      await settleForReading(await this.ready(signal), signal, options);
     } catch {
       signal.throwIfAborted(); // the page is gone, or a new document came: what there is is all there is
     }

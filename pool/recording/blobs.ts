@@ -2,13 +2,13 @@
 import { createHash } from "node:crypto";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Warn } from "./warn.ts";
+import type { OnLimit, Warn } from "./warn.ts";
 
 export type BlobLimits = { blobs: number; blobBytes: number };
 /** Behind a disk that cannot keep up, further ones are left out. */
 const WAITING_BYTES = 16 * 1024 * 1024;
 
-type BlobsOptions = { dir: string; limits: BlobLimits; warn: Warn; remark: (text: string) => void };
+type BlobsOptions = { dir: string; limits: BlobLimits; warn: Warn; onLimit: OnLimit };
 
 export class Blobs {
   readonly #options: BlobsOptions;
@@ -16,7 +16,6 @@ export class Blobs {
   readonly #pending = new Map<string, Promise<string | null>>();
   #bytes = 0;
   #waitingBytes = 0;
-  #isFull = false;
 
   constructor(options: BlobsOptions) {
     this.#options = options;
@@ -62,15 +61,15 @@ export class Blobs {
   }
 
   #full(more: number): boolean {
-    const { blobs, blobBytes } = this.#options.limits;
-    if (this.#waitingBytes > WAITING_BYTES) return true;
-    if (this.#sizes.size + this.#pending.size < blobs && this.#bytes + more <= blobBytes) return false;
-    if (!this.#isFull) {
-      this.#options.remark(
-        `Recording limit reached: ${blobs} bodies and pictures, or ${blobBytes} bytes of them. Further ones are left out.`,
-      );
-    }
-    this.#isFull = true;
+    const { limits, onLimit } = this.#options;
+    const { blobs, blobBytes } = limits;
+    const isSlow = this.#waitingBytes > WAITING_BYTES;
+    if (!isSlow && this.#sizes.size + this.#pending.size < blobs && this.#bytes + more <= blobBytes) return false;
+    onLimit(
+      isSlow
+        ? `${WAITING_BYTES} bytes of bodies and pictures that wait for the disk`
+        : `${blobs} bodies and pictures, or ${blobBytes} bytes of them`,
+    );
     return true;
   }
 }

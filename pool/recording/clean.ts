@@ -4,7 +4,11 @@
 const SEARCHED_CHARS = 1_000_000;
 
 /** `pieces`: texts that follow each other, as the arguments of a console call or the text nodes of a page, which may hold a secret together. */
-export type Clean = ((text: string) => string) & { pieces?: (texts: readonly string[]) => string[] };
+export type Clean = ((text: string) => string) & {
+  pieces?: (texts: readonly string[]) => string[];
+  /** Is there nothing to look for? */
+  isIdle?: () => boolean;
+};
 
 /** Masks, then cuts to `maxChars` with the whole length said. */
 export function createClean(mask: Clean, maxChars: number): Clean {

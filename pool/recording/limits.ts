@@ -22,6 +22,8 @@ export type RecordingLimits = {
   SnapshotLimits;
 
 const MB = 1024 * 1024;
+/** An operator's largest snapshot; no line of a trace is much longer. */
+export const MAX_SNAPSHOT_BYTES = 64 * MB;
 const upTo = (max: number, fallback: number, min = 0) => z.int().min(min).max(max).default(fallback);
 
 /** A zip without 64-bit records holds 65,535 files and 4 GB; pictures stand beside the trace, not in it. */
@@ -32,7 +34,7 @@ export const RecordingLimitsSchema = z
     blob_bytes: upTo(3_000 * MB, 256 * MB),
     body_bytes: upTo(256 * MB, 2 * MB),
     requests: upTo(50_000, 10_000),
-    snapshot_bytes: upTo(64 * MB, 8 * MB),
+    snapshot_bytes: upTo(MAX_SNAPSHOT_BYTES, 8 * MB),
     snapshot_ms: upTo(30_000, 5_000, 100),
     frames: upTo(1_000, 100, 1),
     film_pixels: upTo(3_840, 640, 64),

@@ -5,6 +5,7 @@ import type { Blobs } from "./blobs.ts";
 import { closeEntry, extensionOf, harHeaders, headerOf, openEntry, plainUrl, sayUtf8, setResponse } from "./har.ts";
 import type { HarEntry } from "./trace-captures.ts";
 import { type TraceEvent, traceTime } from "./trace-events.ts";
+import type { OnLimit } from "./warn.ts";
 
 export type NetworkLimits = {
   /** Requests of the whole run. */
@@ -22,7 +23,7 @@ type NetworkOptions = {
   budget: RequestBudget;
   write: (event: TraceEvent) => void;
   mask: (text: string) => string;
-  remark: (text: string) => void;
+  onLimit: OnLimit;
 };
 
 const CALL_LIMIT_MS = 5_000;
@@ -32,6 +33,8 @@ const MAX_OPEN = 2_000;
 const MAX_ASKED = 64;
 /** A snapshot runs no script and plays no film: their bodies would be most of the trace. */
 const NO_BODY = new Set(["script", "media", "eventsource", "preflight", "ping"]);
+/** What echoes no text; any other body may, also where Chrome takes it for bytes. */
+const PIXELS = /^\s*(image\/(?!svg)|font\/|audio\/|video\/)/i;
 const NO_BODY_STATUS = new Set([204, 304]);
 
 export class Network {
@@ -110,7 +113,7 @@ export class Network {
       this.#redirect(event, before);
     }
     const url = plainUrl(event.request.url);
-    if (!url || this.#isOver || this.#open.size >= MAX_OPEN || !this.#hasRoom()) return;
+    if (!url || this.#isOver || !this.#hasRoom()) return;
     const entry = openEntry(event, url, this.#options.pageId, traceTime());
     this.#open.set(event.requestId, entry);
     const { postDataEntries } = event.request;
@@ -139,19 +142,29 @@ export class Network {
   }
 
   #hasRoom(): boolean {
-    const { budget, limits, remark } = this.#options;
-    budget.requestsLeft -= 1;
-    if (budget.requestsLeft === -1) remark(`Recording limit reached: ${limits.requests} requests. Further ones are left out.`);
-    return budget.requestsLeft >= 0;
+    const { budget, limits, onLimit } = this.#options;
+    if (this.#open.size >= MAX_OPEN) onLimit(`${MAX_OPEN} requests of a page at once`);
+    else if (budget.requestsLeft <= 0) onLimit(`${limits.requests} requests`);
+    else {
+      budget.requestsLeft -= 1;
+      return true;
+    }
+    return false;
+  }
+
+  #isTooLarge(bytes: number): boolean {
+    const { limits, onLimit } = this.#options;
+    if (bytes > limits.bodyBytes) onLimit(`${limits.bodyBytes} bytes of a body`);
+    return bytes > limits.bodyBytes;
   }
 
   async #keepPosted(entry: HarEntry, parts: Protocol.Network.PostDataEntry[]): Promise<void> {
-    const { blobs, limits } = this.#options;
+    const { blobs } = this.#options;
     const bytes = Buffer.concat(parts.map(({ bytes = "" }) => Buffer.from(bytes, "base64")));
     const mimeType = headerOf(entry.request.headers, "content-type") ?? "application/octet-stream";
     entry.request.bodySize = bytes.byteLength;
     entry.request.postData = { mimeType, text: "", params: [] };
-    if (bytes.byteLength > limits.bodyBytes) return;
+    if (this.#isTooLarge(bytes.byteLength)) return;
     const sha1 = await blobs.addContent(this.#masked(bytes), extensionOf(mimeType));
     if (sha1) entry.request.postData._sha1 = sha1;
   }
@@ -163,7 +176,9 @@ export class Network {
     entry.response._transferSize = encodedDataLength;
     entry.response.bodySize = encodedDataLength;
     const isLeftOut = NO_BODY.has(entry._resourceType ?? "") || NO_BODY_STATUS.has(entry.response.status);
-    if (isLeftOut || encodedDataLength > this.#options.limits.bodyBytes || this.#asked.size >= MAX_ASKED) {
+    const isBusy = this.#asked.size >= MAX_ASKED;
+    if (isBusy && !isLeftOut) this.#options.onLimit(`${MAX_ASKED} bodies asked for at once`);
+    if (isLeftOut || isBusy || this.#isTooLarge(encodedDataLength)) {
       this.#end(requestId, entry);
       return;
     }
@@ -175,23 +190,30 @@ export class Network {
   }
 
   async #keepBody(session: CDPSession, requestId: string, entry: HarEntry): Promise<void> {
-    const { blobs, limits } = this.#options;
+    const { blobs } = this.#options;
     const { body, base64Encoded } = await session.send("Network.getResponseBody", { requestId }, { timeout: CALL_LIMIT_MS });
     const bytes = Buffer.from(body, base64Encoded ? "base64" : "utf8");
     entry.response.content.size = bytes.byteLength;
     if (!base64Encoded) sayUtf8(entry);
-    if (bytes.byteLength > limits.bodyBytes) return;
-    const sha1 = await blobs.addContent(base64Encoded ? bytes : this.#masked(bytes), extensionOf(entry.response.content.mimeType));
+    if (this.#isTooLarge(bytes.byteLength)) return;
+    const { mimeType } = entry.response.content;
+    const sha1 = await blobs.addContent(base64Encoded && PIXELS.test(mimeType) ? bytes : this.#masked(bytes), extensionOf(mimeType));
     if (sha1) entry.response.content._sha1 = sha1;
   }
 
-  /** Read as UTF-8; what is none (a file within a form) is read byte by byte, so that it stays what it was but for the secrets in it. */
+  /**
+   * Read as UTF-8; what is none (a file within a form) is read byte by byte, so that it stays what it was but for the secrets in it.
+   * Empty where they cannot be replaced so.
+   */
   #masked(bytes: Buffer): Buffer {
     const { mask } = this.#options;
     const encoding = isUtf8(bytes) ? "utf8" : "latin1";
     const text = bytes.toString(encoding);
     const masked = mask(text);
-    return masked === text ? bytes : Buffer.from(masked, encoding);
+    const left = masked === text ? bytes : Buffer.from(masked, encoding);
+    if (encoding === "utf8") return left;
+    const words = left.toString("utf8"); // with characters of several bytes in them
+    return mask(words) === words ? left : Buffer.alloc(0);
   }
 
   #hold(work: Promise<void>): void {

@@ -1,4 +1,4 @@
-/** What a page says by itself: console messages and uncaught errors, over a CDP session of our own, so that the run's own is untouched. */
+/** What a page and its frames say by themselves: console messages and uncaught errors, over CDP sessions of our own, so that the run's are untouched. */
 import type { CDPSession, Page, Protocol } from "puppeteer-core";
 import { type TraceEvent, traceTime } from "./trace-events.ts";
 
@@ -8,9 +8,24 @@ const MAX_ARGS = 20;
 const RELEASE_EVERY = 50;
 
 /** Resolves once the page is listened to. @throws when it cannot be, as when it has closed already */
-export async function watchPage(page: Page, pageId: string, write: (event: TraceEvent) => void): Promise<CDPSession> {
+export async function watchPage(page: Page, pageId: string, heard: Heard): Promise<CDPSession> {
   const session = await page.createCDPSession();
+  await listen(session, pageId, heard);
+  return session;
+}
+
+/** False: no more is wanted. */
+export type Heard = (event: TraceEvent) => boolean;
+
+/** To the page of a session, or to a frame in another process. */
+export async function listen(session: CDPSession, pageId: string, heard: Heard): Promise<void> {
   let held = 0;
+  let isOver = false;
+  const write = (event: TraceEvent) => {
+    if (isOver || heard(event)) return;
+    isOver = true;
+    for (const method of ["Runtime.disable", "Log.disable"] as const) session.send(method).catch(() => {}); // it has gone
+  };
   const release = (args: readonly Protocol.Runtime.RemoteObject[]) => {
     held += args.filter((arg) => arg.objectId !== undefined).length;
     if (held < RELEASE_EVERY) return;
@@ -27,7 +42,6 @@ export async function watchPage(page: Page, pageId: string, write: (event: Trace
   });
   const options = { timeout: CALL_LIMIT_MS };
   await Promise.all([session.send("Runtime.enable", undefined, options), session.send("Log.enable", undefined, options)]);
-  return session;
 }
 
 function consoleEvent(event: Protocol.Runtime.ConsoleAPICalledEvent, pageId: string): TraceEvent {

@@ -2,13 +2,15 @@
 import type { CDPSession, Page } from "puppeteer-core";
 import { withDeadline } from "../../shared/deadline.ts";
 import type { Blobs } from "./blobs.ts";
+import type { Clean } from "./clean.ts";
 import { Film, type FilmBudget } from "./film.ts";
 import { Frames } from "./frames.ts";
 import type { RecordingLimits } from "./limits.ts";
 import { Network, type RequestBudget } from "./network.ts";
+import { type Heard, listen } from "./page-events.ts";
 import { type Aim, type Phase, Snapshots } from "./snapshots.ts";
 import type { TraceEvent } from "./trace-events.ts";
-import type { Warn } from "./warn.ts";
+import type { OnLimit, Warn } from "./warn.ts";
 
 /** How long the end waits for what a page still owes. */
 const LAST_MS = 1_000;
@@ -16,30 +18,39 @@ const LAST_MS = 1_000;
 export type PageRecordingOptions = {
   viewport: { width: number; height: number };
   limits: RecordingLimits;
+  /** What its frames in other processes say; the page's own console is not listened to here. */
+  heard: Heard;
   blobs: Blobs;
   /** Is there a film strip? */
   film: boolean;
+  hasSecrets: () => boolean;
   filmBudget: FilmBudget;
   requestBudget: RequestBudget;
   write: (event: TraceEvent, html?: string) => boolean;
-  mask: (text: string) => string;
+  mask: Clean;
   learn: (secret: string) => void;
-  remark: (text: string) => void;
+  onLimit: OnLimit;
   warn: Warn;
 };
 
 export class PageRecording {
   readonly #session: CDPSession;
-  readonly #frames = new Frames();
+  readonly #frames: Frames;
   readonly #snapshots: Snapshots;
   readonly #network: Network;
   readonly #film: Film | null;
+  readonly #pageId: string;
+  readonly #heard: Heard;
   readonly #captures = new Set<Promise<void>>();
   /** Of frames in other processes. */
   readonly #children = new Map<string, CDPSession>();
 
   private constructor(session: CDPSession, pageId: string, options: PageRecordingOptions) {
     this.#session = session;
+    this.#pageId = pageId;
+    this.#heard = options.heard;
+    const { frames } = options.limits;
+    this.#frames = new Frames(frames, () => options.onLimit(`${frames} frames of a page`));
     this.#snapshots = new Snapshots({ ...options, pageId, frames: this.#frames });
     this.#network = new Network({ ...options, pageId, budget: options.requestBudget });
     this.#film = options.film ? new Film(session, { ...options, pageId, budget: options.filmBudget }) : null;
@@ -49,7 +60,7 @@ export class PageRecording {
   static async open(page: Page, pageId: string, options: PageRecordingOptions): Promise<PageRecording> {
     const session = await page.createCDPSession();
     const recording = new PageRecording(session, pageId, options);
-    await Promise.all([recording.#watch(session, true), recording.#film?.start()]);
+    await recording.#watch(session, true);
     return recording;
   }
 
@@ -59,6 +70,7 @@ export class PageRecording {
       if (!child) return;
       this.#children.set(sessionId, child);
       this.#watch(child, false).catch(() => {}); // the frame has gone again
+      listen(child, this.#pageId, this.#heard).catch(() => {}); // as above
     });
     session.on("Target.detachedFromTarget", ({ sessionId }) => {
       const child = this.#children.get(sessionId);
@@ -79,11 +91,20 @@ export class PageRecording {
     await Promise.all(sent);
   }
 
-  /** Resolves when it was taken; never rejects. */
-  capture(callId: string, phase: Phase, aim: Aim | null = null): Promise<void> {
-    const capture = this.#snapshots.capture(callId, phase, aim).finally(() => this.#captures.delete(capture));
+  actionBegan(): void {
+    this.#film?.actionBegan();
+  }
+
+  actionEnded(): void {
+    this.#film?.actionEnded();
+  }
+
+  /** Resolves when input may follow; what is then still to be written, `close` waits for. Never rejects. */
+  async capture(callId: string, phase: Phase, aim: Aim | null = null): Promise<void> {
+    const { taken, written } = this.#snapshots.capture(callId, phase, aim);
+    const capture = written.finally(() => this.#captures.delete(capture));
     this.#captures.add(capture);
-    return capture;
+    await taken;
   }
 
   /** Waits a moment for what is still to come, then lets go of the page. Never rejects. */

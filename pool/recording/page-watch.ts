@@ -18,7 +18,7 @@ type PageWatchOptions = {
   /** Called once, when there are more. */
   onLimit: () => void;
   warn: Warn;
-  recording: PageRecordingOptions;
+  recording: Omit<PageRecordingOptions, "heard">;
 };
 
 export class PageWatch {
@@ -27,6 +27,7 @@ export class PageWatch {
   readonly #attached = new WeakSet<Page>();
   readonly #sessions = new Set<CDPSession>();
   readonly #recordings = new Map<Page, Promise<PageRecording | null>>();
+  readonly #opened = new WeakMap<Page, PageRecording>();
   #pages = 0;
   #messages = 0;
   #closed = false;
@@ -53,8 +54,9 @@ export class PageWatch {
     const pageId = this.idOf(page);
     page.once("close", () => {
       this.#tell("pageClosed", pageId);
-      this.recordingOf(page)
-        .then((recording) => recording?.close())
+      this.#recordings
+        .get(page)
+        ?.then((recording) => recording?.close())
         .finally(() => this.#recordings.delete(page));
     });
     this.#recordings.set(page, this.#record(page, pageId));
@@ -67,16 +69,12 @@ export class PageWatch {
         if (!this.#closed && !isGone(page, cause)) this.#options.warn("A page's console cannot be recorded", cause);
       },
     );
-    await withDeadline(ATTACH_LIMIT_MS, () => this.recordingOf(page)).catch(() => {}); // it goes on without us
+    await withDeadline(ATTACH_LIMIT_MS, async () => await this.recordingOf(page)).catch(() => {}); // it goes on without us
   }
 
-  isAttached(page: Page): boolean {
-    return this.#recordings.has(page);
-  }
-
-  /** What is recorded of the page; null where it cannot be. */
-  async recordingOf(page: Page): Promise<PageRecording | null> {
-    return (await this.#recordings.get(page)) ?? null;
+  /** What is recorded of the page; null where it cannot be. At once for one that is open: a snapshot asked for now is not overtaken by the end. */
+  recordingOf(page: Page): PageRecording | null | Promise<PageRecording | null> {
+    return this.#opened.get(page) ?? this.#recordings.get(page) ?? null;
   }
 
   /** Ends all recordings, each after a moment for what is still to come. Never rejects. */
@@ -91,9 +89,11 @@ export class PageWatch {
   async #record(page: Page, pageId: string): Promise<PageRecording | null> {
     const { recording, warn } = this.#options;
     try {
-      const opening = PageRecording.open(page, pageId, recording);
+      const opening = PageRecording.open(page, pageId, { ...recording, heard: (event) => this.#heard(event) });
       opening.then((opened) => (this.#closed ? opened.close() : undefined)).catch(() => {}); // heard below
-      return await withDeadline(OPEN_LIMIT_MS, () => opening);
+      const opened = await withDeadline(OPEN_LIMIT_MS, () => opening);
+      this.#opened.set(page, opened);
+      return opened;
     } catch (cause) {
       if (!this.#closed && !isGone(page, cause)) warn("A page cannot be recorded", cause);
       return null;
@@ -108,16 +108,17 @@ export class PageWatch {
     this.#sessions.clear();
   }
 
-  #heard(event: TraceEvent): void {
-    if (this.#closed || this.#isFlooded) return;
+  #heard(event: TraceEvent): boolean {
+    if (this.#closed || this.#isFlooded) return false;
     if (this.#messages >= this.#options.limit) {
       this.#isFlooded = true;
       this.#closeSessions(); // a page that floods is not listened to any more
       this.#options.onLimit();
-      return;
+      return false;
     }
     this.#messages += 1;
     this.#options.write(event);
+    return true;
   }
 
   #tell(method: "page" | "pageClosed", pageId: string): void {

@@ -5,7 +5,7 @@ import type { Page } from "puppeteer-core";
 import { withDeadline } from "../../shared/deadline.ts";
 import { SCREENSHOTS_FOLDER } from "../../shared/recording.ts";
 import { isGone } from "./is-gone.ts";
-import type { Warn } from "./warn.ts";
+import type { OnLimit, Warn } from "./warn.ts";
 
 /** Takes a JPEG of the page's viewport, within the limit, whatever state the page is in. */
 export type TakePicture = (page: Page, options: { signal: AbortSignal; quality: number; limitMs: number }) => Promise<Uint8Array>;
@@ -26,6 +26,7 @@ type PicturesOptions = {
   warn: Warn;
   /** A remark in the trace. */
   remark: (text: string) => void;
+  onLimit: OnLimit;
 };
 
 export class Pictures {
@@ -33,7 +34,6 @@ export class Pictures {
   readonly #folder: string;
   readonly #files = new Map<string, number>();
   #bytes = 0;
-  #isFull = false;
 
   private constructor(options: PicturesOptions) {
     this.#options = options;
@@ -71,10 +71,7 @@ export class Pictures {
   #full(): boolean {
     const { pictures, pictureBytes } = this.#options.limits;
     if (this.#files.size < pictures && this.#bytes < pictureBytes) return false;
-    if (!this.#isFull) {
-      this.#options.remark(`Recording limit reached: ${pictures} pictures or ${pictureBytes} bytes of them. Further ones are left out.`);
-    }
-    this.#isFull = true;
+    this.#options.onLimit(`${pictures} pictures or ${pictureBytes} bytes of them`);
     return true;
   }
 

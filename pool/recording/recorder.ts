@@ -7,13 +7,14 @@ import type { Artifact, RecordingOptions } from "../../shared/recording.ts";
 import type { ActionObserver } from "../actions/perform.ts";
 import { Blobs } from "./blobs.ts";
 import { type Clean, createClean } from "./clean.ts";
+import { learnFew } from "./field-values.ts";
 import { RECORDING_LIMITS, type RecordingLimits } from "./limits.ts";
 import { Pictures, type TakePicture } from "./pictures.ts";
 import { RunRecorder } from "./run-recorder.ts";
 import { remark, sourceName } from "./trace-events.ts";
 import { TraceWriter } from "./trace-writer.ts";
 import { BLOBS_FOLDER, EVENTS_FILE, TRACE_FOLDER } from "./trace-zip.ts";
-import { warnOnce } from "./warn.ts";
+import { sayOnce, warnOnce } from "./warn.ts";
 
 const TEXT_CHARS = 10_000;
 
@@ -35,8 +36,8 @@ export type RecorderOptions = {
   mask?: Clean;
   /** Hears what is in password fields, so that `mask` replaces it from then on. */
   learn?: (secret: string) => void;
-  /** Are there secrets in the run? Then the film strip is made of `takePicture`'s pictures, which cover them; Chrome's own film would show what the page shows. */
-  hasSecrets?: boolean;
+  /** Are there secrets in the run by now? Then the film strip is made of `takePicture`'s pictures, which cover them; Chrome's own film would show what the page shows. */
+  hasSecrets?: () => boolean;
   /** The playbook as it is shown beside its actions: a file's name, its text, and the line of each step, from 1. */
   source?: Source;
   limits?: Partial<RecordingLimits>;
@@ -74,7 +75,7 @@ export async function openRecorder({
   warn: listener,
   mask = (text) => text,
   learn = () => {},
-  hasSecrets = false,
+  hasSecrets = () => false,
   source,
   ...options
 }: RecorderOptions): Promise<Recorder> {
@@ -100,9 +101,11 @@ export async function openRecorder({
             clean,
             warn: (error) => warn("The trace could not be written", error),
             onLimit: () => remark(`Recording limit reached: ${limits.traceBytes} bytes of events. What follows is left out.`),
+            onSlow: () => remark("Recording limit reached: the disk is slow. What it cannot keep up with is left out."),
           });
         })
       : null;
+  const onLimit = sayOnce((text) => writer?.append(remark(text)));
   const pictures =
     enabled && screenshots
       ? await opening("The folder for pictures could not be made", () =>
@@ -112,18 +115,20 @@ export async function openRecorder({
             takePicture: options.takePicture,
             warn,
             remark: (text) => writer?.append(remark(text)),
+            onLimit,
           }),
         )
       : null;
-  const blobs = new Blobs({ dir: blobsDir, limits, warn, remark: (text) => writer?.append(remark(text)) });
+  const blobs = new Blobs({ dir: blobsDir, limits, warn, onLimit });
   const hasSource = writer && source && (await blobs.add(sourceName(source.file), Buffer.from(mask(source.text))));
   return new RunRecorder({
     ...options,
     hasSecrets,
     limits,
     warn,
+    onLimit,
     mask,
-    learn,
+    learn: learnFew(learn),
     writer,
     blobs,
     pictures,

@@ -5,9 +5,11 @@ import type { Action } from "../../shared/action.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type Artifact, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
 import type { Blobs } from "./blobs.ts";
+import type { Clean } from "./clean.ts";
 import { fileChunks, openPlain } from "./file-chunks.ts";
 import type { RecordingLimits } from "./limits.ts";
 import { screenshotName } from "./names.ts";
+import type { PageRecording } from "./page-recording.ts";
 import { PageWatch } from "./page-watch.ts";
 import type { Picture, Pictures } from "./pictures.ts";
 import type { ActionRecording, Recorder, RecorderOptions } from "./recorder.ts";
@@ -17,21 +19,25 @@ import { traceCall } from "./trace-calls.ts";
 import { remark, TRACE_VERSION, type TraceEvent, traceTime } from "./trace-events.ts";
 import type { TraceWriter } from "./trace-writer.ts";
 import { traceEntries, writeTraceZip } from "./trace-zip.ts";
-import type { Warn } from "./warn.ts";
+import type { OnLimit, Warn } from "./warn.ts";
 import { zipStream } from "./zip.ts";
 
 type Parts = Pick<RecorderOptions, "dir" | "runId" | "title" | "viewport" | "chromeVersion" | "options" | "source"> & {
   limits: RecordingLimits;
   warn: Warn;
-  mask: (text: string) => string;
+  onLimit: OnLimit;
+  mask: Clean;
   learn: (secret: string) => void;
-  hasSecrets: boolean;
+  hasSecrets: () => boolean;
   writer: TraceWriter | null;
   blobs: Blobs;
   pictures: Pictures | null;
 };
 
 type TraceStack = Extract<TraceEvent, { type: "before" }>["stack"];
+
+/** A page is taken to be still as a snapshot of so long ago has it. */
+const SAME_MS = 50;
 
 /** States: recording → finishing → finished → released, when its last reader has left. */
 export class RunRecorder implements Recorder {
@@ -45,6 +51,8 @@ export class RunRecorder implements Recorder {
   #readers = 0;
   #finishing: Promise<void> | null = null;
   #isFinished = false;
+  /** The last snapshot after an action: where the next one has none before it, viewers show that. */
+  #shown: { page: Page | null; at: number } = { page: null, at: 0 };
   /** Size of `trace.zip`, once it is there. */
   #zipBytes: number | null = null;
 
@@ -55,16 +63,14 @@ export class RunRecorder implements Recorder {
       ? new PageWatch({
           write: (event) => writer.append(event),
           limit: limits.consoleMessages,
-          onLimit: () =>
-            writer.append(remark(`Recording limit reached: ${limits.consoleMessages} console messages. Further ones are left out.`)),
+          onLimit: () => parts.onLimit(`${limits.consoleMessages} console messages`),
           warn,
           recording: {
             ...parts,
-            film: options.screenshots && !parts.hasSecrets,
+            film: options.screenshots && !parts.hasSecrets(),
             filmBudget: { framesLeft: limits.filmFrames },
             requestBudget: { requestsLeft: limits.requests },
             write: (event, html) => writer.append(event, html),
-            remark: (text) => writer.append(remark(text)),
           },
         })
       : null;
@@ -103,7 +109,11 @@ export class RunRecorder implements Recorder {
     const write = (event: TraceEvent) => this.#parts.writer?.append(event) ?? false;
     const group = this.#group;
     let endTime: number | null = null;
-    let isAimed = false;
+    let current = page;
+    const isShown = this.#shown.page === page && performance.now() < this.#shown.at + SAME_MS;
+    const before = isShown ? undefined : `before@${callId}`;
+    let isTold = false;
+    let isPlaced = false;
     write({
       type: "before",
       callId,
@@ -112,23 +122,28 @@ export class RunRecorder implements Recorder {
       parentId: group?.callId,
       pageId: this.#pages?.idOf(page),
       stack: group?.stack,
-      beforeSnapshot: `before@${callId}`,
+      beforeSnapshot: before,
     });
-    void this.#capture(page, callId, "before"); // not waited for: what is asked of the page next comes after it
+    if (before) void this.#capture(page, callId, "before"); // not waited for: what is asked of the page next comes after it
+    void this.#with(page, (recording) => recording.actionBegan());
     return {
       observer: {
         log: (message) => void write({ type: "log", callId, time: traceTime(), message }),
-        input: async ({ point, box, at }) => {
+        input: async ({ point, box, at, page: where }) => {
+          current = where; // the action may have waited for a tab that was opening
           const inputSnapshot = `input@${callId}`;
-          if (!isAimed && !write({ type: "input", callId, point, box, inputSnapshot })) return;
-          isAimed = true; // a second input, as the key after a text, has no picture of its own; what was typed until then must be known
-          await this.#capture(page, callId, "input", aimOf(action, at));
+          if (isPlaced && point) write({ type: "input", callId, point, box, inputSnapshot }); // it has moved, and is tried again
+          if (isPlaced) return; // or the key after a text in a field: what was typed there is known
+          if (!isTold && !write({ type: "input", callId, point, box, inputSnapshot })) return;
+          isTold = true; // what was typed where the focus is must be known before the key after it, though that has no snapshot of its own
+          isPlaced = at !== undefined;
+          await this.#capture(current, callId, "input", aimOf(action, at));
         },
       },
       screenshot: async (shown, actionName, signal) => {
         endTime ??= traceTime(); // the picture is not part of what was done
         const picture = await this.#picture(shown, screenshotName(seq, actionName), signal);
-        if (picture && this.#parts.hasSecrets) await this.#film(shown, picture);
+        if (picture && this.#parts.hasSecrets()) await this.#film(shown, picture);
         return picture?.name ?? null;
       },
       end: ({ error, resultText }) => {
@@ -140,7 +155,11 @@ export class RunRecorder implements Recorder {
           error: error === null ? undefined : { name: "Error", message: error },
           afterSnapshot: `after@${callId}`,
         });
-        if (isWritten) void this.#capture(page, callId, "after");
+        if (isWritten) {
+          this.#shown = { page: current, at: performance.now() };
+          void this.#capture(current, callId, "after");
+        }
+        void this.#with(current, (recording) => recording.actionEnded());
       },
     };
   }
@@ -231,9 +250,13 @@ export class RunRecorder implements Recorder {
 
   /** Never rejects. Pages that are not attached have no snapshots. */
   async #capture(page: Page, callId: string, phase: Phase, aim: Aim | null = null): Promise<void> {
-    if (!this.#pages?.isAttached(page)) return;
-    const recording = await this.#pages.recordingOf(page);
-    await recording?.capture(callId, phase, aim);
+    await this.#with(page, (recording) => recording.capture(callId, phase, aim));
+  }
+
+  async #with(page: Page, work: (recording: PageRecording) => Promise<void> | void): Promise<void> {
+    const found = this.#pages?.recordingOf(page) ?? null;
+    const recording = found instanceof Promise ? await found : found;
+    if (recording) await work(recording);
   }
 
   #stackOf(step: number): TraceStack {

@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { type Artifact, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
 import { ACTION_LOG_FILE, ACTIONS_FOLDER, collectActionLog } from "./action-log.ts";
 import { openPlain } from "./file-chunks.ts";
+import { MAX_SNAPSHOT_BYTES } from "./limits.ts";
 import { blobsOf, type TraceEvent, TraceEventSchema, TraceOrder, toLine } from "./trace-events.ts";
 import { BLOBS_FOLDER, EVENTS_FILE, TRACE_FOLDER, traceEntries, writeTraceZip } from "./trace-zip.ts";
 import { isZipEnd, ZIP_END_BYTES, type ZipEntry } from "./zip.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 /** No event is longer; what is, is no event. */
-const LINE_BYTES = 16 * 1024 * 1024;
+const LINE_BYTES = MAX_SNAPSHOT_BYTES + 16 * 1024 * 1024;
 
 export type SalvagedFile = Pick<Artifact, "name" | "kind" | "bytes">;
 
@@ -79,16 +80,20 @@ function toEvent(line: Buffer): TraceEvent | null {
 /** The whole lines of a file, without their line break; a last one that has none is left out. */
 async function* lines(path: string): AsyncGenerator<Buffer, void, undefined> {
   await using file = await openPlain(path);
-  let rest: Buffer = Buffer.alloc(0);
-  while (rest.length <= LINE_BYTES) {
+  let rest: Buffer[] = [];
+  let restBytes = 0;
+  while (restBytes <= LINE_BYTES) {
     const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES);
     if (bytesRead === 0) return;
-    let block = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
+    let block = buffer.subarray(0, bytesRead);
     for (let end = block.indexOf(10); end >= 0; end = block.indexOf(10)) {
-      yield block.subarray(0, end);
+      yield Buffer.concat([...rest, block.subarray(0, end)]);
+      rest = [];
+      restBytes = 0;
       block = block.subarray(end + 1);
     }
-    rest = block;
+    rest.push(block);
+    restBytes += block.length;
   }
 }
 

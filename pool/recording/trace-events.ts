@@ -194,34 +194,27 @@ export const traceTime = (): number => Math.round(performance.now() * 1000) / 10
 /** A line in the viewer's console. */
 export const remark = (text: string): TraceEvent => ({ type: "stdout", timestamp: traceTime(), text: `${text}\n` });
 
-/** Parts of an event that are ours and have a meaning for the viewer: nothing from outside is in them, and they must stay as they are. */
-const NAMING = new Set([
-  "type",
-  "callId",
-  "parentId",
-  "pageId",
-  "contextId",
-  "sha1",
-  "_sha1",
-  "file",
-  "frameId",
-  "_frameref",
-  "pageref",
-  "snapshotName",
-  "beforeSnapshot",
-  "inputSnapshot",
-  "afterSnapshot",
-  "startedDateTime",
-  "_resourceType",
-  "class",
-  "method",
-  "messageType",
-  "origin",
-  "browserName",
-  "platform",
-  "playwrightVersion",
-  "sdkLanguage",
-]);
+/** Parts of each event that are ours and have a meaning for the viewer: nothing from outside is in them, and they must stay as they are. */
+const NAMING: Record<TraceEvent["type"], ReadonlySet<string>> = {
+  "context-options": new Set(["contextId", "origin", "browserName", "platform", "playwrightVersion", "sdkLanguage"]),
+  before: new Set(["callId", "parentId", "pageId", "class", "method", "stack.file", "beforeSnapshot"]),
+  input: new Set(["callId", "inputSnapshot"]),
+  log: new Set(["callId"]),
+  after: new Set(["callId", "afterSnapshot"]),
+  console: new Set(["pageId", "messageType"]),
+  event: new Set(["class", "method", "pageId"]),
+  stdout: new Set(),
+  "screencast-frame": new Set(["pageId", "sha1"]),
+  "frame-snapshot": new Set([
+    ...["callId", "snapshotName", "pageId", "frameId"].map((each) => `snapshot.${each}`),
+    "snapshot.resourceOverrides.sha1",
+  ]),
+  "resource-snapshot": new Set([
+    ...["pageref", "startedDateTime", "_frameref", "_resourceType"].map((each) => `snapshot.${each}`),
+    "snapshot.request.postData._sha1",
+    "snapshot.response.content._sha1",
+  ]),
+};
 /** Parts whose shape is not ours. */
 const FREE = new Set(["params", "result", "value"]);
 
@@ -238,21 +231,21 @@ function cleanArgs(args: readonly ConsoleArg[], pieces: NonNullable<Clean["piece
  * unreadable for a viewer.
  */
 export function toLine(event: TraceEvent, clean: Clean, html?: string): string {
-  const line = JSON.stringify(TraceEventSchema.parse(cleanFields(event, clean)));
+  const line = JSON.stringify(TraceEventSchema.parse(cleanFields(event, event.type, clean)));
   if (event.type !== "frame-snapshot") return `${line}\n`;
   if (html === undefined) throw new TypeError("A snapshot has nodes");
   return `${line.slice(0, -"}}".length)},"html":${html}}}\n`;
 }
 
-function cleanFields(value: unknown, clean: Clean): unknown {
-  if (typeof value === "string") return clean(value);
-  if (Array.isArray(value)) return value.map((each) => cleanFields(each, clean));
+/** `path`: the names that lead to the value. */
+function cleanFields(value: unknown, type: TraceEvent["type"], clean: Clean, path = ""): unknown {
+  if (typeof value === "string") return path === "type" || NAMING[type].has(path) ? value : clean(value);
+  if (Array.isArray(value)) return value.map((each) => cleanFields(each, type, clean, path));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, each]) => {
-      if (NAMING.has(key)) return [key, each];
-      if (key === "args" && clean.pieces) return [key, cleanArgs(each as ConsoleArg[], clean.pieces)];
-      return [key, FREE.has(key) ? cleanDeep(each, clean) : cleanFields(each, clean)];
+      if (key === "args" && type === "console" && clean.pieces) return [key, cleanArgs(each as ConsoleArg[], clean.pieces)];
+      return [key, FREE.has(key) ? cleanDeep(each, clean) : cleanFields(each, type, clean, path === "" ? key : `${path}.${key}`)];
     }),
   );
 }

@@ -24,6 +24,8 @@ export type TraceWriterOptions = {
   warn: (error: unknown) => void;
   /** Called once, when the limit is reached; its answer is the line that says so. */
   onLimit: () => TraceEvent;
+  /** Called once, when something is left out as the disk cannot keep up; as with `onLimit`. */
+  onSlow: () => TraceEvent;
 };
 
 export class TraceWriter {
@@ -36,6 +38,7 @@ export class TraceWriter {
   #acceptedBytes = 0;
   #writtenBytes = 0;
   #full = false;
+  #isSlow = false;
   #failed = false;
   #closed = false;
   #writing: Promise<void> | null = null;
@@ -65,7 +68,11 @@ export class TraceWriter {
   append(event: TraceEvent, html?: string): boolean {
     if (this.#failed || this.#closed) return false;
     if (this.#full && event.type !== "after") return false;
-    if (this.#queuedBytes > QUEUE_BYTES && DROPPABLE.has(event.type)) return false;
+    if (this.#queuedBytes > QUEUE_BYTES && DROPPABLE.has(event.type)) {
+      if (!this.#isSlow) this.#say(this.#options.onSlow());
+      this.#isSlow = true;
+      return false;
+    }
     let line: string;
     try {
       line = toLine(event, this.#options.clean, html);
@@ -75,8 +82,7 @@ export class TraceWriter {
     }
     const bytes = Buffer.byteLength(line);
     if (!this.#full && this.#acceptedBytes + bytes > this.#options.limitBytes) {
-      const last = this.#options.onLimit();
-      this.#enqueue(toLine(last, this.#options.clean), last);
+      this.#say(this.#options.onLimit());
       this.#full = true;
       if (event.type !== "after") return false;
     }
@@ -86,6 +92,10 @@ export class TraceWriter {
   /** Ends every open action with `reason`, and every group. */
   appendClosing(reason: string, at: number): void {
     for (const event of this.#order.closing(reason, at)) this.append(event);
+  }
+
+  #say(remark: TraceEvent): void {
+    this.#enqueue(toLine(remark, this.#options.clean), remark);
   }
 
   #enqueue(line: string, event: TraceEvent): boolean {

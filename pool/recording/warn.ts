@@ -14,3 +14,16 @@ export function warnOnce(listener: (error: unknown) => void): Warn {
     } catch {} // a recording is never in the way of its run, nor is who listens to it
   };
 }
+
+/** Hears which limit was reached, as "10,000 requests". */
+export type OnLimit = (what: string) => void;
+
+/** Each limit is remarked upon once. */
+export function sayOnce(say: (text: string) => void): OnLimit {
+  const said = new Set<string>();
+  return (what) => {
+    if (said.has(what)) return;
+    said.add(what);
+    say(`Recording limit reached: ${what}. Further ones are left out.`);
+  };
+}

@@ -19,7 +19,7 @@ const CUT_CHARS = 256;
 /** Which part of a text is secret; `id` says which secret. */
 export type Span = { start: number; end: number; id: number };
 
-export type Redact = ((text: string) => string) & { pieces: (texts: readonly string[]) => string[] };
+export type Redact = ((text: string) => string) & { pieces: (texts: readonly string[]) => string[]; isIdle: () => boolean };
 
 type Compiled = {
   exact: Matcher;
@@ -35,6 +35,7 @@ export class Redactor {
   readonly #known = new Set<string>();
   #compiled: Compiled | null = null;
   readonly #room = roomFor(ROOM_CHARS);
+  readonly #extensions: Redactor[] = [];
 
   constructor(secrets: readonly SecretValue[] = []) {
     for (const secret of secrets) this.learn(secret);
@@ -47,6 +48,14 @@ export class Redactor {
     this.#known.add(value);
     this.#secrets.push(secret);
     this.#compiled = null;
+    for (const each of this.#extensions) each.learn(secret);
+  }
+
+  /** One that looks for the same, for what this one learns later too, and for more of its own. */
+  extended(): Redactor {
+    const more = new Redactor(this.#secrets);
+    this.#extensions.push(more);
+    return more;
   }
 
   get isEmpty(): boolean {
@@ -61,6 +70,7 @@ export class Redactor {
   /** The text with a mark, `[secret:name]`, in place of each secret. A function by itself, for whoever needs nothing else. */
   readonly text: Redact = Object.assign((text: string): string => this.#one(text), {
     pieces: (texts: readonly string[]): string[] => this.pieces(texts),
+    isIdle: () => this.isEmpty,
   });
 
   #one(text: string): string {

@@ -11,6 +11,7 @@ import { inTime, type OpenRecording, type Stage } from "./stage.ts";
 /** The action log's folder is made while the browser is on its way. */
 export function openRecording(stage: Stage, { recording: limits }: SessionDeps): (chromeVersion: string) => Promise<OpenRecording> {
   const { row, dir, redactor } = stage;
+  const shown = redactor.extended(); // what fields of a page hide is no secret of the run: its results say what the page says
   const warn = (error: unknown) => stage.warn("recording", toErrorDetail(error), error);
   const opening = openActionLog({ dir, runId: row.run_id, mask: redactor.text, warn });
   opening.catch(() => {}); // heard where it is awaited
@@ -25,10 +26,10 @@ export function openRecording(stage: Stage, { recording: limits }: SessionDeps):
       chromeVersion,
       options: row.request.recording,
       warn,
-      takePicture: (page, options) => takeScreenshot(page, { ...options, secrets: redactor }),
-      mask: redactor.text,
-      hasSecrets: !redactor.isEmpty,
-      learn: (secret) => redactor.learn(new SecretValue("typed", secret)),
+      takePicture: (page, options) => takeScreenshot(page, { ...options, secrets: shown }),
+      mask: shown.text,
+      hasSecrets: () => !shown.isEmpty,
+      learn: (secret) => shown.learn(new SecretValue("typed", secret)),
       source: row.playbook ? playbookSource(row.playbook) : undefined,
       limits,
     });

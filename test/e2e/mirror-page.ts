@@ -23,6 +23,7 @@ const echo = async () => {
     setTimeout(() => { throw new Error('thrown ' + s) }); Promise.reject(new Error('rejected ' + s));
     document.cookie = 'c' + hex(s).slice(0, 4) + '=' + encodeURIComponent(s); localStorage[s] = s;
     await fetch('/echo?q=' + encodeURIComponent(s), { method: 'POST', body: JSON.stringify({ s }), headers: { Authorization: 'Basic ' + base64('u:' + s) } }).then((r) => r.text());
+    await fetch('/bytes?q=' + encodeURIComponent(s), { method: 'POST', body: s }).then((r) => r.arrayBuffer());
     new Image().src = '/picture/' + encodeURIComponent(s);
   }
   for (const input of inputs()) input.setAttribute('value', input.value);
@@ -44,9 +45,11 @@ export function mirror(request: IncomingMessage, response: ServerResponse): void
   request.setEncoding("utf8").on("data", (chunk: string) => {
     body += chunk;
   });
-  request.on("end", () =>
+  request.on("end", () => {
+    const noText = Buffer.concat([Buffer.from([0, 0xff, 1]), Buffer.from(body)]);
+    if (pathname === "/bytes") return void response.writeHead(200, { "Content-Type": "application/octet-stream" }).end(noText);
     response
       .writeHead(pathname === "/echo" ? 200 : 404, { "Set-Cookie": `r=${search.slice(3)}` })
-      .end(`${request.headers.authorization}${search}${body}`),
-  );
+      .end(`${request.headers.authorization}${search}${body}`);
+  });
 }

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { renderedTexts } from "../recording/rendered-text.ts";
 import { FORMS } from "../secrets/forms.ts";
 import { call, inTurn, type LlmServer, openLlmServer } from "../support/llm-server.ts";
 import { postgresMissing, startPostgres } from "../support/postgres.ts";
@@ -133,12 +134,33 @@ describe("planted secrets", () => {
     for (const { 0: start } of [CREDENTIALS.username, CREDENTIALS.token, TYPED].map((secret) => [secret.slice(0, 5)] as const)) {
       expect(split.filter((line) => line.includes(start))).toEqual([]); // nor the part of it that is an argument of its own
     }
+    const rendered = renderedTexts(trace);
+    expect(rendered.some((text) => text.includes("benign words stay"))).toBe(true);
+    expect(rendered.flatMap((text) => found("a snapshot as it is read", Buffer.from(text)))).toEqual([]);
     expect(processes.length).toBeGreaterThan(0);
     const own = [system.token, "pool-token", "SECRETS_KEY", "POOL_TOKEN", "LLM_API_KEY", "DATABASE_URL", "NODE_OPTIONS"].map((text) =>
       Buffer.from(text),
     );
     expect(processes.filter(({ bytes }) => own.some((text) => bytes.includes(text))).map(({ about }) => about)).toEqual([]);
     expect(processes.flatMap(({ about, bytes }) => found(about, bytes))).toEqual([]);
+  });
+
+  it("are not what a page itself puts into a password field: a result says what the page says", async () => {
+    const evaluate = (expression: string) => ({ action: "evaluate", params: { expression } });
+    const { run: done } = await run({
+      playbook: {
+        id: "own-words",
+        guardrails,
+        steps: [
+          { action: "goto", params: { url: `${site}/` } },
+          evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<input type=password value=administrator>')"),
+          { action: "click", selector: "#user" },
+          { ...evaluate("({ role: 'administrator' })"), store_as: "who" },
+        ],
+      },
+    });
+    expect(done.error).toBeNull();
+    expect(done.extracted_texts.join()).toContain("administrator");
   });
 
   it("stand in nothing that a model is asked, whatever it looks at", async () => {

@@ -2,12 +2,13 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { Blobs } from "../../pool/recording/blobs.ts";
+import { sayOnce } from "../../pool/recording/warn.ts";
 import { openTempFolder } from "./support.ts";
 
 const open = (dir: string, limits: { blobs: number; blobBytes: number }) => {
   const remarks: string[] = [];
   const warnings: string[] = [];
-  const blobs = new Blobs({ dir, limits, warn: (what) => warnings.push(what), remark: (text) => remarks.push(text) });
+  const blobs = new Blobs({ dir, limits, warn: (what) => warnings.push(what), onLimit: sayOnce((text) => remarks.push(text)) });
   return { blobs, remarks, warnings };
 };
 

@@ -6,9 +6,11 @@ import { join } from "node:path";
 import type { Frame, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { takeScreenshot } from "../../pool/actions/screenshot.ts";
+import { FIELD_VALUES } from "../../pool/recording/field-values.ts";
+import { AGENT_SOURCE } from "../../pool/recording/in-page/source.ts";
 import { openChrome } from "../support/chrome.ts";
 import { readByCli } from "./cli.ts";
-import { click, collect, goto, openTempFolder, record, startRecorder, typing } from "./support.ts";
+import { click, collect, goto, jpeg, openTempFolder, record, startRecorder, typing } from "./support.ts";
 import { selectAction, serveViewer, snapshotShown } from "./viewer.ts";
 import { loadTrace } from "./viewer-model.ts";
 
@@ -51,7 +53,7 @@ async function recordFlow(dir: string, page: Page) {
   const pressing = recorder.action({ seq: 2, action: click("role=button[name='Cancel order']"), title: "Cancel one", page });
   const box = { x: 60, y: 90, width: 200, height: 40 };
   const { _id: frameId } = page.mainFrame() as Frame & { _id: string };
-  await pressing.observer.input({ point: { x: 160, y: 110 }, box, at: { frameId, x: 160, y: 110, box } });
+  await pressing.observer.input({ page, point: { x: 160, y: 110 }, box, at: { frameId, x: 160, y: 110, box } });
   await page.evaluate("document.querySelector('button').textContent = 'Cancelled'; console.warn('cancelled', {order: 7})");
   await pressing.screenshot(page, "click");
   pressing.end({ error: null, resultText: null });
@@ -161,6 +163,30 @@ describe("a recorded page", () => {
     expect(warnings).toEqual([]);
   });
 
+  it("is filmed while nothing is done, and no more once the run has a secret: from then on its covered pictures are shown", async () => {
+    await using temp = await openTempFolder();
+    await using page = await openPage();
+    let secret = false;
+    const takePicture = async () => jpeg("covered");
+    const { recorder, warnings } = await startRecorder(temp.dir, { takePicture, hasSecrets: () => secret });
+    await recorder.attach(page);
+    await page.goto(site.url);
+    await page.evaluate("setInterval(() => { document.querySelector('h1').textContent = performance.now() })");
+    await record(recorder, 1, click("#a"), { page });
+    const film = async () =>
+      (await readFile(join(temp.dir, "trace", "trace.trace"), "utf8")).match(/"screencast-frame","pageId":"page@1","sha1":"\w+/g) ?? [];
+    await expect.poll(async () => (await film()).length).toBeGreaterThan(2);
+    secret = true;
+    const before = new Set(await film());
+    await record(recorder, 2, click("#a"), { page });
+    await record(recorder, 3, click("#a"), { page });
+    await recorder.finish();
+    const after = (await film()).filter((each) => !before.has(each));
+    expect(new Set(after).size).toBe(1);
+    expect(after.length).toBe(2);
+    expect(warnings).toEqual([]);
+  });
+
   it("that hangs costs its picture and a warning; the recorder still finishes and the page closes", async () => {
     await using temp = await openTempFolder();
     const page = await openPage();
@@ -188,6 +214,86 @@ describe("a recorded page", () => {
     await recorder.attach(other);
     await recorder.finish();
     await other.close();
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe("the agent in a page", () => {
+  type Captured = { html: string; nodes: unknown[] };
+  /** In the page's own world, where a test can reach it; asked as a recorder asks. */
+  async function openAgent(page: Page, html: string) {
+    await page.setContent(html);
+    await page.evaluate(AGENT_SOURCE);
+    let whole = true;
+    return async (change = "", maxChars = 1_000_000): Promise<Captured> => {
+      const request = { whole, callId: "call@1", aimed: null, secret: false, canvases: true, values: FIELD_VALUES, maxChars };
+      const [html] = (await page.evaluate(`${change}; agent.capture(${JSON.stringify(request)})`)) as [string];
+      whole = html === "";
+      return { html, nodes: html === "" ? [] : (JSON.parse(html) as unknown[]) };
+    };
+  }
+
+  it("keeps names of custom elements, only those that the viewer can define, and nothing of a page in the viewer's words", async () => {
+    await using page = await openPage();
+    const capture = await openAgent(
+      page,
+      `<p __playwright_target__=x __PLAYWRIGHT_value_=y>Text</p><math><annotation-xml></annotation-xml></math><svg><font-face></font-face></svg><x-one></x-one><div id=d></div>`,
+    );
+    const first = await capture(
+      "customElements.define('x-one', class extends HTMLElement {}); customElements.define('x-two', class extends HTMLElement {})",
+    );
+    expect(first.html).toContain('"__playwright_custom_elements__":"x-one"');
+    expect(first.html).not.toMatch(/__playwright_(target|value)_/i);
+    const second = await capture("d.append(document.createElement('x-two'))"); // x-one is a reference in it
+    expect(second.html).toContain('"__playwright_custom_elements__":"x-one,x-two"');
+  });
+
+  it("writes a sheet that many adopt once, and again only when it changes; one that is switched off has no rules", async () => {
+    await using page = await openPage();
+    const capture = await openAgent(page, "<style id=off>p { color: red }</style><div id=host></div>");
+    const hosts = `sheet = new CSSStyleSheet(); sheet.replaceSync("p { color: green }");
+      for (let i = 0; i < 20; i++) host.append(Object.assign(document.createElement("div"), { id: "h" + i }));
+      for (const each of host.children) each.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet]; off.disabled = true`;
+    const count = ({ html }: Captured) => html.split("color: green").length - 1;
+    const first = await capture(hosts);
+    expect([count(first), first.html.includes("color: red")]).toEqual([1, false]);
+    expect(count(await capture("h3.title = 'changed'"))).toBe(0);
+    const changed = await capture("sheet.cssRules[0].style.color = 'blue'");
+    expect(changed.html.split("color: blue")).toHaveLength(2);
+  });
+
+  it("stops where a snapshot would be too large, and is whole the next time", async () => {
+    await using page = await openPage();
+    const capture = await openAgent(page, `<p>${"x".repeat(500)}</p>`);
+    const small = (await capture()).html.length;
+    expect((await capture("document.body.append('y'.repeat(5_000_000))", 100_000)).html).toBe("");
+    const next = await capture("document.body.lastChild.remove()", 100_000);
+    expect(next.html).toContain("x".repeat(500));
+    expect(next.html.length).toBeLessThan(small + 100);
+  });
+});
+
+describe("past its limits a recording", () => {
+  it("says of frames and of snapshots that there are more, and shows the rest", async () => {
+    await using temp = await openTempFolder();
+    await using page = await openPage();
+    const { recorder, warnings } = await startRecorder(temp.dir, { limits: { frames: 3, snapshotBytes: 20_000 } });
+    await recorder.attach(page);
+    await page.goto(site.url);
+    const frames = (count: number) =>
+      page.evaluate(`for (let i = 0; i < ${count}; i++) document.body.append(document.createElement("iframe"))`);
+    await frames(70);
+    await record(recorder, 1, click("#a"), { page });
+    const trace = () => readFile(join(temp.dir, "trace", "trace.trace"), "utf8");
+    await expect.poll(async () => (await trace()).split('"after@call@1"').length, { timeout: 15_000 }).toBe(5); // that of the action itself too
+    await page.evaluate("document.body.append('x'.repeat(30_000))");
+    await record(recorder, 2, click("#a"), { page });
+    await recorder.finish();
+    const text = await trace();
+    const snapshots = text.split("\n").filter((line) => line.startsWith('{"type":"frame-snapshot"'));
+    expect(snapshots.filter((line) => line.includes("before@call@1"))).toHaveLength(3);
+    for (const what of ["3 frames of a page", "20000 bytes of a snapshot"])
+      expect(text.split(`Recording limit reached: ${what}.`)).toHaveLength(2);
     expect(warnings).toEqual([]);
   });
 });

@@ -31,21 +31,26 @@ const WIDE = (other: string) => `<!doctype html><html><head><title>Wide</title><
   const g = document.getElementById("c").getContext("2d"); g.fillStyle = "rgb(200, 0, 0)"; g.fillRect(0, 0, 60, 30);
   document.getElementById("scroller").scrollTop = 300; document.getElementById("s").selectedIndex = 0;
 </script></body></html>`;
+const hanging = (other: string) =>
+  `<!doctype html><h1>Around</h1><input id=name><button id=go onclick="document.querySelector('h1').textContent = 'Went'">Go</button><iframe src="${other}/hang"></iframe>`;
 const PAGES: Record<string, [type: string, body: string | Buffer]> = {
   "/inner": [
     "text/html",
-    "<!doctype html><style>p { color: rgb(4, 5, 6) }</style><p>Inner text</p><input id=field><button id=in>Inside</button>",
+    "<!doctype html><style>p { color: rgb(4, 5, 6) }</style><p>Inner text</p><script>console.log('said in ' + location.href)</script><input id=field><button id=in>Inside</button>",
   ],
   "/site.css": ["text/css", "body { background: rgb(10, 20, 30) }"],
   "/pixel.png": ["image/png", PIXEL],
   "/popup": ["text/html", "<!doctype html><h1>Popped up</h1><button id=close>Close it</button>"],
   "/opener": ["text/html", "<!doctype html><h1>Opener</h1><button id=open onclick=\"window.open('/popup')\">Open</button>"],
+  "/late": ["text/html", "<!doctype html><button id=open onclick=\"setTimeout(() => window.open('/popup'), 300)\">Open</button>"],
+  "/hang": ["text/html", "<!doctype html><p>Hangs</p><script>addEventListener('load', () => setTimeout(() => { for (;;); }))</script>"],
   "/away": [
     "text/html",
     "<!doctype html><h1>Away</h1><script>let n = 0; addEventListener('load', () => location.replace('/away2'))</script>",
   ],
   "/away2": ["text/html", "<!doctype html><h1>Arrived</h1><button id=b>Stay</button>"],
 };
+const NESTED: Record<string, (other: string) => string> = { "/wide": WIDE, "/around-hang": hanging };
 
 let chrome: Awaited<ReturnType<typeof openChrome>>;
 let server: Server;
@@ -56,7 +61,9 @@ beforeAll(async () => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const port = (server.address() as AddressInfo).port;
     const [type, body] =
-      pathname === "/wide" ? ["text/html", WIDE(`http://localhost:${port}`)] : (PAGES[pathname] ?? ["text/plain", "none"]);
+      pathname in NESTED
+        ? ["text/html", NESTED[pathname]?.(`http://localhost:${port}`) ?? ""]
+        : (PAGES[pathname] ?? ["text/plain", "none"]);
     response.setHeader("Content-Type", type).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, resolve));
@@ -77,6 +84,8 @@ it("shows a wide page before and after a click: frames, shadow roots, adopted sh
   await flow.recorder.finish();
   expect(flow.warnings).toEqual([]);
   const zip = await collect(flow.recorder.zip());
+  const said = (await loadTrace(zip)).events.flatMap(({ text = "" }) => (text.startsWith("said in") ? [text] : []));
+  expect(said).toHaveLength(2); // that of another site too
   await using served = await serveViewer(async () => zip);
   const viewer = await chrome.browser.newPage();
   const errors: unknown[] = [];
@@ -153,6 +162,33 @@ it("records a popup as a page of its own, and a page that navigates away under i
   await selectAction(viewer, "#b", "After");
   await snapshotShown(viewer, "Arrived");
   await viewer.close();
+});
+
+it("shows a click where it was done: in a tab that came while the element was looked for", async () => {
+  await using temp = await openTempFolder();
+  await using flow = await openFlow(chrome.browser, temp.dir, { rests: false, pictures: false });
+  await flow.act(goto(`${site}/late`));
+  await flow.act(click("#open"));
+  await flow.act({ ...click("#close"), timeout_ms: 5_000 });
+  await flow.recorder.finish();
+  const snapshots = (await readFile(join(temp.dir, "trace", "trace.trace"), "utf8"))
+    .split("\n")
+    .flatMap((line) => /^{"type":"frame-snapshot".*?"snapshotName":"(input|after)@call@3","pageId":"(page@\d)"/.exec(line) ?? []);
+  expect(snapshots.slice(1, 3)).toEqual(["input", "page@2"]);
+  expect(snapshots).not.toContain("page@1");
+});
+
+it("holds up no input for a frame that hangs", async () => {
+  await using temp = await openTempFolder();
+  await using flow = await openFlow(chrome.browser, temp.dir, { rests: false, pictures: false });
+  await flow.act(goto(`${site}/around-hang`));
+  await flow.act(typing("#name", "a name"));
+  await flow.act(click("#go"));
+  expect(await flow.page.$eval("h1", (heading) => heading.textContent)).toBe("Went");
+  await flow.recorder.finish();
+  const { actions } = await loadTrace(await collect(flow.recorder.zip()));
+  expect(actions.map(({ error }) => error?.message)).toEqual([undefined, undefined, undefined]);
+  expect(flow.warnings).toEqual([]);
 });
 
 it("records an application that it has never seen: the trace viewer itself, at work", async () => {

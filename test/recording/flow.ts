@@ -50,11 +50,13 @@ export async function openFlow(
       const recording = recorder.action({ seq: ++seq, action, title: null, page: tabs.active() });
       let failure: unknown = null;
       const credential = (name: string) => new SecretValue(name, credentials[name] ?? "");
-      const done = await perform(tabs, action, { signal, credential, observe: recording.observer }).catch((error: unknown) => {
-        failure = error;
-        return null;
-      });
-      if (rests) await tabs.settled(signal);
+      const done = await perform(tabs, action, { signal, credential, learn: mask.learn, observe: recording.observer }).catch(
+        (error: unknown) => {
+          failure = error;
+          return null;
+        },
+      );
+      if (rests) await tabs.settled(signal, { debounce: false });
       if (pictures) await recording.screenshot(tabs.active(), action.action, signal);
       recording.end({ error: failure === null ? null : (failure as Error).message, resultText: done?.text ?? null });
       return done?.text ?? null;

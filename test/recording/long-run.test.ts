@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
+import { openChrome } from "../support/chrome.ts";
 import { readZip } from "../support/zip.ts";
-import { aPage, click, openTempFolder, record, startRecorder } from "./support.ts";
+import { click, openTempFolder, record, startRecorder } from "./support.ts";
 import { loadTrace } from "./viewer-model.ts";
 
 setFlagsFromString("--expose-gc");
@@ -20,7 +21,10 @@ function usedBytes(): number {
 it("holds no more memory after 500 actions than after 100, and its download starts within 100 ms while it runs and when it is over", async () => {
   await using temp = await openTempFolder();
   const { recorder, warnings } = await startRecorder(temp.dir, { takePicture: async () => randomBytes(60_000) });
-  const page = aPage();
+  await using chrome = await openChrome();
+  const page = await chrome.browser.newPage();
+  await page.setContent(`<ul>${"<li>row".repeat(300)}</ul>`);
+  await recorder.attach(page);
   const used: number[] = [];
   const firstByteMs: number[] = [];
   const firstByte = async () => {
@@ -34,6 +38,7 @@ it("holds no more memory after 500 actions than after 100, and its download star
   for (let seq = 1; seq <= 500; seq++) {
     const recording = recorder.action({ seq, action: click(`#row-${seq}`), title: null, page });
     for (let line = 0; line < 10; line++) recording.observer.log(`try ${line}: ${"nothing yet ".repeat(8)}`);
+    await recording.observer.input({ page, point: { x: 1, y: 1 } });
     await recording.screenshot(page, "click");
     recording.end({ error: null, resultText: `row ${seq}` });
     if (seq === 250) await (await firstByte()).return?.();
@@ -45,10 +50,13 @@ it("holds no more memory after 500 actions than after 100, and its download star
   await slow.return?.();
   const [at100 = 0, at500 = 0] = used;
   expect(at500 - at100).toBeLessThan(6_000_000); // the pictures alone are 24 MB
-  expect(Math.min(...firstByteMs)).toBeLessThan(100); // the quickest: the machine may be busy with others
+  const median = firstByteMs.toSorted((a, b) => a - b)[2]; // the machine may be busy with others
+  expect(median).toBeLessThan(100);
   const zip = await readFile(join(temp.dir, "trace.zip"));
   expect((await loadTrace(zip)).actions).toHaveLength(500);
-  expect((await readZip(zip)).size).toBe(1); // the pictures lie beside it
+  const { "trace.trace": events, ...blobs } = Object.fromEntries(await readZip(zip));
+  expect(events?.toString().split('"isMainFrame":true').length).toBeGreaterThan(900); // at each action and after it
+  expect(Object.keys(blobs).length).toBeLessThan(50); // the pictures lie beside it
   expect(warnings).toEqual([]);
 });
 

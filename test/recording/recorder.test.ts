@@ -45,7 +45,7 @@ describe("a recorder", () => {
 
   it("of a run with secrets makes the film of its own pictures, which cover them", async () => {
     await using temp = await openTempFolder();
-    const { recorder } = await startRecorder(temp.dir, { hasSecrets: true, takePicture: async () => jpeg("covered") });
+    const { recorder } = await startRecorder(temp.dir, { hasSecrets: () => true, takePicture: async () => jpeg("covered") });
     const page = aPage();
     recorder.attach(page);
     await record(recorder, 1, click("#a"), { page });
@@ -73,7 +73,7 @@ describe("a recorder", () => {
           if (op === "action") open.push(recorder.action({ seq: ++seq, action: click("#a"), title: null, page }));
           if (op === "page") page = aPage();
           if (op === "log") open.at(-1)?.observer.log("looking");
-          if (op === "input") open.at(-1)?.observer.input({ point: { x: 1, y: 2 } });
+          if (op === "input") open.at(-1)?.observer.input({ page, point: { x: 1, y: 2 } });
           if (op === "picture") await open.at(-1)?.screenshot(page, `click_${seq}_${Math.random()}`);
           if (op === "end" && open.length > 0) {
             open.pop()?.end({ error: null, resultText: null });
@@ -94,13 +94,31 @@ describe("a recorder", () => {
     );
   });
 
+  it("takes no snapshot before an action that follows another at once on the same page: viewers show the one after that", async () => {
+    await using temp = await openTempFolder();
+    const { recorder } = await startRecorder(temp.dir, { options: { enabled: true, trace: true, screenshots: false } });
+    const page = aPage();
+    for (const [seq, on] of [page, page, aPage()].entries()) {
+      recorder.action({ seq, action: click("#a"), title: null, page: on }).end({ error: null, resultText: null });
+    }
+    await recorder.finish();
+    const lines = (await readFile(join(temp.dir, "trace", "trace.trace"), "utf8"))
+      .split("\n")
+      .filter((line) => line.startsWith('{"type":"before"'));
+    expect(lines.map((line) => (JSON.parse(line) as { beforeSnapshot?: string }).beforeSnapshot)).toEqual([
+      "before@call@1",
+      undefined,
+      "before@call@3",
+    ]);
+  });
+
   it("says nothing of an action whose calls come late, twice or after the end", async () => {
     await using temp = await openTempFolder();
     const { recorder, warnings } = await startRecorder(temp.dir);
     const recording = recorder.action({ seq: 1, action: click("#a"), title: null, page: aPage() });
     recording.end({ error: null, resultText: null });
     recording.end({ error: "twice", resultText: null });
-    recording.observer.input({ point: { x: 1, y: 1 } });
+    recording.observer.input({ page: aPage(), point: { x: 1, y: 1 } });
     recording.observer.log("too late");
     expect(await recording.screenshot(aPage(), "click")).toBe("0001_click.jpg");
     await recorder.finish();

@@ -73,6 +73,18 @@ describe("salvage", () => {
     }
   });
 
+  it("keeps lines as long as an operator can allow snapshots to be", async () => {
+    await using temp = await openTempFolder();
+    const { recorder } = await startRecorder(temp.dir);
+    await record(recorder, 1, click("#a"));
+    for await (const _ of recorder.zip()); // all is on disk then
+    const line = JSON.stringify({ type: "stdout", timestamp: 1, text: "x".repeat(20_000_000) });
+    await writeFile(join(temp.dir, "trace", "trace.trace"), `${line}\n`, { flag: "a" });
+    await salvage(temp.dir, RUN_ID);
+    expect((await traceOf(temp.dir)).stdio.map(({ text }) => text.length)).toContain(20_000_000);
+    await recorder.finish();
+  });
+
   it.each([
     ["zeros, as after a power cut", Buffer.alloc(5_000)],
     ["a line without its beginning", Buffer.from('{"type":"after","callId":"call@99","endTime":1}\n')],

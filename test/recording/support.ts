@@ -60,7 +60,7 @@ export const typing = (primary: string, text: string, key?: string): Action => (
 export async function record(recorder: Recorder, seq: number, action: Action, { page = aPage(), error = null as string | null } = {}) {
   const recording = recorder.action({ seq, action, title: null, page });
   recording.observer.log(`looking for what ${action.action} needs`);
-  recording.observer.input({ point: { x: 10, y: 20 }, box: { x: 0, y: 0, width: 20, height: 40 } });
+  recording.observer.input({ page, point: { x: 10, y: 20 }, box: { x: 0, y: 0, width: 20, height: 40 } });
   const name = await recording.screenshot(page, action.action);
   recording.end({ error, resultText: error === null ? "done" : null });
   return name;

@@ -1,6 +1,8 @@
 import fc from "fast-check";
+import type { Protocol } from "puppeteer-core";
 import { describe, expect, it } from "vitest";
 import { createClean } from "../../pool/recording/clean.ts";
+import { openEntry, plainUrl } from "../../pool/recording/har.ts";
 import { type TraceEvent, TraceEventSchema, TraceOrder, toLine } from "../../pool/recording/trace-events.ts";
 
 const asIs = (text: string) => text;
@@ -108,6 +110,16 @@ describe("a line of a trace", () => {
           expect(order.admit(TraceEventSchema.parse(JSON.parse(toLine(event, createClean(mask, 100)))))).toBe(true);
       }),
     );
+  });
+
+  it("masks the words of a page wherever they stand, as in the method of a request", () => {
+    const clean = createClean((text) => text.replaceAll("hunter2", "[redacted]"), 100);
+    const url = plainUrl("https://a.test/") as URL;
+    const event = { requestId: "1", wallTime: 1, request: { method: "hunter2", headers: {} } } as Protocol.Network.RequestWillBeSentEvent;
+    const line = toLine({ type: "resource-snapshot", snapshot: openEntry(event, url, "page@1", 1) }, clean);
+    expect(line).toContain('"method":"[redacted]"');
+    const params = { method: "hunter2", class: "hunter2", type: "hunter2", file: "hunter2" };
+    expect(toLine({ ...begin("call@1"), params } as TraceEvent, clean)).not.toContain("hunter2");
   });
 
   it("masks before it cuts, also the names of parameters", () => {

@@ -109,6 +109,18 @@ describe("Redactor", () => {
     expect(redactor.text("hunter22")).toBe("[secret:typed]");
   });
 
+  it("can be extended by what only one reader of its texts must not show", () => {
+    const redactor = new Redactor([new SecretValue("first", "correct-horse")]);
+    const more = redactor.extended();
+    more.learn(new SecretValue("own", "admin-of-it"));
+    redactor.learn(new SecretValue("late", "hunter2222"));
+    const text = "correct-horse, hunter2222, admin-of-it";
+    expect([redactor.text(text), more.text(text)]).toEqual([
+      "[secret:first], [secret:late], admin-of-it",
+      "[secret:first], [secret:late], [secret:own]",
+    ]);
+  });
+
   it("gives of a stream, however it is cut, what it gives of the whole", async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -12,6 +12,12 @@ export type CaptureRequest = {
   aimed: Aimed;
   /** What is typed there must not be shown. */
   secret: boolean;
+  /** Are canvases read? Else they are shown as they were when that was last done. */
+  canvases: boolean;
+  /** Longest html. */
+  maxChars: number;
+  /** Which values of password fields are told: so many at most, of such lengths. */
+  values: { count: number; minChars: number; maxChars: number };
 };
 export type Moment = {
   doctype: string | null;
@@ -30,7 +36,14 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
   const OBSERVED = { attributes: true, childList: true, characterData: true, subtree: true };
   const observed = new WeakSet<Node>();
   const sheets = new WeakMap<CSSStyleSheet, { count: number; changedAt: number | null }>();
-  let memory: Memory = { refs: new WeakMap(), stale: new WeakSet(), watched: new Map() };
+  const blank = (): Memory => ({
+    refs: new WeakMap(),
+    stale: new WeakSet(),
+    watched: new Map(),
+    sheets: new WeakMap(),
+    defined: new Set(),
+  });
+  let memory = blank();
   let target: Target = { callId: "", elements: new Set() };
   let moment = 0;
 
@@ -98,12 +111,12 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
       if (!nodes.isConnected(element)) {
         memory.watched.delete(element);
         state.scrolled.delete(element);
-      } else if (state.hidden(element) !== was) markStale(element);
+      } else if (state.hidden(element) !== was) markStale(nodes.shadowRoot(element) ?? element); // its sheets stand in its shadow root
     }
   }
 
-  /** Linked sheets whose number of rules is no longer that of the first look. */
-  function overriddenSheets(): Moment["overrides"] {
+  /** Linked sheets whose number of rules is no longer that of the first look, but for too long ones. */
+  function overriddenSheets(maxChars: number): Moment["overrides"] {
     const changed: Moment["overrides"] = [];
     for (const sheet of nodes.sheetsOf(document)) {
       if (!sheet.href) continue;
@@ -115,34 +128,41 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
       const { changedAt = null } = sheets.get(sheet) ?? {};
       if (changedAt === null) continue;
       const url = sheet.href.replace(/#.*/, "");
-      changed.push(changedAt === moment ? { url, text: state.sheetText(sheet) } : { url, ref: moment - changedAt });
+      const { text } = state.sheetOf(sheet);
+      if (text.length > maxChars) continue;
+      changed.push(changedAt === moment ? { url, text } : { url, ref: moment - changedAt });
     }
     return changed;
   }
 
   return {
-    markFrame(element: Element, frameId: string): void {
+    markFrame(element: Element, frameId: string): true {
       state.frameIds.set(element, frameId);
       markStale(element);
+      return true;
     },
-    /** The html and the rest, both as JSON. */
+    /** The html and the rest, both as JSON. The html is empty where it would be too large; the next must be whole. */
     capture(request: CaptureRequest): [string, string] {
       const began = performance.now();
       onChanges(observer.takeRecords());
       if (request.whole) {
-        memory = { refs: new WeakMap(), stale: new WeakSet(), watched: new Map() };
+        memory = blank();
         for (const sheet of nodes.sheetsOf(document)) {
           const known = sheets.get(sheet);
           if (known && known.changedAt !== null) sheets.set(sheet, { count: -1, changedAt: null }); // given once more
         }
       }
-      state.allowCanvasMs(CANVAS_MS);
+      state.begin(request.canvases ? CANVAS_MS : 0);
       aimAt(request);
       lookAtHidden();
       moment += 1;
-      const secrets: string[] = [];
-      const overrides = overriddenSheets();
-      const html = serialise(memory, moment, target, secrets);
+      const secrets = new Set<string>();
+      const note = (value: string) => {
+        const { count, minChars, maxChars } = request.values;
+        if (secrets.size < count && value.length >= minChars && value.length <= maxChars) secrets.add(value);
+      };
+      const overrides = overriddenSheets(request.maxChars);
+      const html = serialise(memory, moment, target, note, request.maxChars) ?? "";
       const about: Moment = {
         doctype: nodes.doctype(document)?.name ?? null,
         viewport: { width: innerWidth, height: innerHeight },
@@ -150,7 +170,7 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
         wallTime: Date.now(),
         collectionTime: performance.now() - began,
         overrides,
-        secrets,
+        secrets: [...secrets],
       };
       return [html, JSON.stringify(about)];
     },

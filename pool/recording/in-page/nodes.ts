@@ -18,6 +18,8 @@ export function createNodes() {
   const elementInShadow = method(ShadowRoot.prototype, "elementFromPoint");
   const activeInDocument = getter(Document.prototype, "activeElement");
   const activeInShadow = getter(ShadowRoot.prototype, "activeElement");
+  const adoptedByDocument = getter(Document.prototype, "adoptedStyleSheets");
+  const adoptedByShadow = getter(ShadowRoot.prototype, "adoptedStyleSheets");
 
   return {
     type: getter(Node.prototype, "nodeType") as (node: Node) => number,
@@ -30,6 +32,7 @@ export function createNodes() {
     /** Out of a shadow root into its host. */
     parent: (node: Node): Node | null => parentNode(node) ?? (node instanceof ShadowRoot ? node.host : null),
     attributes: getter(Element.prototype, "attributes") as (element: Element) => NamedNodeMap,
+    namespace: getter(Element.prototype, "namespaceURI") as (element: Element) => string | null,
     localName: getter(Element.prototype, "localName") as (element: Element) => string,
     shadowRoot: getter(Element.prototype, "shadowRoot") as (element: Element) => ShadowRoot | null,
     scrollTop: getter(Element.prototype, "scrollTop") as (element: Element) => number,
@@ -41,7 +44,7 @@ export function createNodes() {
     doctype: getter(Document.prototype, "doctype") as (document: Document) => DocumentType | null,
     sheetsOf: getter(Document.prototype, "styleSheets") as (document: Document) => StyleSheetList,
     adoptedBy: (root: Document | ShadowRoot): CSSStyleSheet[] => [
-      ...(getter(root instanceof ShadowRoot ? ShadowRoot.prototype : Document.prototype, "adoptedStyleSheets")(root) as CSSStyleSheet[]),
+      ...(root instanceof ShadowRoot ? adoptedByShadow : adoptedByDocument)(root),
     ],
     elementAt: (root: Document | ShadowRoot, x: number, y: number): Element | null =>
       root instanceof ShadowRoot ? elementInShadow(root, x, y) : elementInDocument(root, x, y),

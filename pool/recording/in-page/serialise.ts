@@ -12,6 +12,10 @@ export type Memory = {
   stale: WeakSet<Node>;
   /** Nodes with state that no observer reports, and that state when it was last written. */
   watched: Map<Element, string>;
+  /** Where the text of an adopted sheet was last written. */
+  sheets: WeakMap<CSSStyleSheet, { moment: number; index: number; version: number }>;
+  /** Names of custom elements. */
+  defined: Set<string>;
 };
 export type Target = { callId: string; elements: Set<Element> };
 
@@ -19,13 +23,32 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
   const HIDDEN_VALUE = "••••••••";
   const LEFT_OUT_LINKS = /^(preload|prefetch|modulepreload|preconnect|dns-prefetch)$/i;
   const LEFT_OUT_METAS = /^(content-security-policy|refresh|set-cookie)$/i;
+  /** What the viewer may define, or it breaks; a page's own names in other alphabets stay undefined there. */
+  const CUSTOM_NAME = /^[a-z][a-z0-9._-]*-[a-z0-9._-]*$/;
+  const OTHER_NAMES = /^(annotation-xml|color-profile|font-face(-src|-uri|-format|-name)?|missing-glyph)$/;
+  const TOO_LARGE = new Error("The snapshot is too large");
   const harmless = (url: string) => (/^\s*(javascript|vbscript):/i.test(url) ? "" : url);
 
-  /** `secrets` collects the values of fields that are not to be shown. */
-  return function serialise(memory: Memory, moment: number, target: Target, secrets: string[]): string {
+  /** `note` hears the values of fields that are not to be shown. Null when it would be longer than `maxChars`, found out on the way. */
+  return function serialise(
+    memory: Memory,
+    moment: number,
+    target: Target,
+    note: (secret: string) => void,
+    maxChars: number,
+  ): string | null {
     const { refs, stale, watched } = memory;
-    const definedNames = new Set<string>();
     let counter = 0;
+    let charsLeft = maxChars;
+    const counted = (json: string): string => {
+      charsLeft -= json.length;
+      if (charsLeft < 0) throw TOO_LARGE;
+      return json;
+    };
+    const jsonOf = (text: string): string => {
+      if (text.length > charsLeft) throw TOO_LARGE;
+      return counted(JSON.stringify(text));
+    };
     const number = (node: Node | null) => {
       const index = counter++;
       if (node === null) return;
@@ -34,7 +57,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
     };
     const reference = (node: Node): string | null => {
       const ref = refs.get(node);
-      return ref && !stale.has(node) ? `[[${moment - ref.moment},${ref.index}]]` : null;
+      return ref && !stale.has(node) ? counted(`[[${moment - ref.moment},${ref.index}]]`) : null;
     };
 
     function isLeftOut(element: Element, name: string, inHead: boolean): boolean {
@@ -50,7 +73,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
         const known = reference(node);
         if (known) return known;
         number(node);
-        return JSON.stringify(nodes.text(node) ?? "");
+        return jsonOf(nodes.text(node) ?? "");
       }
       if (type === 11) return reference(node) ?? shadowTemplate(node as ShadowRoot);
       if (type !== 1) return null;
@@ -73,8 +96,12 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
       return nodes
         .adoptedBy(root)
         .map((sheet) => {
+          const { text, version } = state.sheetOf(sheet);
+          const known = memory.sheets.get(sheet);
+          if (known?.version === version) return counted(`,[[${moment - known.moment},${known.index}]]`);
+          memory.sheets.set(sheet, { moment, index: counter, version });
           number(null);
-          return `,${JSON.stringify(["template", { __playwright_style_sheet_: state.sheetText(sheet) }])}`;
+          return `,["template",{"__playwright_style_sheet_":${jsonOf(text)}}]`;
         })
         .join("");
     }
@@ -103,20 +130,27 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
       }
       content += children(element, inHead || name === "HEAD");
       if (element === nodes.documentElement(document)) content += sheets(document);
-      if (nodes.localName(element).includes("-") && nodes.matches(element, ":defined")) definedNames.add(nodes.localName(element));
-      if (name === "BODY" && definedNames.size > 0) attributes.__playwright_custom_elements__ = [...definedNames].join(",");
+      if (isCustom(element) && nodes.matches(element, ":defined")) memory.defined.add(nodes.localName(element));
+      if (name === "BODY" && memory.defined.size > 0) attributes.__playwright_custom_elements__ = [...memory.defined].join(",");
       number(element);
-      const json = JSON.stringify(attributes);
+      const json = counted(JSON.stringify(attributes));
       return content || json !== "{}" ? `[${JSON.stringify(name)},${json}${content}]` : `[${JSON.stringify(name)}]`;
+    }
+
+    function isCustom(element: Element): boolean {
+      const local = nodes.localName(element);
+      if (!local.includes("-") || nodes.namespace(element) !== "http://www.w3.org/1999/xhtml") return false;
+      return CUSTOM_NAME.test(local) && !OTHER_NAMES.test(local);
     }
 
     /** The viewer takes its text only as it stands here, never by reference. Rules that script changed are read from the sheet. */
     function styleElement(element: HTMLStyleElement, name: string): string {
       let text = nodes.text(element) ?? "";
-      if (!rulesAreAsWritten(element, text)) text = state.sheetText(element.sheet as CSSStyleSheet) || text;
+      if (!rulesAreAsWritten(element, text)) text = state.sheetOf(element.sheet as CSSStyleSheet).text || text;
+      if (element.sheet?.disabled) text = "";
       number(null); // the text
       number(element);
-      return `[${JSON.stringify(name)},${JSON.stringify(markup(element, name))},${JSON.stringify(text)}]`;
+      return `[${JSON.stringify(name)},${counted(JSON.stringify(markup(element, name)))},${jsonOf(text)}]`;
     }
 
     /** Parsing the markup once more is the only test that needs no hook in the page. */
@@ -132,7 +166,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
       const { width, height } = nodes.rect(canvas);
       number(canvas);
       const style = `${attributes.style ?? ""};width:${width}px;height:${height}px`;
-      return JSON.stringify(["IMG", { ...attributes, style, src: picture }]);
+      return counted(JSON.stringify(["IMG", { ...attributes, style, src: picture }]));
     }
 
     function markup(element: Element, name: string): Record<string, string> {
@@ -140,6 +174,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
       const isFrame = name === "IFRAME" || name === "FRAME";
       const isHidden = (name === "INPUT" || name === "TEXTAREA") && state.isSecret(element as HTMLInputElement);
       for (const { name: attribute, value } of nodes.attributes(element)) {
+        if (/^__playwright_/i.test(attribute)) continue; // has a meaning for the viewer, whoever wrote it
         if (isFrame && /^(src|srcdoc|sandbox)$/.test(attribute)) continue;
         if (name === "LINK" && /^(integrity|crossorigin)$/.test(attribute)) continue;
         if (name === "DIALOG" && attribute === "open") continue;
@@ -161,7 +196,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
         if (field.type === "checkbox" || field.type === "radio") shown.__playwright_checked_ = String(field.checked);
         const value = state.shownValue(field);
         const isHidden = state.isSecret(field);
-        if (isHidden && value !== "") secrets.push(value);
+        if (isHidden && value !== "") note(value);
         shown.__playwright_value_ = isHidden && value !== "" ? HIDDEN_VALUE : value;
       }
       if (name === "OPTION") shown.__playwright_selected_ = String((element as HTMLOptionElement).selected);
@@ -185,6 +220,11 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
     }
 
     const root = nodes.documentElement(document);
-    return (root && visit(root, false)) ?? '["HTML"]';
+    try {
+      return (root && visit(root, false)) ?? '["HTML"]';
+    } catch (error) {
+      if (error !== TOO_LARGE) throw error;
+      return null;
+    }
   };
 }

@@ -16,6 +16,6 @@ function install(nodes: typeof createNodes, state: typeof createState, serialise
 }
 
 export const AGENT_SOURCE = `(${install})(${createNodes}, ${createState}, ${createSerialise}, ${createAgent})`;
-/** Functions for `Runtime.callFunctionOn`. */
-export const CAPTURE = `function (request) { return globalThis.${KEY}.capture(request) }`;
-export const MARK_FRAME = `function (frameId) { globalThis.${KEY}.markFrame(this, frameId) }`;
+/** Functions for `Runtime.callFunctionOn`. Null: there is no agent. */
+export const CAPTURE = `function (request) { return globalThis.${KEY}?.capture(request) ?? null }`;
+export const MARK_FRAME = `function (frameId) { return globalThis.${KEY}?.markFrame(this, frameId) ?? null }`;

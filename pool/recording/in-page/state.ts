@@ -12,6 +12,9 @@ export function createState(nodes: Nodes) {
   const canvases = new WeakMap<Element, string>();
   const blanks = new Map<string, string>();
   let canvasMsLeft = 0;
+  const sheets = new WeakMap<CSSStyleSheet, { moment: number; text: string; version: number }>();
+  let moment = 0;
+  let versions = 0;
 
   addEventListener(
     "scroll",
@@ -23,12 +26,22 @@ export function createState(nodes: Nodes) {
   );
 
   /** The rules as text; "" for a sheet of another origin, which keeps them to itself. */
-  function sheetText(sheet: CSSStyleSheet): string {
+  function readSheet(sheet: CSSStyleSheet): string {
     try {
       return sheet.disabled ? "" : [...sheet.cssRules].map((rule) => rule.cssText).join("\n");
     } catch {
       return "";
     }
+  }
+  /** Read once a moment, however many share it; `version` is another when the text is. */
+  function sheetOf(sheet: CSSStyleSheet): { text: string; version: number } {
+    const known = sheets.get(sheet);
+    if (known?.moment === moment) return known;
+    const text = readSheet(sheet);
+    if (known?.text !== text) versions += 1;
+    const read = { moment, text, version: known?.text === text ? known.version : versions };
+    sheets.set(sheet, read);
+    return read;
   }
   function ruleCount(sheet: CSSStyleSheet | null): number {
     try {
@@ -37,7 +50,11 @@ export function createState(nodes: Nodes) {
       return -1;
     }
   }
-  const adoptedText = (root: Document | ShadowRoot) => nodes.adoptedBy(root).map(sheetText).join("\u0000");
+  const adopted = (root: Document | ShadowRoot) =>
+    nodes
+      .adoptedBy(root)
+      .map((sheet) => sheetOf(sheet).version)
+      .join();
 
   function isSecret(field: HTMLInputElement | HTMLTextAreaElement): boolean {
     if (secretFields.has(field)) return true;
@@ -92,14 +109,14 @@ export function createState(nodes: Nodes) {
       case "HEAD":
         return nodes.baseUri(document);
       case "HTML":
-        return `${nodes.scrollTop(element)},${nodes.scrollLeft(element)},${adoptedText(document)}`;
+        return `${nodes.scrollTop(element)},${nodes.scrollLeft(element)},${adopted(document)}`;
       case "BODY":
         return `${nodes.scrollTop(element)},${nodes.scrollLeft(element)}`;
     }
     let state: string | undefined;
     if (element instanceof HTMLElement && element.popover) state = `p${nodes.matches(element, ":popover-open")}`;
     const shadow = nodes.shadowRoot(element);
-    if (shadow) state = `${state ?? ""}s${adoptedText(shadow)}`;
+    if (shadow) state = `${state ?? ""}s${adopted(shadow)}`;
     else if (nodes.localName(element).includes("-")) state = `${state ?? ""}d${nodes.matches(element, ":defined")}`;
     if (scrolled.has(element)) state = `${state ?? ""}c${nodes.scrollTop(element)},${nodes.scrollLeft(element)}`;
     return state;
@@ -115,7 +132,7 @@ export function createState(nodes: Nodes) {
     frameIds,
     secretFields,
     scrolled,
-    sheetText,
+    sheetOf,
     ruleCount,
     isSecret,
     shownValue,
@@ -124,8 +141,9 @@ export function createState(nodes: Nodes) {
     rectText,
     dialogState,
     /** A moment begins: so much of it may go into reading canvases. */
-    allowCanvasMs(ms: number) {
-      canvasMsLeft = ms;
+    begin(canvasMs: number) {
+      moment += 1;
+      canvasMsLeft = canvasMs;
     },
   };
 }
