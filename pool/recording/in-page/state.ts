@@ -68,7 +68,7 @@ export function createState(nodes: Nodes) {
   function canvasPicture(canvas: HTMLCanvasElement): string {
     const { width, height } = canvas;
     if (width * height === 0 || width * height > MAX_CANVAS_PIXELS) return "";
-    if (canvasMsLeft <= 0) return canvases.get(canvas) ?? "";
+    if (canvasMsLeft <= 0 || nodes.rect(canvas).width === 0) return canvases.get(canvas) ?? ""; // one that is not shown takes no time from others
     const began = performance.now();
     let picture = "";
     try {
