@@ -182,17 +182,6 @@ describe("leases that end early", () => {
     for (const outcome of outcomes) if (outcome !== undefined) expect(outcome).toBe(reason);
   });
 
-  it("leaves nothing after leases side by side, of which some are killed", async () => {
-    const oneAfterTheOther = async (chain: number) => {
-      for (let i = 0; i < 3; i++) {
-        await using lease = await take(pool);
-        if (i % 2 === chain) lease.kill();
-      }
-    };
-    await Promise.all([0, 1].map(oneAfterTheOther));
-    expectNothingLeft();
-  });
-
   it("ends leased browsers and launches under way when the node stops", async () => {
     const stopping = await openPool({ warm: 1 });
     const lease = await take(stopping);

@@ -283,7 +283,7 @@ eachStore("the worker", (opened) => {
         expect(rows.map(({ run_id }) => run_id).toSorted()).toEqual(accepted.toSorted());
         await store.query("TRUNCATE understudy.runs, understudy.events; DELETE FROM understudy_queue.job_common");
       }),
-      { numRuns: 10 },
+      { numRuns: 4 },
     );
   });
 

@@ -191,30 +191,6 @@ it("holds up no input for a frame that hangs", async () => {
   expect(flow.warnings).toEqual([]);
 });
 
-it("records an application that it has never seen: the trace viewer itself, at work", async () => {
-  await using first = await openTempFolder();
-  await using temp = await openTempFolder();
-  {
-    await using flow = await openFlow(chrome.browser, first.dir);
-    await flow.act(goto(`${site}/away2`));
-    await flow.act(click("#b"));
-  }
-  const inner = await readFile(join(first.dir, "trace.zip"));
-  await using subject = await serveViewer(async () => inner);
-  await using flow = await openFlow(chrome.browser, temp.dir);
-  await flow.act(goto(subject.url));
-  await flow.act(click("text=Metadata"));
-  await flow.recorder.finish();
-  const zip = await collect(flow.recorder.zip());
-  await using served = await serveViewer(async () => zip);
-  const viewer = await chrome.browser.newPage();
-  await viewer.goto(served.url);
-  await selectAction(viewer, "text=Metadata", "After");
-  await snapshotShown(viewer, "Chrome/156.0.8078.79");
-  await viewer.close();
-  expect(flow.warnings).toEqual([]);
-});
-
 it("shows no password, credential, cookie or authorization anywhere, in whatever encoding", async () => {
   await using temp = await openTempFolder();
   await using dashboard = await openDashboard({ slowMs: 5 });

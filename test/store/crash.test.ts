@@ -33,7 +33,7 @@ describe("a node that is killed while it writes (embedded)", () => {
       dataDir = first.dataDir;
       await first[Symbol.asyncDispose]();
     }
-    for (const facts of [40, 333, 150]) acknowledged.push(...(await writeAndDie(dataDir, facts)));
+    for (const facts of [40, 190]) acknowledged.push(...(await writeAndDie(dataDir, facts)));
 
     await using opened = await openTestStore("embedded", { dataDir });
     for (const { run_id, event, status } of acknowledged) {

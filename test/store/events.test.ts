@@ -59,7 +59,7 @@ eachStore("the event writer", (opened) => {
           }
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 8 },
     );
   });
 
@@ -229,7 +229,7 @@ eachStore("an outage of the store", (opened) => {
         expect(events.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
         expect(events.map(reason)).toEqual(["status", "status", "a", "b", "c", "status", "d", "status", "complete"]);
       }),
-      { numRuns: 12 },
+      { numRuns: 6 },
     );
   });
 

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
+import { click, openTempFolder, record, startRecorder } from "../recording/support.ts";
+import { loadTrace } from "../recording/viewer-model.ts";
 import { openChrome } from "../support/chrome.ts";
 import { readZip } from "../support/zip.ts";
-import { click, openTempFolder, record, startRecorder } from "./support.ts";
-import { loadTrace } from "./viewer-model.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;

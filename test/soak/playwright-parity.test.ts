@@ -3,8 +3,8 @@ import { chromium, type Browser as PlaywrightBrowser, type Page as PlaywrightPag
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { linkOf } from "../../pool/actions/page-link.ts";
 import { parseSelector } from "../../pool/actions/selector-syntax.ts";
+import { type Bench, type Harness, openHarness } from "../actions/harness.ts";
 import { CHROME_PATH } from "../support/chrome.ts";
-import { type Bench, type Harness, openHarness } from "./harness.ts";
 
 const FRAGMENTS: { about: string; html: string; selectors: string[] }[] = [
   {
