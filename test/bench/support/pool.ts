@@ -7,7 +7,7 @@ import { pause } from "../../../shared/deadline.ts";
 import { CHROME_PATH } from "../../support/chrome.ts";
 import { openTestSystem, type TestSystem } from "../../support/system.ts";
 
-type Nodes = { nodes: { slots: { busy: number }; browsers: { warm: number; busy: number }; queued: number }[] };
+type Browsers = { browsers: { state: string }[] };
 
 export const openBenchSystem = (env: Record<string, string> = {}): Promise<TestSystem> =>
   openTestSystem({ env: { LOG_LEVEL: "warn", POOL_SLOTS: "2", ...env }, slowMs: 0 });
@@ -15,9 +15,8 @@ export const openBenchSystem = (env: Record<string, string> = {}): Promise<TestS
 /** Waits until nothing runs and the spares are there, as on a node that is not asked for anything. */
 export async function untilIdle({ as }: TestSystem, warm = 1): Promise<void> {
   for (;;) {
-    const { nodes } = await as.admin.json<Nodes>("/pool/nodes");
-    if (nodes.every(({ slots, browsers, queued }) => slots.busy === 0 && browsers.busy === 0 && queued === 0 && browsers.warm >= warm))
-      break;
+    const { browsers } = await as.admin.json<Browsers>("/pool/browsers"); // as the node has them now; what it tells of itself may be a heartbeat old
+    if (browsers.length >= warm && browsers.every(({ state }) => state === "warm")) break;
     await pause(50);
   }
   await pause(150); // what was last launched comes to rest
