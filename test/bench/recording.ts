@@ -4,14 +4,13 @@ import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { chromium } from "playwright-core";
 import type { Browser } from "puppeteer-core";
 import type { RecordingOptions } from "../../shared/recording.ts";
 import { type Flow, openFlow } from "../recording/flow.ts";
 import { click, goto, openTempFolder, typing } from "../recording/support.ts";
 import { CHROME_PATH, openChrome } from "../support/chrome.ts";
+import { usedBytes } from "../support/used-bytes.ts";
 import { type BenchResult, median } from "./support/result.ts";
 
 const ROUNDS = 4;
@@ -172,15 +171,6 @@ async function longRun(browser: Browser, url: string) {
   const firstByteMs = await firstByte(flow);
   await flow.recorder.finish();
   return { grownMb, firstByteMs, bytes: (await stat(join(temp.dir, "trace.zip"))).size };
-}
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
-
-function usedBytes(): number {
-  collectGarbage();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
 }
 
 async function firstByte(flow: Flow): Promise<number> {

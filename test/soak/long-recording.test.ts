@@ -1,22 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
 import { click, openTempFolder, record, startRecorder } from "../recording/support.ts";
 import { loadTrace } from "../recording/viewer-model.ts";
 import { openChrome } from "../support/chrome.ts";
+import { usedBytes } from "../support/used-bytes.ts";
 import { readZip } from "../support/zip.ts";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
-
-function usedBytes(): number {
-  collectGarbage();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
 
 it("holds no more memory after 500 actions than after 100, and its download starts within 100 ms while it runs and when it is over", async () => {
   await using temp = await openTempFolder();

@@ -7,6 +7,17 @@ import { OUTCOME, quiet } from "../support/run-fixtures.ts";
 import { claimedRun, eachStore, eventually } from "../support/store.ts";
 
 eachStore("retention", (opened) => {
+  /** The oldest first. */
+  async function settledRuns(count: number): Promise<string[]> {
+    const runs: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const { fence } = await claimedRun(opened());
+      await opened().writer.transition(fence, "completed", { ...OUTCOME, settled: true });
+      runs.push(fence.run_id);
+    }
+    return runs;
+  }
+
   it("forgets what is known of steps though the runs cannot be swept", async () => {
     const { store } = opened();
     const old = { playbook_id: "shop", step_key: "a", day: "2020-01-01", counter: "runs", count: 1, last_at: new Date("2020-01-01") };
@@ -28,13 +39,8 @@ eachStore("retention", (opened) => {
   });
 
   it("goes on with the other runs when another node has just swept one", async () => {
-    const { store, writer } = opened();
-    const runs: string[] = [];
-    for (let i = 0; i < 3; i++) {
-      const { fence } = await claimedRun(opened());
-      await writer.transition(fence, "completed", { ...OUTCOME, settled: true });
-      runs.push(fence.run_id);
-    }
+    const { store } = opened();
+    const runs = await settledRuns(3);
     const others = runs.slice(0, 2);
     const remove: Volume["remove"] = async (runId) => {
       if (others.includes(runId)) await deleteRun(store, runId); // the other node is between our two steps
@@ -47,13 +53,8 @@ eachStore("retention", (opened) => {
   });
 
   it("goes on with the other runs when the artifacts of some cannot be removed", async () => {
-    const { store, writer } = opened();
-    const runs: string[] = [];
-    for (let i = 0; i < 3; i++) {
-      const { fence } = await claimedRun(opened());
-      await writer.transition(fence, "completed", { ...OUTCOME, settled: true });
-      runs.push(fence.run_id);
-    }
+    const { store } = opened();
+    const runs = await settledRuns(3);
     const [fine = "", ...stuck] = runs.toReversed(); // the oldest come first
     const remove: Volume["remove"] = async (runId) => {
       if (stuck.includes(runId)) throw new Error("Not ours");
