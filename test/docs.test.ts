@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { DEFAULT_BLOCKED } from "../pool/guardrails/defaults.ts";
 import { bindPlaybook } from "../pool/playbook/bind.ts";
 import { parsePlaybook } from "../pool/playbook/load.ts";
+import { RecordingLimitsSchema } from "../pool/recording/limits.ts";
 import { ERROR_CODES } from "../shared/errors.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -24,6 +25,13 @@ describe("documents", () => {
     const playbooks = blocks.filter(({ text }) => /^steps:/m.test(text) && /^id:/m.test(text));
     expect(playbooks.length).toBeGreaterThan(0);
     for (const { path, text } of playbooks) expect(() => parsePlaybook(text), `${path}:\n${text}`).not.toThrow();
+  });
+
+  it("names every limit of a recording that can be set, and no other", () => {
+    const section = /## Limits\n(.*?)\n## |## Limits\n(.*)$/s.exec(read("docs/recording.md"))?.[0] ?? "";
+    const rows = section.split("\n").filter((line) => line.startsWith("| `"));
+    const named = rows.flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([a-z_]+)`/g)].map(([, name]) => name));
+    expect(named.toSorted()).toEqual(Object.keys(RecordingLimitsSchema.in.shape).toSorted());
   });
 
   it("explains every environment variable, and no other", () => {
