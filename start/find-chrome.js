@@ -1,5 +1,6 @@
 /**
- * Where Chrome is, and how to get one. Plain JavaScript that Node 20 runs and that needs no package: set-up uses it before
+ * Where Chrome is, and how to get one. The headless shell, which is Chrome without the parts that draw windows, goes before the
+ * whole browser: it starts in a third of the time and needs two thirds of the memory (docs/findings.md). Plain JavaScript that Node 20 runs and that needs no package: set-up uses it before
  * anything is installed, the pool through `pool/browsers/find-chrome.ts`.
  *
  *   const path = (await findChrome()) ?? (await installChrome({ say: console.log }));
@@ -14,10 +15,11 @@ import { fileURLToPath } from "node:url";
 
 /** What to do when none can be had; ends the message of every error thrown here. */
 export const HOW_TO_GET_CHROME =
-  "Install Chromium (Debian: `apt-get install chromium`) or Google Chrome, or set CHROME_PATH to the executable of one, " +
+  "Install Chromium (Debian: `apt-get install chromium-headless-shell`, or `chromium`) or Google Chrome, or set CHROME_PATH to the executable of one, " +
   "or CHROME_WS_ENDPOINTS to the DevTools addresses of running ones.";
 
-/** Debian's real executable stands before its wrapper in /usr/bin: the wrapper costs a shell per start and adds flags from /etc. */
+/** Debian's real executables stand before their wrappers in /usr/bin: a wrapper costs a shell per start and adds flags from /etc. */
+const USUAL_PLACE_OF_SHELL = "/usr/lib/chromium/chromium-headless-shell";
 const USUAL_PLACES = {
   linux: [
     "/usr/lib/chromium/chromium",
@@ -31,6 +33,7 @@ const USUAL_PLACES = {
     join(homedir(), "Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
   ],
 };
+const SHELLS_ON_PATH = ["chromium-headless-shell", "chrome-headless-shell"];
 const NAMES_ON_PATH = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"];
 
 /** Where `installChrome` puts a downloaded one. */
@@ -38,7 +41,8 @@ const ownCache = (/** @type {Record<string, string | undefined>} */ env) =>
   join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), ".cache"), "understudy", "browsers");
 
 /**
- * The executable of a Chrome or Chromium: CHROME_PATH, the usual places, PATH, one we downloaded. Starts nothing.
+ * The executable of a Chrome or Chromium: CHROME_PATH, else a headless shell in its usual place or on PATH, else a whole one there,
+ * else one we downloaded. Starts nothing.
  * @param {Record<string, string | undefined>} [env]
  * @returns {Promise<string | null>} null: there is none
  * @throws {Error} CHROME_PATH is set and is not an executable file: a wrong setting is not made good by another Chrome
@@ -48,15 +52,31 @@ export async function findChrome(env = process.env) {
     if (await isProgram(env.CHROME_PATH)) return env.CHROME_PATH;
     throw new Error(`CHROME_PATH is "${env.CHROME_PATH}", which is not an executable file. ${HOW_TO_GET_CHROME}`);
   }
-  const onPath = (env.PATH ?? "").split(delimiter).filter(Boolean);
   const places = [
+    ...shellPlaces(env),
     ...(USUAL_PLACES[/** @type {keyof typeof USUAL_PLACES} */ (process.platform)] ?? []),
-    ...NAMES_ON_PATH.flatMap((name) => onPath.map((folder) => join(folder, name))),
+    ...onPath(env, NAMES_ON_PATH),
     ...(await downloaded(ownCache(env))),
   ];
   for (const place of places) if (await isProgram(place)) return place;
   return null;
 }
+
+/** Has this machine a headless shell, whatever CHROME_PATH says? */
+export async function hasHeadlessShell(env = process.env) {
+  for (const place of shellPlaces(env)) if (await isProgram(place)) return true;
+  return false;
+}
+
+const shellPlaces = (/** @type {Record<string, string | undefined>} */ env) => [USUAL_PLACE_OF_SHELL, ...onPath(env, SHELLS_ON_PATH)];
+
+const onPath = (/** @type {Record<string, string | undefined>} */ env, /** @type {string[]} */ names) =>
+  names.flatMap((name) =>
+    (env.PATH ?? "")
+      .split(delimiter)
+      .filter(Boolean)
+      .map((folder) => join(folder, name)),
+  );
 
 /**
  * Gets a Chrome: by apt-get where we are root on a machine that has it, else by `@puppeteer/browsers` (so only after the packages
@@ -89,7 +109,9 @@ async function installByApt() {
   if (process.platform !== "linux" || process.getuid?.() !== 0) throw new Error("needs Linux and root");
   const quiet = { DEBIAN_FRONTEND: "noninteractive" };
   await run("apt-get", ["update", "-q"], quiet);
-  await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", "chromium", "fonts-liberation"], quiet);
+  const install = (/** @type {string} */ name) =>
+    run("apt-get", ["install", "-y", "-q", "--no-install-recommends", name, "fonts-liberation"], quiet);
+  await install("chromium-headless-shell").catch(() => install("chromium")); // an older Debian has no such package
 }
 
 /** Runs the package's own command line with the Node of package `node`: the one that runs us may be too old for it. */
@@ -99,20 +121,37 @@ async function download(/** @type {string} */ folder) {
   if (!(await isFile(cli))) throw new Error("the package is not installed yet; run `npm ci` first");
   const ownNode = join(root, "node_modules/.bin/node");
   const libraries = process.platform === "linux" && process.getuid?.() === 0 ? ["--install-deps"] : [];
-  await run((await isProgram(ownNode)) ? ownNode : process.execPath, [cli, "install", "chrome@stable", "--path", folder, ...libraries]);
+  await run((await isProgram(ownNode)) ? ownNode : process.execPath, [
+    cli,
+    "install",
+    "chrome-headless-shell@stable",
+    "--path",
+    folder,
+    ...libraries,
+  ]);
 }
 
-/** Executables below `<folder>/chrome/<platform>-<version>/chrome-<platform>/`, newest version first. */
+/**
+ * Executables below `<folder>/<build>/<platform>-<version>/<build>-<platform>/`, newest version first. Whole Chromes are of set-ups
+ * that downloaded those.
+ */
 async function downloaded(/** @type {string} */ folder) {
-  const names = await readdir(join(folder, "chrome")).catch(() => []); // never downloaded
-  const newestFirst = names.sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
-  return newestFirst.flatMap((name) => [
+  const newestFirst = async (/** @type {string} */ build) => {
+    const names = await readdir(join(folder, build)).catch(() => []); // never downloaded
+    return names.sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
+  };
+  const shell = "chrome-headless-shell";
+  const shells = (await newestFirst(shell)).flatMap((name) =>
+    ["linux64", "linux-arm64", "mac-arm64", "mac-x64"].map((cpu) => join(folder, shell, name, `${shell}-${cpu}`, shell)),
+  );
+  const whole = (await newestFirst("chrome")).flatMap((name) => [
     join(folder, "chrome", name, "chrome-linux64", "chrome"),
     join(folder, "chrome", name, "chrome-linux-arm64", "chrome"),
     ...["arm64", "x64"].map((cpu) =>
       join(folder, "chrome", name, `chrome-mac-${cpu}`, "Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing"),
     ),
   ]);
+  return [...shells, ...whole];
 }
 
 /** Is it a file that we may execute? Ubuntu's stub that only asks for the snap is none: a snap cannot use our folders. */

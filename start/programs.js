@@ -1,12 +1,20 @@
 /** Programs that only tests and benches use. Their absence is no failure here: what needs them says so, and CI gets them. */
 import { accessSync, constants, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { hasHeadlessShell } from "./find-chrome.js";
 import { run } from "./run.js";
 
-/** @typedef {{ name: string, debian: string, neededFor: string, inCi: boolean, isThere: () => boolean }} Program */
+/** @typedef {{ name: string, debian: string, neededFor: string, inCi: boolean, isThere: () => boolean | Promise<boolean> }} Program */
 
 /** @type {Program[]} */
 export const TEST_PROGRAMS = [
+  {
+    name: "Chrome's headless shell",
+    debian: "chromium-headless-shell",
+    neededFor: "tests in half the time",
+    inCi: true,
+    isThere: () => hasHeadlessShell(),
+  },
   { name: "postgres", debian: "postgresql", neededFor: "tests of a store on a server", inCi: true, isThere: hasPostgres },
   { name: "nginx", debian: "nginx-light", neededFor: "npm run bench", inCi: false, isThere: () => isOnPath("nginx") },
 ];
@@ -17,7 +25,7 @@ export const TEST_PROGRAMS = [
  * @param {{ say: (line: string) => void, step: import("./runtimes.js").Step, mayInstall: boolean }} options
  */
 export async function installPrograms(programs, { say, step, mayInstall }) {
-  const wanted = programs.filter(({ inCi, isThere }) => inCi && !isThere()).map(({ debian }) => debian);
+  const wanted = (await absent(programs)).filter(({ inCi }) => inCi).map(({ debian }) => debian);
   if (wanted.length > 0 && mayInstall && process.getuid?.() === 0 && isOnPath("apt-get")) {
     await step(`Installing ${wanted.join(", ")}`, async () => {
       const env = { DEBIAN_FRONTEND: "noninteractive" };
@@ -25,10 +33,15 @@ export async function installPrograms(programs, { say, step, mayInstall }) {
       await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...wanted], { env });
     });
   }
-  const missing = programs.filter(({ isThere }) => !isThere());
+  const missing = await absent(programs);
   if (missing.length === 0) return;
   const what = missing.map(({ name, neededFor }) => `${name} (${neededFor})`).join(", ");
   say(`Not on this machine: ${what}. On Debian: apt-get install ${missing.map(({ debian }) => debian).join(" ")}`);
+}
+
+async function absent(/** @type {Program[]} */ programs) {
+  const there = await Promise.all(programs.map(({ isThere }) => isThere()));
+  return programs.filter((_, i) => !there[i]);
 }
 
 function isOnPath(/** @type {string} */ name) {

@@ -28,12 +28,15 @@ function proxyErrorOf({ url, headers }: Protocol.Network.Response): string | nul
   return name === undefined ? null : (PROXY_ERROR.exec(headers[name] ?? "")?.[1] ?? null);
 }
 
+/** Where the whole Chrome is when it shows an error of ours; the headless shell shows an empty page at the URL that was wanted. */
+const ERROR_PAGE = "chrome-error://chromewebdata/";
+
 type Request = { kind: "code" | "data"; startedAt: number; session: CDPSession };
 /** `loaderId` null: asked for, not begun. */
 type Navigation = { askedAt: number; loaderId: string | null };
 
 export class Activity {
-  /** Where the main frame is, as soon as it is there. */
+  /** Where the main frame is, as soon as it is there; where nothing got through to the server, Chrome's own error page. */
   url = "";
   mainFrame = "";
   /** The main frame's document: its loader, when it came, how many there were before, and whether it is read to its end. */
@@ -214,7 +217,8 @@ export class Activity {
   #navigated(frame: Protocol.Page.Frame): void {
     if (frame.parentId) return;
     this.mainFrame = frame.id;
-    this.url = frame.url + (frame.urlFragment ?? "");
+    const isOurError = this.response?.loaderId === frame.loaderId && this.response.proxyError !== null;
+    this.url = isOurError ? ERROR_PAGE : frame.url + (frame.urlFragment ?? "");
     this.document = { loaderId: frame.loaderId, since: performance.now(), count: this.document.count + 1, loaded: false };
     this.#loaders.push(frame.loaderId);
     if (this.#loaders.length > LOADERS_KEPT) this.#loaders.shift();

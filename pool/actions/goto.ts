@@ -1,6 +1,7 @@
 /** Opening a URL in the active tab. */
 import { untilAborted } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
+import type { DocumentResponse } from "./activity.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
 import type { PageLink } from "./page-link.ts";
 import { markInput } from "./settle.ts";
@@ -46,7 +47,8 @@ export async function goto(attempt: Attempt, { params: { url } }: ActionOf<"goto
     attempt.obstacle = `${shownUrl(target)}: the document was not read to its end`;
     await activity.until(() => activity.hasCome(loaderId) && activity.document.loaded, 2 ** 31 - 1, signal);
     const { response } = activity;
-    return response && response.loaderId === activity.document.loaderId && response.status >= 400 ? statusText(response) : null;
+    if (!response || response.loaderId !== activity.document.loaderId || response.status < 400) return null;
+    return errorStatus(target, response); // the headless shell shows an error without a body as an empty page
   } catch (error) {
     if (signal.aborted) session.send("Page.stopLoading").catch(() => {}); // it must not come in under the next step
     throw error;
@@ -66,17 +68,7 @@ function withoutDocument({ activity }: PageLink, url: string, errorText: string,
   const { response } = activity;
   if (isDownload) return `Downloading ${activity.downloads.file || "a file"}`;
   if (errorText === "net::ERR_ABORTED" && response && (response.status === 204 || response.status === 205)) return statusText(response);
-  if (errorText === "net::ERR_HTTP_RESPONSE_CODE_FAILURE" && response) {
-    const { proxyError } = response;
-    if (proxyError === null || proxyError === REFUSED) return statusText(response); // an error without a body; a refusal is told by the guardrails
-    throw new ActionError(
-      `Cannot open ${shownUrl(url)}: ${PROXY_MEANINGS[proxyError] ?? `the server could not be reached (${proxyError})`}`,
-      {
-        dispatched: true,
-        details: { net_error: proxyError },
-      },
-    );
-  }
+  if (errorText === "net::ERR_HTTP_RESPONSE_CODE_FAILURE" && response) return errorStatus(url, response); // an error without a body
   throw new ActionError(`Cannot open ${shownUrl(url)}: ${MEANINGS[errorText] ?? errorText}`, {
     dispatched: true,
     details: { net_error: errorText },
@@ -99,5 +91,13 @@ const PROXY_MEANINGS: Record<string, string> = {
   destination_ip_unroutable: "there is no way to the server",
   http_protocol_error: "what the server answered is not HTTP",
 };
+
+/** @throws ActionError the answer is not the server's, but says that our own way out did not get through to it */
+function errorStatus(url: string, response: DocumentResponse): string {
+  const { proxyError } = response;
+  if (proxyError === null || proxyError === REFUSED) return statusText(response); // a refusal is told by the guardrails
+  const meaning = PROXY_MEANINGS[proxyError] ?? `the server could not be reached (${proxyError})`;
+  throw new ActionError(`Cannot open ${shownUrl(url)}: ${meaning}`, { dispatched: true, details: { net_error: proxyError } });
+}
 
 const statusText = ({ status, statusText: text }: { status: number; statusText: string }): string => `${status} ${text}`.trim();

@@ -32,6 +32,7 @@ const egressArgs = (proxyUrl: string): string[] => [
 /** The same page behaves the same every time, watched or not. */
 const STEADY = [
   "--headless=new",
+  "--site-per-process", // a frame of another site that hangs does not hang the page; the headless shell has to be told
   "--disable-gpu", // a node has none; without this Chrome starts a GPU process to find out
   "--disable-dev-shm-usage", // containers have 64 MB of /dev/shm; shared memory goes to TMPDIR, in our folder
   "--disable-field-trial-config", // Chromium builds switch on unfinished features for testing otherwise

@@ -132,7 +132,8 @@ export class Health implements Disposable {
       session.send("Runtime.terminateExecution").catch(() => {}); // the next ticks show whether it helped
     }
     if (todo === "give up") {
-      const isBrowser = this.#browser.state === "asked" && this.#browser.ticks > 1; // a hung browser passes no page's answer on
+      // A hung browser passes no page's answer on, and has then been silent for as long; a slow one is late by a tick or two.
+      const isBrowser = this.#browser.state === "asked" && this.#browser.ticks > limits.limitTicks / 2;
       this.#tell(isBrowser ? BROWSER_HANG : { what: "page_hang", how: "the page stopped answering" });
     }
   }

@@ -62,6 +62,7 @@ export async function openHarness(): Promise<Harness> {
   const { port } = server.address() as AddressInfo;
   site.url = `http://127.0.0.1:${port}`;
   site.otherUrl = `http://localhost:${port}`;
+  const contexts = { downloadBehavior: chrome.downloadBehavior };
   const idle: Page[] = [];
   return {
     chrome,
@@ -69,7 +70,7 @@ export async function openHarness(): Promise<Harness> {
     async open(content, routes = {}) {
       site.routes = { "/": content, ...routes };
       site.requests = [];
-      const page = idle.pop() ?? (await (await chrome.browser.createBrowserContext()).newPage());
+      const page = idle.pop() ?? (await (await chrome.browser.createBrowserContext(contexts)).newPage());
       const bench = await openBench(page, async () => {
         if (unanswered.size === 0 && (await cleared(page, [site.url, site.otherUrl])))
           idle.push(page); // a new page is a third of a second of CPU

@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { requireChrome } from "../../pool/browsers/find-chrome.ts";
 import { findChrome } from "../../start/find-chrome.js";
-import { membersOf, openPool, soon, tempDir, until, VIEWPORT } from "./support.ts";
+import { membersOf, openPool, renderersOf, soon, tempDir, until, VIEWPORT } from "./support.ts";
 
 let dir: string;
 beforeEach(() => {
@@ -74,16 +74,28 @@ describe("a Chrome that does not start", () => {
 describe("the sandbox", () => {
   it("is on in the tier that says so, as a user who is not root", async () => {
     await using pool = await openPool({ sandbox: "auto" });
-    await using lease = await pool.lease("run", { signal: soon(), viewport: VIEWPORT });
+    await using _lease = await pool.lease("run", { signal: soon(), viewport: VIEWPORT });
     const pid = pool.list()[0]?.pid ?? 0;
     expect(membersOf(pid).length).toBeGreaterThan(2);
-    const page = lease.page;
-    await page.goto("chrome://sandbox");
-    const text = await page.evaluate("document.body.innerText");
-    if (pool.tier !== "no-sandbox") expect(text).toContain("You are adequately sandboxed");
-    else expect(text).toContain("You are NOT adequately sandboxed");
+    // The browser's own user is no root; its renderers see neither the other processes nor most of the kernel.
+    const browser = securityOf(pid);
+    for (const renderer of renderersOf(pid).map(securityOf)) {
+      if (pool.tier === "no-sandbox") expect(renderer).toMatchObject({ seccomp: "0" });
+      else expect(renderer).toMatchObject({ seccomp: "2", noNewPrivileges: "1" });
+      expect(renderer.pidSpace !== browser.pidSpace).toBe(pool.tier !== "no-sandbox");
+      if (pool.tier !== "no-sandbox") expect(browser.uid).not.toBe("0");
+    }
+    expect(renderersOf(pid).length).toBeGreaterThan(0);
   });
 });
+
+/** What the kernel says of a process. */
+function securityOf(pid: number) {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const value = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, "m").exec(status)?.[1];
+  const pidSpace = readlinkSync(`/proc/${pid}/ns/pid`);
+  return { uid: value("Uid"), seccomp: value("Seccomp"), noNewPrivileges: value("NoNewPrivs"), pidSpace };
+}
 
 describe("finding Chrome", () => {
   const nowhere = { PATH: "", HOME: "/nonexistent" };
@@ -97,16 +109,27 @@ describe("finding Chrome", () => {
     await expect(requireChrome(dir)).rejects.toMatchObject({ code: "SETUP_FAILED" });
   });
 
-  it("takes the newest that set-up downloaded, where the machine has none", async () => {
-    const cached = (version: string) => {
-      const folder = join(dir, "understudy/browsers/chrome", `linux-${version}`, "chrome-linux64");
+  it("takes the newest that set-up downloaded, a headless shell before a whole Chrome, where the machine has none", async () => {
+    const cached = (build: string, version: string) => {
+      const folder = join(dir, "understudy/browsers", build, `linux-${version}`, `${build}-linux64`);
       mkdirSync(folder, { recursive: true });
-      return program("", join(folder, "chrome"));
+      return program("", join(folder, build));
     };
-    cached("99.0.1");
-    const newest = cached("156.0.1");
-    const found = await findChrome({ ...nowhere, XDG_CACHE_HOME: dir });
-    expect([newest, await findChrome(nowhere)]).toContain(found); // a Chrome in a usual place goes first
+    const found = async () => {
+      const path = await findChrome({ ...nowhere, XDG_CACHE_HOME: dir });
+      return path === (await findChrome(nowhere)) ? "in a usual place" : path; // those go first
+    };
+    cached("chrome", "99.0.1");
+    expect([cached("chrome", "156.0.1"), "in a usual place"]).toContain(await found());
+    cached("chrome-headless-shell", "99.0.1");
+    expect([cached("chrome-headless-shell", "155.0.1"), "in a usual place"]).toContain(await found());
+  });
+
+  it("takes a headless shell on PATH before a whole Chrome in its usual place", async () => {
+    const shell = program("", join(dir, "chrome-headless-shell"));
+    program("", join(dir, "chromium"));
+    const found = await findChrome({ ...nowhere, PATH: dir });
+    expect(found === shell || (await findChrome(nowhere))?.endsWith("headless-shell")).toBe(true);
   });
 
   it("does not take a stub that only asks for a snap", async () => {

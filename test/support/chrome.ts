@@ -2,19 +2,29 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, launch } from "puppeteer-core";
+import { type Browser, type DownloadBehavior, launch } from "puppeteer-core";
+import { requireChrome } from "../../pool/browsers/find-chrome.ts";
 
-export const CHROME_PATH = process.env.CHROME_PATH ?? "/usr/bin/chromium";
+/** The one that a node takes. */
+export const CHROME_PATH = await requireChrome(process.env.CHROME_PATH ?? null);
 
 /** Dispose it, or Chrome stays. */
-export async function openChrome(): Promise<{ browser: Browser; [Symbol.asyncDispose](): Promise<void> }> {
+export async function openChrome(): Promise<{
+  browser: Browser;
+  /** For contexts as for its first one: the headless shell downloads nothing else. */
+  downloadBehavior: DownloadBehavior;
+  [Symbol.asyncDispose](): Promise<void>;
+}> {
   const userDataDir = await mkdtemp(join(tmpdir(), "us-test-"));
+  const downloadBehavior: DownloadBehavior = { policy: "allowAndName", downloadPath: join(userDataDir, "downloads") };
   const browser = await launch({
     executablePath: CHROME_PATH,
     pipe: true,
     headless: true,
     userDataDir,
+    downloadBehavior,
     args: [
+      "--site-per-process",
       "--no-sandbox",
       "--disable-gpu",
       "--disable-background-networking",
@@ -25,6 +35,7 @@ export async function openChrome(): Promise<{ browser: Browser; [Symbol.asyncDis
   });
   return {
     browser,
+    downloadBehavior,
     async [Symbol.asyncDispose]() {
       await browser.close();
       await rm(userDataDir, { recursive: true, force: true, maxRetries: 5 });
