@@ -29,10 +29,14 @@ export function toTemplate(selector: string, { values, needed }: Meaning): strin
 
 const isTelling = (value: Value): boolean => /\d/.test(String(value)) && String(value).length >= MIN_DIGITS;
 
+/** What a page's author chose: all that is quoted, a text without quotes, names of ids and classes. The rest are words of the selector itself. */
+const CHOSEN = /(?<=^text=)[^"].*$|"(?:[^"\\]|\\.)*"|[#.](?:\\.|[^\s\\#.:[\]>+~,="()])+/gsu;
+
 /** Whole words only: 12 does not stand in 4123. A position is no value, whatever its number. */
-function replaceValue(text: string, value: Value, placeholder: string): string {
-  if (String(value).trim() === "") return text;
-  return formsOf(value).reduce((so, form) => so.replace(wordOf(form, "gu"), () => placeholder), text);
+function replaceValue(selector: string, value: Value, placeholder: string): string {
+  if (String(value).trim() === "") return selector;
+  const replaced = (text: string) => formsOf(value).reduce((so, form) => so.replace(wordOf(form, "gu"), () => placeholder), text);
+  return selector.replace(CHOSEN, replaced);
 }
 
 /** The value, as the kinds of selectors write it. */

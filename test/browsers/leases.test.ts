@@ -21,7 +21,7 @@ describe("leases from a pool with one warm spare", () => {
     await using lease = await pool.lease("run-1", { signal: soon(), viewport: VIEWPORT });
     expect(lease.browserId).toBe(spare?.browser_id);
     expect(infoOf(pool, lease.browserId)).toMatchObject({ state: "busy", run_id: "run-1", kind: "process", pid: spare?.pid });
-    expect(lease.version).toMatch(/^Chrome\/\d+/);
+    expect(lease.version).toMatch(/^(Headless)?Chrome\/\d+/);
     expect(lease.page.url()).toBe("about:blank");
     expect(await lease.page.evaluate("[innerWidth, innerHeight]")).toEqual([1280, 720]);
     expect(await lease.browser.pages()).toHaveLength(1);

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { takeWayOut } from "../../pool/browsers/own-network.ts";
-import { membersOf, openPool, openSite, soon, VIEWPORT } from "./support.ts";
+import { membersOf, openPool, openSite, renderersOf, securityOf, soon, VIEWPORT } from "./support.ts";
 
 const NOBODY = 65534;
 const isRoot = process.getuid?.() === 0;
@@ -36,8 +36,10 @@ describe.runIf(possible)("a Chrome with a network of its own", () => {
     await lease.page.goto(`${site.url}/`);
     expect(await lease.page.title()).toBe("Shop");
     expect(lease.egress.asked).toContain(`${site.url}/`);
-    await lease.page.goto("chrome://sandbox");
-    expect(await lease.page.evaluate("document.body.innerText")).toContain("You are adequately sandboxed");
+    for (const renderer of renderersOf(pid).map(securityOf)) {
+      expect(renderer).toMatchObject({ seccomp: "2", noNewPrivileges: "1" });
+      expect(renderer.pidSpace).not.toBe(securityOf(pid).pidSpace);
+    }
   });
 });
 

@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { requireChrome } from "../../pool/browsers/find-chrome.ts";
 import { findChrome } from "../../start/find-chrome.js";
-import { membersOf, openPool, renderersOf, soon, tempDir, until, VIEWPORT } from "./support.ts";
+import { membersOf, openPool, renderersOf, securityOf, soon, tempDir, until, VIEWPORT } from "./support.ts";
 
 let dir: string;
 beforeEach(() => {
@@ -88,14 +88,6 @@ describe("the sandbox", () => {
     expect(renderersOf(pid).length).toBeGreaterThan(0);
   });
 });
-
-/** What the kernel says of a process. */
-function securityOf(pid: number) {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const value = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, "m").exec(status)?.[1];
-  const pidSpace = readlinkSync(`/proc/${pid}/ns/pid`);
-  return { uid: value("Uid"), seccomp: value("Seccomp"), noNewPrivileges: value("NoNewPrivs"), pidSpace };
-}
 
 describe("finding Chrome", () => {
   const nowhere = { PATH: "", HOME: "/nonexistent" };

@@ -1,6 +1,6 @@
 /** A pool of real Chromes for these tests, and eyes for what it leaves on the machine. Processes are told by group and folder: others run Chromes too. */
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo, Server as TcpServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -201,3 +201,22 @@ export const aborted = (signal: AbortSignal): Promise<unknown> =>
     if (signal.aborted) resolve(signal.reason);
     signal.addEventListener("abort", () => resolve(signal.reason), { once: true });
   });
+
+/** What the kernel says of a process. */
+export function securityOf(pid: number) {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const value = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, "m").exec(status)?.[1];
+  const pidSpace = readlinkSync(`/proc/${pid}/ns/pid`);
+  return { uid: value("Uid"), seccomp: value("Seccomp"), noNewPrivileges: value("NoNewPrivs"), pidSpace };
+}
+
+/** Paths of the files that a process has open. */
+export function openFiles(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+}

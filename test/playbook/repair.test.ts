@@ -218,6 +218,11 @@ describe("a selector of the live page", () => {
     expect(say('[id="ALICE-row"]', { user: "alice" })).toBeNull();
     expect(say('[id="ORD-12A"]', { order: "ord-12a" })).toBeNull();
     expect(say('role=row[name="alice ALICE"]', { user: "alice" }, ["user"])).toBeNull();
+    expect(say('role=row[name="ow in a row"]', { n: "ow" }, ["n"])).toBe('role=row[name="{n} in a row"]');
+    expect(say('role=link[name="name"]', { label: "name" }, ["label"])).toBeNull();
+    expect(say("text=li 12345", { n: 12345 }, ["n"])).toBe("text=li {n}");
+    expect(say("li#n12345 > li.li", { n: "n12345" }, ["n"])).toBe("li#{n} > li.li");
+    expect(say("#a > li", { kind: "li" }, ["kind"])).toBeNull();
   });
 
   it("finds the same again with the run's own values, whatever they are", () => {
@@ -231,6 +236,13 @@ describe("a selector of the live page", () => {
           expect([null, `${start}"{value}"${start === "text=" ? "" : "]"}`]).toContain(template);
         },
       ),
+      {
+        examples: [
+          ["name", "role=link[name="],
+          ["data", "[data-testid="],
+          ["role", "role=link[name="],
+        ],
+      },
     );
   });
 });
