@@ -42,7 +42,8 @@ export function judgeTarget(target: ClickTarget): Judgement {
   const { name, text, role, href, form, dialog } = target;
   const label = normal(name || text);
   const shown = (name || text).slice(0, 80);
-  const own = conceptsOf(label)[0] ?? (text === name || name === "" ? null : conceptOf(text)) ?? deedOf(href);
+  const said = name === "" || text === name ? label : normal(text);
+  const own = conceptsOf(label)[0] ?? (said === label ? null : conceptsOf(said)[0]) ?? deedOf(href);
   if (own) return { judgement: "block", reason: `"${shown}" would ${own === "account" ? "end an account" : own}`, concept: own };
   const submits = form !== null && target.submits && form.method !== "dialog"; // such a form only closes its dialog
   if (!submits && DECLINING.has(label) && (dialog !== "" || form !== null))

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ClickTarget } from "../../pool/actions/attempt.ts";
-import { conceptOf } from "../../pool/guardrails/concepts.ts";
+import { conceptOf, normal } from "../../pool/guardrails/concepts.ts";
 import { type AskModel, judgeClick, judgeTarget } from "../../pool/guardrails/destructive.ts";
 import { DESTRUCTIVE, HARMLESS } from "../../pool/guardrails/destructive-words.ts";
 
@@ -166,5 +166,40 @@ describe("judgeClick", () => {
       },
     );
     await expect(asking).rejects.toThrow("stopped");
+  });
+});
+
+describe("a text's normal spelling", () => {
+  /** As the Unicode standard has it, a text as a whole. */
+  const bySteps = (text: string) =>
+    text
+      .normalize("NFKD")
+      .replace(/[\p{M}\p{Cf}]/gu, "")
+      .toLowerCase()
+      .replace(/[ßłø]/g, (letter) => ({ ß: "ss", ł: "l" })[letter] ?? "o")
+      .replace(/[\s_]+/g, " ")
+      .normalize("NFC")
+      .trim();
+
+  it("is the same, unit by unit, for every unit there is", () => {
+    const wrong: string[] = [];
+    for (let unit = 0; unit < 0x10000; unit += 1) {
+      const sign = String.fromCharCode(unit);
+      for (const text of [sign, `A${sign} _b`, `ö${sign}`]) if (normal(text) !== bySteps(text)) wrong.push(unit.toString(16));
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("is the same for any text", () => {
+    const texts = fc.oneof(
+      fc.string({ unit: "grapheme" }),
+      fc.string({ unit: "binary" }),
+      fc.string({
+        unit: fc.constantFrom("Σ", "ς", "ß", "ﬁ", "e\u0301", "한", "\u1112", "\u1161", "_", "\u00a0", "x", "\u{1f130}"),
+        maxLength: 40,
+      }),
+      fc.string({ minLength: 4_090, maxLength: 4_100 }),
+    );
+    fc.assert(fc.property(texts, (text) => normal(text) === bySteps(text)));
   });
 });
