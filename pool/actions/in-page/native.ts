@@ -61,6 +61,7 @@ export function createNative() {
     checkVisibility: method(Element.prototype, "checkVisibility") as (element: Element, options?: CheckVisibilityOptions) => boolean,
     scrollTo: method(Element.prototype, "scrollIntoView") as (element: Element, options: ScrollIntoViewOptions) => void,
 
+    queryOne: method(Element.prototype, "querySelector") as (element: Element, css: string) => Element | null,
     queryAll: (root: Node, css: string): NodeListOf<Element> =>
       root.nodeType === 1 ? inElement(root, css) : inRoot(root as never, css as never),
     byId: ofAny<(root: Root, id: string) => Element | null>(method, "getElementById", DocumentFragment.prototype),

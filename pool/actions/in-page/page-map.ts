@@ -46,6 +46,10 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
 
   const cut = (text: string, max: number) => (text.length > max ? `${text.slice(0, max - 1)}…` : text);
 
+  /** Of this look: what links are relative to, and whether that is of the page's own host. */
+  let base = "";
+  let isOwnBase = false;
+
   type Seen = { element: Element; item: MapItem };
   /** What an element's surroundings say of it. */
   type Around = { nav: boolean; inTable: boolean };
@@ -53,6 +57,8 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
   /** At most `limit` items of each kind. */
   function map(root: Element | null, limit: number): MapAnswer {
     const start = root ?? dom.documentElement(document);
+    base = dom.baseUri(document);
+    isOwnBase = base.startsWith(`${location.origin}/`);
     const seen: Seen[] = [];
     let visited = 0;
     let truncated = false;
@@ -118,7 +124,7 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
 
   /** Tables hold buttons, and what can be clicked may hold a field. */
   const holdsMore = (element: Element, { kind }: MapItem): boolean =>
-    kind === "table" || dom.queryAll(element, "a[href], button, input, select, textarea, [role=button]").length > 0;
+    kind === "table" || dom.queryOne(element, "a[href], button, input, select, textarea, [role=button]") !== null;
 
   function describe(element: Element, role: string, { nav, inTable }: Around, isFull: (kind: string) => boolean): MapItem | null {
     const base = { role, selectors: [], nav };
@@ -238,9 +244,9 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
   /** Where it leads, without host where that is the page's own, and without what it carries. */
   function hrefOf(element: Element): string {
     const href = dom.attribute(element, "href") ?? "";
-    if (/^\/[\w-]+(\/[\w-]+)*$/.test(href) && dom.baseUri(document).startsWith(`${location.origin}/`)) return cut(href, 80); // most are, and need no parser
+    if (isOwnBase && /^\/[\w-]+(\/[\w-]+)*$/.test(href)) return cut(href, 80); // most are, and need no parser
     try {
-      const url = new URL(href, dom.baseUri(document));
+      const url = new URL(href, base);
       if (!/^https?:$/.test(url.protocol)) return url.protocol;
       return cut(`${url.origin === location.origin ? "" : url.origin}${url.pathname}${url.search && "?…"}`, 80);
     } catch {
