@@ -50,7 +50,7 @@ export async function endRunsOfEarlierBoots(deps: Deps & EarlierOptions): Promis
 type WatchOptions = { onLost?: (runId: string) => void; everyMs?: number; lostAfterMs?: number };
 
 /**
- * Watches the owners of open runs. One whose heartbeat stood still for 15 s, as this node has itself seen over an unbroken connection, is gone:
+ * Watches the owners of open runs. One whose heartbeat stood still for 11 s, as this node has itself seen over an unbroken connection, is gone:
  * its open runs end, and what its ended runs had not stored yet is lost (until it comes back with its DATA_DIR: pool/recovery.ts). From then on whatever it
  * still writes is refused. With the embedded store there is nobody to watch.
  */

@@ -8,8 +8,11 @@ import type { Sql, Store } from "./sql.ts";
 export const BEAT_MS = 2_000;
 /** How long a beat may take over its interval: several must fit into the time after which a node is lost. */
 const BEAT_SLACK_MS = 1_000;
-/** A member that was not heard of for so long is shown as `lost`. */
-export const LOST_AFTER_MS = 15_000;
+/**
+ * A member that was not heard of for so long is lost. Its runs are over 15 s after its death at the latest: its last heartbeat is seen one
+ * look late, and its silence another.
+ */
+export const LOST_AFTER_MS = 15_000 - 2 * BEAT_MS;
 /** Dead members stay in the list for a while. */
 const REMEMBERED = "1 hour";
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { observePeers, type Peer, type Watch } from "../../pool/queue/peers.ts";
+import { BEAT_MS, LOST_AFTER_MS } from "../../pool/store/nodes.ts";
 
 const LIMITS = { everyMs: 2_000, lostAfterMs: 15_000 };
 const start: Watch = { seenAt: null, peers: new Map() };
@@ -38,6 +39,25 @@ describe("watching peers", () => {
     const looks = [...every(0, 12_000, () => [peer("1")]), ...every(30_000, 44_000, () => [peer("1")])];
     expect(replay(looks)).toEqual([]);
     expect(replay([...looks, [46_000, [peer("1")]]])).toEqual([46_000]);
+  });
+
+  it("calls a peer lost within 15 s of its death, wherever between two heartbeats and two looks that was", () => {
+    const limits = { everyMs: BEAT_MS, lostAfterMs: LOST_AFTER_MS };
+    const phase = fc.integer({ min: 0, max: BEAT_MS - 1 });
+    fc.assert(
+      fc.property(phase, phase, fc.integer({ min: 10_000, max: 20_000 }), (beatPhase, lookPhase, diedAt) => {
+        let watch = start;
+        for (let now = lookPhase; ; now += BEAT_MS) {
+          const beat = Math.floor((Math.min(now, diedAt) - beatPhase) / BEAT_MS);
+          const [next, lost] = observePeers(watch, [peer(String(beat))], now, limits);
+          watch = next;
+          if (lost.length === 0) continue;
+          expect(now - diedAt).toBeGreaterThan(0);
+          expect(now - diedAt).toBeLessThanOrEqual(15_000);
+          return;
+        }
+      }),
+    );
   });
 
   it("never calls a peer lost that it saw move within 15 s, whatever the looks and their delays", () => {
