@@ -22,6 +22,7 @@ export default defineConfig({
     globalSetup: ["test/support/trace-judge.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } }, // a busy machine is no fault
     maxWorkers: 3, // on two cores: some wait while others work
     isolate: false, // files share their worker and what it has imported: a fifth of the time of those that need no browser
     reporters: ["default"],

@@ -3,6 +3,7 @@ import type { Page } from "puppeteer-core";
 import type { Action, SimpleActionName } from "../../shared/action.ts";
 import type { SecretValue } from "../../shared/secret-value.ts";
 import type { Box, ClickTarget } from "./in-page/aim.ts";
+import type { Way } from "./in-page/look.ts";
 import type { Tabs } from "./tabs.ts";
 
 export type { ClickTarget } from "./in-page/aim.ts";
@@ -10,9 +11,14 @@ export type { ClickTarget } from "./in-page/aim.ts";
 /** The element that input goes to, in CSS pixels of its own frame; `frameId` is the protocol's. */
 export type InputPlace = { frameId: string; x: number; y: number; box: Box };
 
+/** An element that gets no input; `frameId` is the protocol's. */
+export type FoundPlace = Way & { frameId: string };
+
 /** Called as an action goes on; the recorder hangs here. */
 export type ActionObserver = {
   log(message: string): void;
+  /** The element was found that is read, waited for, chosen in or scrolled: it gets no input. */
+  found(page: Page, at: FoundPlace): void;
   /** Just before input is sent to the page; again, where that had to be put off. Coordinates are CSS pixels of the page's viewport. */
   input(target: { page: Page; point?: { x: number; y: number }; box?: Box; at?: InputPlace }): Promise<void> | void;
 };

@@ -25,6 +25,9 @@ export type Purpose = {
   arg?: unknown;
 };
 
+/** Of the others an observer is told when their input is sent. */
+const GETS_NO_INPUT: Purpose["task"][] = ["choose", "read", "scroll", null];
+
 /**
  * Finds the element and does the task on it, in one go. The primary selector first; a fallback may win once those before it have had their time.
  * @throws ActionError: a selector that the browser refuses, an element that can never take the action. Out of time, the signal's reason.
@@ -68,6 +71,7 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
       case "found": {
         const source = (candidates[answer.index] as ParsedSelector).source;
         tellChoice(attempt, candidates, answer);
+        if (GETS_NO_INPUT.includes(purpose.task)) attempt.context.observe?.found(link.page, { frameId: frame.id, ...answer.way });
         return { link, frame, selector: source, what: answer.what, done: answer.done, at };
       }
       case "invalid":

@@ -4,6 +4,7 @@ import type { Page } from "puppeteer-core";
 import type { Action } from "../../shared/action.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type Artifact, SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
+import type { FoundPlace } from "../actions/attempt.ts";
 import type { Blobs } from "./blobs.ts";
 import type { Clean } from "./clean.ts";
 import { fileChunks, openPlain } from "./file-chunks.ts";
@@ -14,7 +15,7 @@ import { PageWatch } from "./page-watch.ts";
 import type { Picture, Pictures } from "./pictures.ts";
 import type { ActionRecording, Recorder, RecorderOptions } from "./recorder.ts";
 import { salvagedEntries } from "./salvage.ts";
-import { type Aim, aimOf, type Phase } from "./snapshots.ts";
+import { type Aim, aimOf, lookedAt, type Phase } from "./snapshots.ts";
 import { traceCall } from "./trace-calls.ts";
 import { remark, TRACE_VERSION, type TraceEvent, traceTime } from "./trace-events.ts";
 import type { TraceWriter } from "./trace-writer.ts";
@@ -114,6 +115,7 @@ export class RunRecorder implements Recorder {
     const before = isShown ? undefined : `before@${callId}`;
     let isTold = false;
     let isPlaced = false;
+    let found: FoundPlace | null = null;
     write({
       type: "before",
       callId,
@@ -129,6 +131,9 @@ export class RunRecorder implements Recorder {
     return {
       observer: {
         log: (message) => void write({ type: "log", callId, time: traceTime(), message }),
+        found: (where, at) => {
+          [current, found] = [where, at];
+        },
         input: async ({ point, box, at, page: where }) => {
           current = where; // the action may have waited for a tab that was opening
           const inputSnapshot = `input@${callId}`;
@@ -157,7 +162,7 @@ export class RunRecorder implements Recorder {
         });
         if (isWritten) {
           this.#shown = { page: current, at: performance.now() };
-          void this.#capture(current, callId, "after");
+          void this.#capture(current, callId, "after", found && lookedAt(found));
         }
         void this.#with(current, (recording) => recording.actionEnded());
       },

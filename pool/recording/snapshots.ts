@@ -1,6 +1,6 @@
 /** Snapshots of a page: every frame at one moment, each written in the order in which it was taken. */
 import type { Action } from "../../shared/action.ts";
-import type { InputPlace } from "../actions/attempt.ts";
+import type { FoundPlace, InputPlace } from "../actions/attempt.ts";
 import type { Blobs } from "./blobs.ts";
 import type { Clean } from "./clean.ts";
 import { FIELD_VALUES } from "./field-values.ts";
@@ -24,6 +24,9 @@ export function aimOf(action: Action, at: InputPlace | undefined): Aim {
   const { frameId, x, y, box } = at;
   return { frameId, aimed: { x, y, box }, secret };
 }
+
+/** What an action has read, waited for, chosen in or scrolled. */
+export const lookedAt = ({ frameId, steps, tag }: FoundPlace): Aim => ({ frameId, aimed: { steps, tag }, secret: false });
 
 type SnapshotsOptions = {
   pageId: string;

@@ -169,7 +169,7 @@ describe("click", () => {
     const chrome = await bench.page.createCDPSession();
     const ignore = (ignoring: boolean) => chrome.send("Input.setIgnoreInputEvents", { ignore: ignoring });
     let sent = 0;
-    const dropping = (times: number) => ({ observe: { log() {}, input: () => ignore(++sent <= times).then(() => {}) } });
+    const dropping = (times: number) => ({ observe: { log() {}, found() {}, input: () => ignore(++sent <= times).then(() => {}) } });
     await bench.act("click", { selector: "text=Pay" }, dropping(2));
     expect([sent, await bench.read("clicks")]).toEqual([3, 1]);
     sent = 0;

@@ -127,7 +127,7 @@ async function openBench(page: Page, close: () => Promise<void>): Promise<Bench>
     act: (name, given = {}, context = {}) =>
       perform(tabs, action(name, given), {
         signal: stop.signal,
-        observe: { log: (message) => void logs.push(message), input: (target) => void inputs.push(target) },
+        observe: { found() {}, log: (message) => void logs.push(message), input: (target) => void inputs.push(target) },
         ...context,
       }),
     read: async <T>(script: string) => (await tabs.active().evaluate(script)) as T,

@@ -156,7 +156,11 @@ describe("key_press", () => {
     const ignore = (ignoring: boolean) => chrome.send("Input.setIgnoreInputEvents", { ignore: ignoring });
     const told: string[] = [];
     const dropping = (times: number) => ({
-      observe: { input: () => ignore(true).then(() => {}), log: (message: string) => void (told.push(message) === times && ignore(false)) },
+      observe: {
+        found() {},
+        input: () => ignore(true).then(() => {}),
+        log: (message: string) => void (told.push(message) === times && ignore(false)),
+      },
     });
     await bench.act("key_press", { key: "Enter" }, dropping(1));
     await bench.act("key_press", { text: "ab" }, dropping(3));

@@ -75,6 +75,33 @@ afterAll(async () => {
   await new Promise((resolve) => server?.close(resolve));
 });
 
+it("marks what was chosen in, read, waited for and scrolled, in whatever frame, out of sight too", async () => {
+  await using temp = await openTempFolder();
+  await using flow = await openFlow(chrome.browser, temp.dir, { pictures: false });
+  await flow.act(goto(`${site}/wide`));
+  const on = (primary: string) => ({ selector: { primary, fallbacks: [], description: null }, timeout_ms: null });
+  await flow.act({ action: "select", ...on("#s"), params: { label: "Two" } });
+  await flow.act({ action: "extract", ...on("text=Inner text"), params: { mode: "text" } });
+  await flow.act({ action: "wait_for", ...on("x-card p"), params: { state: "visible" } });
+  await flow.act({ action: "scroll", ...on("#scroller"), params: { direction: "down", amount: 40 } });
+  await flow.act({ action: "extract", ...on("li:last-child b"), params: { mode: "text" } });
+  await flow.recorder.finish();
+  const lines = (await readZip(await collect(flow.recorder.zip()))).get("trace.trace")?.toString().trim().split("\n") ?? [];
+  type Html = string | [string, Record<string, string>, ...Html[]] | [[number, number]];
+  const marked = (node: Html): string[] => {
+    if (typeof node === "string" || Array.isArray(node[0])) return [];
+    const [tag, attributes, ...children] = node as [string, Record<string, string>, ...Html[]];
+    const mine =
+      attributes?.__playwright_target__ === undefined ? [] : [`${attributes.__playwright_target__} ${tag} ${attributes.id ?? ""}`.trim()];
+    return [...mine, ...children.flatMap(marked)];
+  };
+  const found = lines
+    .map((line) => JSON.parse(line))
+    .flatMap((event) => (event.type === "frame-snapshot" ? marked(event.snapshot.html) : []));
+  expect(new Set(found)).toEqual(new Set(["call@2 SELECT s", "call@3 P", "call@4 P", "call@5 DIV scroller", "call@6 B"]));
+  expect(flow.warnings).toEqual([]);
+});
+
 it("shows a wide page before and after a click: frames, shadow roots, adopted sheets, pictures, canvas, scroll; and a field in a frame", async () => {
   await using temp = await openTempFolder();
   await using flow = await openFlow(chrome.browser, temp.dir);

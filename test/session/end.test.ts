@@ -221,7 +221,7 @@ eachStore(
         await rm(part);
         await writeFile(part, "as written");
         createReadStream(`${part}.reader`).resume();
-        await vi.waitFor(async () => expect(await run.outbox.deliverAll()).toEqual([]));
+        await vi.waitFor(async () => expect(await run.outbox.deliverAll()).toEqual([]), 30_000);
         const manifest = await run.volume.manifest(run.fence.run_id);
         expect(manifest?.state).toBe("ready");
         expect(manifest?.artifacts.map(({ name }) => name)).toContain("trace.zip");

@@ -7,6 +7,9 @@ import type { Find } from "./find.ts";
 export type TaskOutcome = { done: unknown } | { notYet: string } | { never: string };
 export type Tasks = Record<string, (element: Element, arg: never) => TaskOutcome>;
 
+/** Where an element stands in its document, from the top down: which child of its parent, -1 for a shadow root; and what it is. */
+export type Way = { steps: number[]; tag: string };
+
 export type LookRequest = {
   /** Candidates in order of preference. null: one that gets no look yet. */
   queries: Query[];
@@ -22,7 +25,7 @@ export type LookRequest = {
 };
 
 export type LookOutcome =
-  | { kind: "found"; index: number; visible: number; total: number; agreed: boolean; what: string; done: unknown }
+  | { kind: "found"; index: number; visible: number; total: number; agreed: boolean; what: string; way: Way; done: unknown }
   | { kind: "notYet"; index: number; what: string; why: string }
   | { kind: "never"; index: number; what: string; why: string }
   | { kind: "missing"; totals: number[] }
@@ -67,6 +70,24 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
     return undefined;
   }
 
+  function wayTo(element: Element): Way {
+    const steps: number[] = [];
+    for (let node: Node = element; node !== document; ) {
+      const parent = dom.parentNode(node);
+      if (!parent) {
+        if (!(node instanceof ShadowRoot)) break; // it is in no document
+        steps.push(-1);
+        node = node.host;
+        continue;
+      }
+      let before = 0;
+      for (let each = dom.previousSibling(node); each; each = dom.previousSibling(each)) before += 1;
+      steps.push(before);
+      node = parent;
+    }
+    return { steps: steps.reverse(), tag: dom.tagName(element) };
+  }
+
   function lookOnce({ queries, chain, want, task, arg }: LookRequest): LookOutcome {
     const totals: number[] = [];
     for (const [index, query] of queries.entries()) {
@@ -84,11 +105,13 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
       if (!element) continue;
       state.held = element;
       const what = dom.describe(element);
+      const way = wayTo(element);
       const perform = task === null ? null : (tasks[task] as (element: Element, arg: unknown) => TaskOutcome);
       const outcome = perform ? perform(element, arg) : { done: null };
       if ("notYet" in outcome) return { kind: "notYet", index, what, why: outcome.notYet };
       if ("never" in outcome) return { kind: "never", index, what, why: outcome.never };
-      return { kind: "found", index, visible: shown.length, total: matches.length, agreed: agreed !== undefined, what, done: outcome.done };
+      const counts = { visible: shown.length, total: matches.length, agreed: agreed !== undefined };
+      return { kind: "found", index, ...counts, what, way, done: outcome.done };
     }
     return { kind: "missing", totals };
   }

@@ -1,10 +1,11 @@
 /** Takes snapshots of its document and follows its changes, so that what did not change since the last one costs a reference. Runs in the page. */
+import type { Way } from "../../actions/in-page/look.ts";
 import type { Nodes } from "./nodes.ts";
 import type { createSerialise, Memory, Target } from "./serialise.ts";
 import type { State } from "./state.ts";
 
-/** In CSS pixels of the frame; `focused` where input goes to the element that has the focus. */
-export type Aimed = { x: number; y: number; box: { x: number; y: number; width: number; height: number } } | "focused" | null;
+/** In CSS pixels of the frame, or its way down the document; `focused` where input goes to the element that has the focus. */
+export type Aimed = { x: number; y: number; box: { x: number; y: number; width: number; height: number } } | Way | "focused" | null;
 export type CaptureRequest = {
   /** Write everything in full: what the last snapshots refer to may be lost. */
   whole: boolean;
@@ -74,9 +75,23 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
   observe(document);
   const serialise = makeSerialise(nodes, state, observe);
 
+  /** Null where something else stands there by now. */
+  function atEnd({ steps, tag }: Way): Element | null {
+    let node: Node | null = document;
+    for (const step of steps) {
+      if (step < 0) node = node instanceof Element ? nodes.shadowRoot(node) : null;
+      else {
+        node = node && nodes.firstChild(node);
+        for (let i = 0; i < step && node; i += 1) node = nodes.nextSibling(node);
+      }
+    }
+    return node instanceof Element && nodes.name(node).toUpperCase() === tag ? node : null;
+  }
+
   /** The innermost element there; of those around it the one that has the box. */
   function elementOf(aimed: Aimed): Element | null {
     if (aimed === null) return null;
+    if (aimed !== "focused" && "steps" in aimed) return atEnd(aimed);
     const step = (root: Document | ShadowRoot) => (aimed === "focused" ? nodes.activeIn(root) : nodes.elementAt(root, aimed.x, aimed.y));
     let found = step(document);
     for (let shadow = found && nodes.shadowRoot(found); found && shadow; shadow = nodes.shadowRoot(found)) {
