@@ -17,6 +17,7 @@ const egressArgs = (proxyUrl: string): string[] => [
   "--proxy-bypass-list=<-loopback>", // without it Chrome goes to localhost and link-local addresses directly
   `--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE ${new URL(proxyUrl).hostname.replace(/^\[|\]$/g, "")}`, // should anything go around the proxy, it finds no address
   "--webrtc-ip-handling-policy=disable_non_proxied_udp", // STUN and its DNS query are UDP: no proxy sees them
+  "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", // the same, as the headless shell calls it
   "--disable-quic", // the same, for HTTP/3
   "--no-pings", // <a ping>
   "--disable-background-networking", // what Chrome asks for on its own account, here and in the next five

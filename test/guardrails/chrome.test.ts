@@ -1,4 +1,5 @@
 /** One of our own spares, its default context, behind its listener: it reaches what the policy allows and nothing else, whichever way a page tries. */
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,6 +14,7 @@ import type { Resolve } from "../../pool/guardrails/resolve.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
 import type { Action } from "../../shared/action.ts";
 import { AppError } from "../../shared/errors.ts";
+import { openChrome } from "../support/chrome.ts";
 import { guardrailsOf, labPolicy, openSite, type Site, tableResolver } from "./lab.ts";
 import { answerVector, MUST_REACH } from "./vectors.ts";
 
@@ -24,6 +26,7 @@ let browsers: Browsers<EgressListener>;
 let lease: Lease<EgressListener>;
 let dataDir: string;
 const refusals: Refusal[] = [];
+const OPTIONS = { nodeId: "node-test", slots: 2, warm: 1, chromePath: null, endpoints: [], egressAdvertise: null };
 
 beforeAll(async () => {
   const victim = await openSite(answerVector, "127.0.0.2");
@@ -36,8 +39,8 @@ beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "us-egress-"));
   await chmod(dataDir, 0o711);
   browsers = await openBrowsers({
-    ...{ nodeId: "node-test", dataDir, slots: 2, warm: 1, chromePath: null, sandbox: "auto", endpoints: [], egressAdvertise: null },
-    ...{ openEgress, log: createLog("silent") },
+    ...OPTIONS,
+    ...{ dataDir, sandbox: "auto", openEgress, log: createLog("silent") },
   });
   lease = await browsers.lease("run", { signal: AbortSignal.timeout(25_000), viewport: { width: 1280, height: 720 } });
   ({ egress, browser } = lease);
@@ -154,6 +157,54 @@ it("refuses everything before a policy is attached, and the page after it loads 
   expect(sites.home.hits).toEqual([]);
   spare.egress.attach(labPolicy(NETWORKS(), NAMES), () => {});
   expect((await spare.page.goto(url))?.status()).toBe(200);
+});
+
+it("sends nothing by UDP, in whatever tier: no STUN question, no data channel, no WebTransport", async () => {
+  const sink = createSocket("udp4");
+  let packets = 0;
+  sink.on("message", () => (packets += 1));
+  await new Promise<void>((resolve) => sink.bind(0, "127.0.0.1", resolve));
+  const { port } = sink.address();
+  const speak = `(async () => {
+    const joined = [new RTCPeerConnection({ iceServers: [{ urls: "stun:127.0.0.1:${port}" }] }), new RTCPeerConnection()];
+    const gathered = new Promise((resolve) => (joined[0].onicecandidate = ({ candidate }) => candidate ?? resolve()));
+    joined[0].createDataChannel("x");
+    await joined[0].setLocalDescription();
+    await joined[1].setRemoteDescription(joined[0].localDescription);
+    await joined[1].setLocalDescription();
+    await joined[0].setRemoteDescription(joined[1].localDescription);
+    const candidate = "candidate:1 1 udp 2122260223 127.0.0.1 ${port} typ host";
+    await joined[0].addIceCandidate({ candidate, sdpMid: "0", sdpMLineIndex: 0 });
+    const transport = window.WebTransport && new WebTransport("https://127.0.0.1:${port}/").ready.catch(() => {});
+    await Promise.race([Promise.all([gathered, transport]), new Promise((resolve) => setTimeout(resolve, 1500))]);
+  })()`;
+  const speakIn = async (page: Page): Promise<number> => {
+    packets = 0;
+    await page.goto(`http://localhost:${sites.home.port}/`);
+    await page.evaluate(speak);
+    return packets;
+  };
+  try {
+    {
+      await using unguarded = await openChrome(); // closed again: it goes on knocking
+      expect(await speakIn(await unguarded.browser.newPage())).toBeGreaterThan(0); // else the rest proves nothing
+    }
+    await using open = await openBrowsers({
+      ...OPTIONS,
+      dataDir: await mkdtemp(join(dataDir, "off-")),
+      sandbox: "off",
+      openEgress,
+      log: createLog("silent"),
+    });
+    await using held = await open.lease("run", { signal: AbortSignal.timeout(25_000), viewport: { width: 1280, height: 720 } });
+    for (const each of [held, lease]) {
+      each.egress.attach(labPolicy(NETWORKS(), NAMES), () => {});
+      expect(await speakIn(each.page)).toBe(0);
+      expect(await speakIn(await each.browser.newPage())).toBe(0);
+    }
+  } finally {
+    await new Promise<void>((resolve) => sink.close(() => resolve()));
+  }
 });
 
 it("carries a WebSocket both ways", async () => {
