@@ -140,6 +140,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       if (row.started_at) metrics.runStarted((row.started_at.getTime() - row.created_at.getTime()) / 1000);
     },
   };
+  const queued = opened.use(watchQueued(store));
   const worker = opened.use(
     await Worker.open({
       store,
@@ -150,6 +151,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       owner,
       slots,
       writer,
+      mayWait: () => queued.count > 0,
       onEnded,
       log: nodeLog,
       run: async (claim, expired) => {
@@ -168,15 +170,11 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       onGone: ({ run_id, attempt }) => live.gone(run_id, attempt),
     }),
   );
-  opened.use(watchQueueClock({ store, queue, onEnded: () => metrics.runEnded("timeout", "TIMEOUT"), log: nodeLog }));
-  opened.use(watchPeers({ store, queue, owner, onLost: () => metrics.runEnded("failed", "NODE_LOST"), log: nodeLog }));
   opened.use(startUpkeep({ store, log: nodeLog }));
-  opened.use(startRetention({ store, volume, retentionDays: config.retentionDays, log: nodeLog }));
   const changes = opened.use(await watchRuns(store));
 
   const draining = createDraining({ worker, live, outbox, tell: () => membership.beat(), log: nodeLog });
   const startedAt = new Date().toISOString();
-  const queued = opened.use(watchQueued(store));
   const info = (): NodeInfo => ({
     node_id,
     boot_id,
@@ -195,6 +193,10 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     live.stopAll(new AppError("NODE_LOST", "Another process took this node's place in the pool"));
   };
   const membership = opened.use(await joinNodes({ store, info, onFenced, log: nodeLog }));
+  const ofPool = { store, isOnDuty: membership.isOnDuty, log: nodeLog };
+  opened.use(watchQueueClock({ ...ofPool, queue, onEnded: () => metrics.runEnded("timeout", "TIMEOUT") }));
+  opened.use(watchPeers({ ...ofPool, queue, owner, onLost: () => metrics.runEnded("failed", "NODE_LOST") }));
+  opened.use(startRetention({ ...ofPool, volume, retentionDays: config.retentionDays }));
 
   const viaEgress = config.egressAdvertise !== "none";
   const canary = createCanary({ nodeId: node_id, browsers, viaEgress, log: nodeLog });

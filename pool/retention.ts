@@ -63,24 +63,13 @@ async function forget(store: Store, runId: string): Promise<boolean> {
   }
 }
 
-/** Sweeps at start and every hour. */
-export function startRetention(deps: Deps): AsyncDisposable {
+/** Sweeps at start and every hour, while on duty. */
+export function startRetention(deps: Deps & { isOnDuty?: () => boolean }): AsyncDisposable {
+  const { isOnDuty = () => true } = deps;
   const closing = new AbortController();
   const sweeping = (async () => {
     while (!closing.signal.aborted) {
-      try {
-        const swept = await sweepOldRuns(deps, new Date(), closing.signal);
-        if (swept > 0) deps.log.info("Old runs are forgotten", { runs: swept, retention_days: deps.retentionDays });
-      } catch (error) {
-        deps.log.warn("Old runs could not be swept; trying again later", { error });
-      }
-      try {
-        const before = new Date(Date.now() - deps.retentionDays * DAY_MS);
-        await forgetStepCounts(deps.store, before);
-        await forgetProposals(deps.store, before);
-      } catch (error) {
-        deps.log.warn("What was learned of old runs could not be forgotten; trying again later", { error });
-      }
+      if (isOnDuty()) await sweep(deps, closing.signal);
       await pause(EVERY_MS, closing.signal).catch(() => {}); // closing: the loop ends
     }
   })();
@@ -90,4 +79,22 @@ export function startRetention(deps: Deps): AsyncDisposable {
       await sweeping;
     },
   };
+}
+
+/** Never rejects. */
+async function sweep(deps: Deps, signal: AbortSignal): Promise<void> {
+  const { store, retentionDays, log } = deps;
+  try {
+    const swept = await sweepOldRuns(deps, new Date(), signal);
+    if (swept > 0) log.info("Old runs are forgotten", { runs: swept, retention_days: retentionDays });
+  } catch (error) {
+    log.warn("Old runs could not be swept; trying again later", { error });
+  }
+  try {
+    const before = new Date(Date.now() - retentionDays * DAY_MS);
+    await forgetStepCounts(store, before);
+    await forgetProposals(store, before);
+  } catch (error) {
+    log.warn("What was learned of old runs could not be forgotten; trying again later", { error });
+  }
 }

@@ -46,15 +46,15 @@ export async function endRunsOfEarlierBoots(deps: Deps & EarlierOptions): Promis
   return over;
 }
 
-/** `onLost` is told of each run that this node has ended. */
-type WatchOptions = { onLost?: (runId: string) => void; everyMs?: number; lostAfterMs?: number };
+/** `onLost` is told of each run that this node has ended. `isOnDuty`: few nodes watch a pool; each look reads the owners of all its runs. */
+type WatchOptions = { isOnDuty?: () => boolean; onLost?: (runId: string) => void; everyMs?: number; lostAfterMs?: number };
 
 /**
  * Watches the owners of open runs. One whose heartbeat stood still for 11 s, as this node has itself seen over an unbroken connection, is gone:
  * its open runs end, and what its ended runs had not stored yet is lost (until it comes back with its DATA_DIR: pool/recovery.ts). From then on whatever it
- * still writes is refused. With the embedded store there is nobody to watch.
+ * still writes is refused. Who comes on duty begins anew: what it saw before counts for nothing. With the embedded store there is nobody to watch.
  */
-export function watchPeers({ store, queue, owner, onLost, log, ...times }: Deps & WatchOptions): AsyncDisposable {
+export function watchPeers({ store, queue, owner, isOnDuty = () => true, onLost, log, ...times }: Deps & WatchOptions): AsyncDisposable {
   const { everyMs = BEAT_MS, lostAfterMs = LOST_AFTER_MS } = times;
   const closing = new AbortController();
   let watch: Watch = { seenAt: null, peers: new Map() };
@@ -94,7 +94,8 @@ export function watchPeers({ store, queue, owner, onLost, log, ...times }: Deps 
     while (!closing.signal.aborted && store.kind === "server") {
       await pause(everyMs, closing.signal).catch(() => {}); // closing: the loop ends
       if (closing.signal.aborted) return;
-      await look().catch((error: unknown) => log.warn("Cannot look for lost nodes; trying again", { error }));
+      if (!isOnDuty()) watch = { seenAt: null, peers: new Map() };
+      else await look().catch((error: unknown) => log.warn("Cannot look for lost nodes; trying again", { error }));
     }
   })();
   return {

@@ -31,13 +31,16 @@ export async function endOverdueRuns({ store, queue }: Deps, now: Date = new Dat
   }
 }
 
-/** Looks every second. */
-export function watchQueueClock(deps: Deps & { log: Log; onEnded?: (runId: string) => void; everyMs?: number }): AsyncDisposable {
+type WatchOptions = Deps & { log: Log; isOnDuty?: () => boolean; onEnded?: (runId: string) => void; everyMs?: number };
+
+/** Looks every second, while on duty. */
+export function watchQueueClock({ isOnDuty = () => true, ...deps }: WatchOptions): AsyncDisposable {
   const closing = new AbortController();
   const looking = (async () => {
     while (!closing.signal.aborted) {
       await pause(deps.everyMs ?? EVERY_MS, closing.signal).catch(() => {}); // closing: the loop ends
       if (closing.signal.aborted) return;
+      if (!isOnDuty()) continue;
       try {
         const ended = await endOverdueRuns(deps);
         for (const runId of ended) deps.onEnded?.(runId);

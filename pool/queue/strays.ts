@@ -23,6 +23,10 @@ export class Strays {
     this.#inDoubt.push({ claimId, until: performance.now() + IN_DOUBT_MS });
   }
 
+  get none(): boolean {
+    return this.#inDoubt.length === 0;
+  }
+
   /** A run that was claimed after all, or null. It is given out once. One look finds one: only where nothing is left to find, claims are given up. */
   async take(): Promise<Claim | null> {
     if (this.#inDoubt.length === 0) return null;

@@ -18,12 +18,16 @@ import { Strays } from "./strays.ts";
 /** Runs a claimed run to its end, which it has published, or put aside to be published, when it resolves. `expired`: the slot is taken back. */
 export type RunSession = (claim: Claim, expired: AbortSignal) => Promise<void>;
 
-/** `onEnded` is told of each run that ended without its session. */
+/**
+ * `mayWait`: does a run wait, as far as this node knows? If not, nothing but a notification makes it look: a look is a transaction, and most are in vain.
+ * `onEnded` is told of each run that ended without its session.
+ */
 export type WorkerOptions = DispatchDeps & {
   owner: Owner;
   slots: Slots;
   writer: EventWriter;
   run: RunSession;
+  mayWait?: () => boolean;
   onEnded?: Metrics["runEnded"];
   log: Log;
   floorMs?: number;
@@ -118,7 +122,7 @@ export class Worker implements AsyncDisposable {
 
   /** Never rejects. */
   async #fill(signal: AbortSignal): Promise<void> {
-    const { slots, floorMs = FLOOR_MS } = this.#options;
+    const { slots } = this.#options;
     while (!signal.aborted) {
       const lease = await slots.next(signal).catch(() => null);
       if (!lease) return; // draining
@@ -127,8 +131,18 @@ export class Worker implements AsyncDisposable {
       this.#looking = looked;
       const found = await looked;
       if (found === "work") continue;
-      await Promise.race([woken, pause(found === "nothing" ? floorMs : STORE_AWAY_MS, signal).catch(() => {})]); // draining: the loop ends
+      const rested = new AbortController();
+      await Promise.race([woken, this.#rest(found, AbortSignal.any([signal, rested.signal]))]);
+      rested.abort();
     }
+  }
+
+  /** Until it is time to look again by oneself: notifications can be lost. Never rejects. */
+  async #rest(found: "nothing" | "failed", signal: AbortSignal): Promise<void> {
+    const { floorMs = FLOOR_MS, mayWait = () => true } = this.#options;
+    do
+      await pause(found === "nothing" ? floorMs : STORE_AWAY_MS, signal).catch(() => {}); // woken, or draining
+    while (found === "nothing" && !signal.aborted && !mayWait() && this.#strays.none);
   }
 
   /** Fills the slot with the head of the queue, or gives it back. Never rejects. */

@@ -2,13 +2,13 @@
 import type { Store } from "./sql.ts";
 
 export interface RunChanges extends AsyncDisposable {
-  /** Resolves at the run's next change, or after a second: look again then. Ask for it before you look, or a change in between is missed. */
+  /** Resolves when the run's change is told, or after a second: look again then. Ask for it before you look, or a change in between is missed. */
   waitForChange(runId: string, signal: AbortSignal): Promise<void>;
 }
 
-/** The channel that every change of a run's status or place is told on; the payload is its id. */
+/** Told on it, by id: a run's turn in the queue, its return there, and the end of one that was asked to stop. Of other changes who waits learns within a second. */
 export const RUNS_CHANNEL = "understudy_runs";
-/** Notifications can be lost with a connection. */
+/** Notifications can be lost with a connection, and not everything is told. */
 const FLOOR_MS = 1_000;
 
 export async function watchRuns(store: Store, floorMs = FLOOR_MS): Promise<RunChanges> {

@@ -15,10 +15,19 @@ const BEAT_SLACK_MS = 1_000;
 export const LOST_AFTER_MS = 15_000 - 2 * BEAT_MS;
 /** Dead members stay in the list for a while. */
 const REMEMBERED = "1 hour";
+/** So many members do what needs doing once a pool, not once a node: more than die at once, few enough for the server not to notice them. */
+const ON_DUTY = 5;
+/** Over two beats: who was not heard of for so long is off duty, and the next in line is on. */
+const SILENT = "5 seconds";
+/** How many are in line before this node; counting ends where it makes no difference. */
+const IN_LINE = `(SELECT count(*)::int FROM (
+  SELECT 1 FROM understudy.nodes m WHERE m.node_id < $1 AND m.last_seen_at > now() - interval '${SILENT}' LIMIT ${ON_DUTY}) before)`;
 
 export interface Membership extends AsyncDisposable {
   /** Tells the pool of a new state now, not at the next beat. */
   beat(): Promise<void>;
+  /** Is this one of the few nodes that look after the whole pool? As the latest beat has it: for a moment there may be one too many, or too few. */
+  isOnDuty(): boolean;
 }
 
 type Options = {
@@ -37,20 +46,22 @@ export async function joinNodes({ store, info, onFenced, log, beatMs = BEAT_MS }
   const closing = new AbortController();
   let fenced = false;
 
-  await store.query(
+  const [joined] = await store.query<{ in_line: number }>(
     `INSERT INTO understudy.nodes (node_id, boot_id, info, last_seen_at) VALUES ($1, $2, $3::json, now())
-     ON CONFLICT (node_id) DO UPDATE SET boot_id = $2, info = $3::json, last_seen_at = now()`,
+     ON CONFLICT (node_id) DO UPDATE SET boot_id = $2, info = $3::json, last_seen_at = now() RETURNING ${IN_LINE} AS in_line`,
     [node_id, boot_id, toJson(info())],
   );
+  let inLine = joined?.in_line ?? 0;
 
   async function beat(): Promise<void> {
     if (fenced || closing.signal.aborted) return;
     // The row may be gone (forgotten while we were cut off): then it is made again. Another boot's row stays as it is.
-    const [row] = await store.query<{ boot_id: string }>(
+    const [row] = await store.query<{ in_line: number }>(
       `INSERT INTO understudy.nodes AS n (node_id, boot_id, info, last_seen_at) VALUES ($1, $2, $3::json, now())
-       ON CONFLICT (node_id) DO UPDATE SET info = $3::json, last_seen_at = now() WHERE n.boot_id = $2 RETURNING boot_id`,
+       ON CONFLICT (node_id) DO UPDATE SET info = $3::json, last_seen_at = now() WHERE n.boot_id = $2 RETURNING ${IN_LINE} AS in_line`,
       [node_id, boot_id, toJson(info())],
     );
+    if (row) inLine = row.in_line;
     if (row || fenced) return;
     fenced = true;
     log.error("Another process took this node's place in the pool; its runs are no longer ours", { node_id, boot_id });
@@ -69,6 +80,7 @@ export async function joinNodes({ store, info, onFenced, log, beatMs = BEAT_MS }
 
   return {
     beat,
+    isOnDuty: () => inLine < ON_DUTY,
     async [Symbol.asyncDispose]() {
       closing.abort();
       await beating;

@@ -6,7 +6,6 @@ import type { Playbook } from "../../shared/playbook.ts";
 import type { RecordingState } from "../../shared/recording.ts";
 import type { Clocks, CreateRun, EarlierAttempt, StepResult } from "../../shared/run.ts";
 import { type ClockLimits, isTerminal, type RunStatus, type Usage, type Warning } from "../../shared/run-status.ts";
-import { RUNS_CHANNEL } from "./changes.ts";
 import type { Fence } from "./fence.ts";
 import { toJson } from "./json.ts";
 import type { Sql } from "./sql.ts";
@@ -133,13 +132,11 @@ export type Aftermath = {
 /** What may still change once a run is over: how its artifacts fared. No fence: a node that salvages is not the one that ran it. */
 export async function updateAftermath(sql: Sql, runId: string, aftermath: Aftermath): Promise<void> {
   await sql.query(
-    `WITH changed AS (
-       UPDATE understudy.runs SET
-         warnings = warnings || $2::jsonb,
-         recording_state = coalesce($3, recording_state),
-         settled_at = CASE WHEN $4 THEN coalesce(settled_at, $5) ELSE settled_at END
-       WHERE run_id = $1 AND (settled_at IS NULL OR NOT $6) AND ($7::int IS NULL OR attempt = $7) RETURNING run_id
-     ) SELECT pg_notify('${RUNS_CHANNEL}', run_id::text) FROM changed`,
+    `UPDATE understudy.runs SET
+       warnings = warnings || $2::jsonb,
+       recording_state = coalesce($3, recording_state),
+       settled_at = CASE WHEN $4 THEN coalesce(settled_at, $5) ELSE settled_at END
+     WHERE run_id = $1 AND (settled_at IS NULL OR NOT $6) AND ($7::int IS NULL OR attempt = $7)`,
     [
       runId,
       toJson(aftermath.warnings ?? []),

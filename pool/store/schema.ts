@@ -179,6 +179,10 @@ const VERSIONS: readonly string[] = [
   );
   CREATE INDEX key_posts_of_key ON understudy.key_posts (api_key_name, at);
   `,
+  // Retention takes the oldest, a hundred at a time: it should not read all runs for each hundred.
+  `
+  CREATE INDEX runs_stored ON understudy.runs (finished_at) WHERE settled_at IS NOT NULL;
+  `,
 ];
 
 /** Where pg-boss keeps its tables: the database may serve another program's pg-boss too. Made here, under our lock: its own making of it is open to a race. */

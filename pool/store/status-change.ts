@@ -1,4 +1,4 @@
-/** The one statement that changes a run's status: row, events and notification together, or nothing. */
+/** The one statement that changes a run's status: row, events and notification, where somebody may wait for it, together, or nothing. */
 import type { RunEvent } from "../../shared/event.ts";
 import type { RecordingState } from "../../shared/recording.ts";
 import type { Clocks, EarlierAttempt } from "../../shared/run.ts";
@@ -93,10 +93,20 @@ export async function changeStatus(sql: Sql, change: StatusChange): Promise<RunR
        SELECT changed.run_id, changed.last_event_id - ${values.add(change.events.length)}::int + e.nth::int, e.event
        FROM changed, json_array_elements(${values.add(toJson(change.events))}::json) WITH ORDINALITY AS e (event, nth)
      )
-     SELECT ${columns}, pg_notify('${RUNS_CHANNEL}', run_id::text) FROM changed`,
+     SELECT ${columns}, ${whoIsTold(change)} FROM changed`,
     values.list,
   );
   return row ?? null;
+}
+
+/**
+ * A notification wakes every node of the pool, whatever it is about. One waits for its turn in the queue, or for the end of a run that it has asked to
+ * stop: its mark and this change are of one row, so that the later of the two knows of the other. Who waits for more looks by itself (`changes.ts`).
+ */
+function whoIsTold({ from, to }: StatusChange): string {
+  const tell = `pg_notify('${RUNS_CHANNEL}', run_id::text)`;
+  if (from === "queued" || to === "queued") return tell;
+  return isTerminal(to) ? `CASE WHEN stop_requested_at IS NOT NULL THEN ${tell} END` : "NULL";
 }
 
 /** Collects the values of a statement; each answers with its placeholder. */

@@ -215,5 +215,21 @@ function watching(opened: () => TestStore): void {
     await eventually(() => looks).toBeGreaterThan(25); // more than twice the time after which it would be lost
     expect([await status(theirs.fence.run_id), await status(mine.fence.run_id)]).toEqual(["starting", "starting"]);
   });
+
+  it("count from the moment they came on duty: what they saw before is too old to judge by", async () => {
+    const { store } = opened();
+    await using _silent = await join(PEER, 3_600_000);
+    const { fence } = await claimedRun(opened(), newRun(), PEER);
+    let asked = 0;
+    let looks = 0;
+    const counting = { ...store, query: (...args: Parameters<typeof store.query>) => store.query<never>(...args).finally(() => looks++) };
+    const isOnDuty = () => ++asked < 4 || asked > 40; // at first, then not for four times as long as makes a node lost
+    await using _watching = watchPeers({ ...opened(), store: counting, owner: OWNER, log: quiet, everyMs: 20, lostAfterMs: 200, isOnDuty });
+    await eventually(() => asked).toBeGreaterThan(30);
+    expect([looks, await status(fence.run_id)]).toEqual([3, "starting"]);
+    await eventually(() => asked > 40 && looks > 5).toBe(true);
+    expect(await status(fence.run_id)).toBe("starting");
+    await eventually(() => status(fence.run_id)).toBe("failed");
+  });
 }
 eachStore("nodes that watch each other", watching, ["server"]);

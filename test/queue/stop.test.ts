@@ -146,4 +146,17 @@ eachStore("the queue clock", (opened) => {
     await eventually(ended).toHaveLength(60);
     for (const runId of runs) expect(await readEvents(store, runId, 0, 10)).toHaveLength(3);
   });
+
+  it("is looked at by nodes on duty alone, and by the next once it comes on", async () => {
+    const { store, queue } = opened();
+    const runId = await queued(opened(), { ...CLOCK_LIMITS, queue: 0 });
+    let asked = 0;
+    let onDuty = false;
+    const isOnDuty = () => ++asked > 0 && onDuty;
+    await using _clock = watchQueueClock({ store, queue, log: quiet, everyMs: 5, isOnDuty });
+    await eventually(() => asked).toBeGreaterThan(3);
+    expect((await readRow(store, runId))?.status).toBe("queued");
+    onDuty = true;
+    await eventually(async () => (await readRow(store, runId))?.status).toBe("timeout");
+  });
 });

@@ -15,15 +15,15 @@ import { eachStore, eventually, type TestStore } from "../support/store.ts";
 const hint = (reason: string) =>
   ({ type: "guardrail", at: new Date().toISOString(), rule: "r", kind: "hint", reason, action_seq: null, host: null }) as const;
 
-type Options = { onEnded?: WorkerOptions["onEnded"]; total?: number; store?: Store; slots?: Slots; floorMs?: number; owner?: typeof OWNER };
+type Options = Partial<Pick<WorkerOptions, "onEnded" | "mayWait" | "store" | "slots" | "floorMs" | "owner">> & { total?: number };
 
 /** A worker with a session that stands in for browsers and playbooks: all else is real. */
 async function openWorker(opened: TestStore, run: RunSession, options: Options = {}) {
   const slots = options.slots ?? createSlots({ total: options.total ?? 1, log: quiet });
   const store = options.store ?? opened.store;
   const { writer, queue, deps } = opened;
-  const { owner = OWNER, floorMs = 60_000, onEnded } = options;
-  const worker = await Worker.open({ ...deps, store, queue, writer, slots, owner, run, onEnded, log: quiet, floorMs });
+  const { owner = OWNER, floorMs = 60_000, onEnded, mayWait } = options;
+  const worker = await Worker.open({ ...deps, store, queue, writer, slots, owner, run, onEnded, mayWait, log: quiet, floorMs });
   return {
     worker,
     slots,
@@ -96,11 +96,19 @@ eachStore("the worker", (opened) => {
     expect(started).toEqual([mine.run_id, theirs.run_id]);
   });
 
-  it("finds work that nobody told it of", async () => {
-    const deaf: Store = { ...opened().store, listen: async () => ({ [Symbol.asyncDispose]: async () => {} }) };
-    await using _node = await openWorker(opened(), brief(opened()), { store: deaf, floorMs: 20 });
+  it("finds work that nobody told it of, once it knows that some waits, and does not look before", async () => {
+    const { store } = opened();
+    let [asked, waits] = [0, false];
+    const mayWait = () => ++asked > 0 && waits;
+    const deaf: Store = { ...store, listen: async () => ({ [Symbol.asyncDispose]: async () => {} }) };
+    await using _node = await openWorker(opened(), brief(opened()), { store: deaf, floorMs: 5, mayWait });
+    await eventually(() => asked).toBeGreaterThan(0); // its first look is behind it
     const { run_id } = await post(opened());
-    await eventually(async () => (await readRow(opened().store, run_id))?.status).toBe("completed");
+    const before = asked;
+    await eventually(() => asked).toBeGreaterThan(before + 3);
+    expect((await readRow(store, run_id))?.status).toBe("queued");
+    waits = true;
+    await eventually(async () => (await readRow(store, run_id))?.status).toBe("completed");
   });
 
   it("drains: takes nothing new, lets what runs go on, and takes again when it resumes", async () => {
@@ -231,7 +239,7 @@ eachStore("the worker", (opened) => {
     };
     const started: string[] = [];
     const session = brief(opened(), (runId) => started.push(runId));
-    await using node = await openWorker(opened(), session, { store: breaking, floorMs: 20 });
+    await using node = await openWorker(opened(), session, { store: breaking, floorMs: 20, mayWait: () => false }); // it looks for claims in doubt all the same
     const claimed = await post(opened()); // claimed by the loop
     await eventually(() => statuses(opened())).toEqual({ completed: 1 });
     breaks = 1;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { forgetLostNodes, joinNodes, listNodes } from "../../pool/store/nodes.ts";
+import { forgetLostNodes, joinNodes, listNodes, type Membership } from "../../pool/store/nodes.ts";
 import { MemberSchema, type NodeInfo } from "../../shared/node.ts";
 import { quiet } from "../support/run-fixtures.ts";
 import { eachStore } from "../support/store.ts";
@@ -90,5 +90,26 @@ eachStore("the members of the pool", (opened) => {
     expect(times).toBe(1);
     await old[Symbol.asyncDispose]();
     expect(await listNodes(store)).toMatchObject([{ boot_id: "boot-2" }]); // leaving, the old one leaves the young one's row alone
+  });
+
+  it("have five on duty for the whole pool, and the next in line when one of those falls silent or leaves", async () => {
+    const { store } = opened();
+    const ids = ["a", "b", "c", "d", "e", "f", "g"];
+    const join = (id: string) =>
+      joinNodes({ store, info: () => info({ node_id: id, boot_id: id }), onFenced: unfenced, log: quiet, beatMs: 3_600_000 });
+    await using members = new AsyncDisposableStack();
+    const nodes = new Map<string, Membership>();
+    for (const id of ids.toReversed()) nodes.set(id, members.use(await join(id))); // each as it joins is the first in line
+    const onDuty = async () => {
+      for (const node of nodes.values()) await node.beat();
+      return ids.filter((id) => nodes.get(id)?.isOnDuty()).join("");
+    };
+    expect(await onDuty()).toBe("abcde");
+    await nodes.get("b")?.[Symbol.asyncDispose]();
+    nodes.delete("b");
+    expect(await onDuty()).toBe("acdef");
+    nodes.delete("c"); // its process hangs
+    await store.query("UPDATE understudy.nodes SET last_seen_at = now() - interval '6 seconds' WHERE node_id = 'c'");
+    expect(await onDuty()).toBe("adefg");
   });
 });

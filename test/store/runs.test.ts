@@ -1,6 +1,9 @@
 import { expect, it } from "vitest";
-import { createRun } from "../../pool/queue/dispatch.ts";
-import { watchRuns } from "../../pool/store/changes.ts";
+import { claimNext, createRun } from "../../pool/queue/dispatch.ts";
+import { tryAgainAs } from "../../pool/queue/next-attempt.ts";
+import { stopRun } from "../../pool/queue/stop.ts";
+import { RUNS_CHANNEL, watchRuns } from "../../pool/store/changes.ts";
+import type { Fence } from "../../pool/store/fence.ts";
 import { awaitLocation, readLocation } from "../../pool/store/location.ts";
 import { listRuns } from "../../pool/store/run-list.ts";
 import {
@@ -18,8 +21,8 @@ import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import { newRunId } from "../../shared/ids.ts";
 import { formatKnown } from "../../shared/node.ts";
 import { ListRunsSchema, type Run, RunPageSchema, RunSchema } from "../../shared/run.ts";
-import { newRun, OUTCOME, OWNER } from "../support/run-fixtures.ts";
-import { claimedRun, eachStore, type TestStore } from "../support/store.ts";
+import { claimant, newRun, OUTCOME, OWNER } from "../support/run-fixtures.ts";
+import { claimedRun, eachStore, eventually, type TestStore } from "../support/store.ts";
 
 /** A run that waits. */
 const queued = async ({ deps }: TestStore, run = newRun()) => {
@@ -214,15 +217,39 @@ eachStore("the location of a run", (opened) => {
   });
 
   it("is told the moment it differs from what the caller knows", async () => {
-    const { store, writer } = opened();
+    const { store, deps } = opened();
     await using changes = await watchRuns(store, 3_600_000); // by notification alone
+    const run = await queued(opened());
+    const answer = awaitLocation({ sql: store, changes, signal: new AbortController().signal }, run.run_id, "queued:", 20);
+    await claimNext(deps, claimant());
+    expect(await answer).toMatchObject({ state: "live", node_id: OWNER.node_id });
+  });
+
+  it("is looked for once a second where nothing is told: what a run leaves is stored", async () => {
+    const { store, writer } = opened();
+    await using changes = await watchRuns(store, 10);
     const { fence } = await claimedRun(opened());
     const known = formatKnown((await readLocation(store, fence.run_id)) as NonNullable<Awaited<ReturnType<typeof readLocation>>>);
-    const options = { sql: store, changes, signal: new AbortController().signal };
-    const answer = awaitLocation(options, fence.run_id, known, 20);
+    const answer = awaitLocation({ sql: store, changes, signal: new AbortController().signal }, fence.run_id, known, 20);
     await writer.transition(fence, "terminated", OUTCOME);
     await updateAftermath(store, fence.run_id, { settled: true });
     expect(await answer).toMatchObject({ state: "stored" });
+  });
+
+  it("wakes the nodes of the pool for its turn, its return to the queue, and its end if it was asked to stop; for nothing else", async () => {
+    const { store, deps, queue, writer } = opened();
+    const told: string[] = [];
+    await using _listening = await store.listen(RUNS_CHANNEL, (runId) => void told.push(runId));
+    const plain = await completed(opened()); // born claimed
+    const queuedRun = await queued(opened(), newRun({ retries: 1 }));
+    const claim = await claimNext(deps, claimant());
+    await tryAgainAs(opened(), claim?.fence as Fence, toErrorDetail(new AppError("NODE_LOST", "Gone")));
+    const again = await claimNext(deps, claimant());
+    await writer.transition(again?.fence as Fence, "running");
+    await stopRun({ store, queue }, queuedRun.run_id);
+    await writer.transition(again?.fence as Fence, "terminated", OUTCOME);
+    await eventually(() => told).toEqual(Array.from({ length: 4 }, () => queuedRun.run_id)); // claimed, queued again, claimed, ended
+    expect(told).not.toContain(plain.run_id);
   });
 
   it("is told as it is when nothing changes in time, or the caller leaves, or there is no such run", async () => {
