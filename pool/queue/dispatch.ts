@@ -40,7 +40,7 @@ export type Created = {
 const EXPIRY_SLACK_S = 300;
 const RETRY_AFTER_S = 5;
 const NO_LIMITS: LimitsOfKeys = new Map();
-/** Serializes those that join the queue, so that its bound and its order are exact. A claim needs neither. */
+/** Serializes those that join the queue, so that its bound is exact. A claim needs no room in it. */
 const QUEUE_LOCK = 7_064_002;
 
 /**
@@ -66,11 +66,10 @@ async function accept(tx: Sql, deps: DispatchDeps, run: NewRun, { claimFor, idem
   }
   const at = new Date();
   await assertWithinRate(tx, keyLimits, api_key_name, at);
-  if (claimFor === null) await joinQueue(tx, deps.queueMax);
+  if (claimFor === null) assertRoom(await countQueued(tx), deps.queueMax); // most that are refused are so here, at little cost
   const expireInSeconds = request.timeout_seconds + deps.clockLimits.start + EXPIRY_SLACK_S;
   await deps.queue.send(tx, { run_id, expireInSeconds, priority: request.priority, group: api_key_name });
   const job = claimFor && (await deps.queue.fetch(tx));
-  if (claimFor && !job) await joinQueue(tx, deps.queueMax); // its key, and every other that waits, has all the slots that it may have
   const isOurs = job?.run_id === run_id; // the queue was empty: the run is born claimed
   const row = await insertRun(tx, run, deps.clockLimits, at, isOurs && claimFor ? { owner: claimFor, claimId: claimFor.claim_id } : null);
   if (isOurs && claimFor) return { run_id, status: row.status, replayed: false, claim: { run: row, fence: fenceOf(claimFor, row) } };
@@ -80,12 +79,17 @@ async function accept(tx: Sql, deps: DispatchDeps, run: NewRun, { claimFor, idem
   if (status === "queued") await assertMayWait(tx, keyLimits, api_key_name);
   if (status === "queued") await tx.query(`SELECT pg_notify('${WORK_CHANNEL}', $1)`, [run_id]);
   if (idempotency && status !== hoped) await rememberStatus(tx, api_key_name, idempotency.key, status);
+  if (!job) await assertJoins(tx, deps.queueMax); // no slot was free, or its key, and every other that waits, has all the slots that it may have
   return { run_id, status, replayed: false, claim };
 }
 
-async function joinQueue(tx: Sql, queueMax: number): Promise<void> {
+/** The new run is among those that wait. Last of all that is done for it: until the commit nobody else joins. */
+async function assertJoins(tx: Sql, queueMax: number): Promise<void> {
   await tx.query(`SELECT pg_advisory_xact_lock(${QUEUE_LOCK})`, []);
-  const queued = await countQueued(tx);
+  assertRoom((await countQueued(tx)) - 1, queueMax);
+}
+
+function assertRoom(queued: number, queueMax: number): void {
   if (queued < queueMax) return;
   throw new AppError("POOL_SATURATED", `The queue is full: ${queued} runs wait. Try again later.`, {
     retryAfterS: RETRY_AFTER_S,
