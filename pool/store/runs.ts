@@ -112,7 +112,7 @@ export const QUEUE_ORDER = "-r.priority, r.created_at, r.run_id";
 /** Place in the queue, from 1; null for a run that does not wait. */
 export async function queuePosition(sql: Sql, runId: string): Promise<number | null> {
   const [row] = await sql.query<{ position: number }>(
-    `SELECT count(ahead.*)::int AS position FROM understudy.runs r
+    `SELECT count(*)::int AS position FROM understudy.runs r
      JOIN understudy.runs ahead ON ahead.status = 'queued' AND (-ahead.priority, ahead.created_at, ahead.run_id) <= (${QUEUE_ORDER})
      WHERE r.run_id = $1 AND r.status = 'queued' GROUP BY r.run_id`,
     [runId],
