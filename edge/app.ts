@@ -1,7 +1,9 @@
 /** Endpoints → an app that answers requests. Who may, what is well-formed and how errors look is settled here, once for all. */
 import { type Handler, Hono } from "hono";
 import { AppError } from "../shared/errors.ts";
+import { isRunId } from "../shared/ids.ts";
 import { REQUEST_ID_HEADER } from "../shared/node.ts";
+import { NO_TRACING, type Span, type Tracing } from "../shared/tracing.ts";
 import { answerError, commonHead } from "./answers.ts";
 import { type Caller, createAuthenticate, requireScope } from "./auth.ts";
 import type { EdgeConfig } from "./config.ts";
@@ -12,13 +14,18 @@ import type { Metrics } from "./metrics.ts";
 import { parseBody, parseQuery, readBody, refuseLarge } from "./request-body.ts";
 import { createHostRule } from "./viewer/host.ts";
 
-export type AppDeps = { config: Pick<EdgeConfig, "keys" | "maxBodyBytes" | "corsOrigins" | "viewerOrigin">; metrics: Metrics; log: Log };
+export type AppDeps = {
+  config: Pick<EdgeConfig, "keys" | "maxBodyBytes" | "corsOrigins" | "viewerOrigin">;
+  metrics: Metrics;
+  tracing?: Tracing;
+  log: Log;
+};
 export type EdgeApp = Hono<{ Bindings: EdgeBindings }>;
 
 const NOBODY: Caller = { name: "", scopes: new Set(), onlyOwn: "" };
 const METHODS = ["GET", "POST", "DELETE"] as const;
 
-export function createApp(endpoints: readonly Endpoint[], { config, metrics, log }: AppDeps): EdgeApp {
+export function createApp(endpoints: readonly Endpoint[], { config, metrics, tracing = NO_TRACING, log }: AppDeps): EdgeApp {
   const app: EdgeApp = new Hono();
   const authenticate = createAuthenticate(config.keys);
   const hostRule = createHostRule(config.viewerOrigin);
@@ -35,7 +42,7 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, log
     return answerError(head, error);
   };
 
-  const admit = async (endpoint: Endpoint, c: EdgeContext, head: Record<string, string>): Promise<Call<unknown, unknown>> => {
+  const admit = async (endpoint: Endpoint, c: EdgeContext, head: Record<string, string>, span: Span): Promise<Call<unknown, unknown>> => {
     const request = c.req.raw;
     const { scope } = endpoint;
     const byKey = scope !== null && scope !== "link";
@@ -46,20 +53,26 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, log
     if (request.method === "POST" || request.method === "DELETE") refuseLarge(request, config.maxBodyBytes);
     const text = hasBody ? await readBody(request, config.maxBodyBytes) : "";
     const body = endpoint.body && parseBody(endpoint.body, text);
-    return { c, caller, requestId: head[REQUEST_ID_HEADER] as string, head, query, body, text };
+    return { c, caller, requestId: head[REQUEST_ID_HEADER] as string, span, head, query, body, text };
   };
 
   const serve = (endpoint: Endpoint): Handler<{ Bindings: EdgeBindings }> => {
-    const count = metrics.countRequests(`${endpoint.method} ${endpoint.path}`);
+    const { method, path } = endpoint;
+    const name = `${method} ${path}`;
+    const count = metrics.countRequests(name);
     return async (c) => {
       const head = endpoint.viewer ? commonHead(requestIdOf(c.req.raw)) : headOf(c.req.raw); // pages that may call the API have no business in traces
+      const span = tracing.request(name, c.req.raw.headers, { "http.request.method": method, "http.route": path });
       let response: Response;
       try {
-        response = hostRule(endpoint, c.req.raw, head) ?? (await endpoint.handle(await admit(endpoint, c, head)));
+        response = hostRule(endpoint, c.req.raw, head) ?? (await endpoint.handle(await admit(endpoint, c, head, span)));
       } catch (error) {
         response = errorOf(head, error, c);
       }
-      count(response.status);
+      const { status } = response;
+      count(status);
+      span.set({ "understudy.request_id": head[REQUEST_ID_HEADER], "understudy.run_id": runIdOf(c), "http.response.status_code": status });
+      span.end(status >= 500 ? String(status) : null); // when the answer begins: a stream may go on for as long as its run
       return response;
     };
   };
@@ -85,6 +98,11 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, log
 function requestIdOf(request: Request): string {
   const given = request.headers.get(REQUEST_ID_HEADER);
   return given !== null && /^[A-Za-z0-9._:-]{1,100}$/.test(given) ? given : crypto.randomUUID();
+}
+
+function runIdOf(c: EdgeContext): string | null {
+  const id = c.req.param("run_id");
+  return id !== undefined && isRunId(id) ? id : null;
 }
 
 const toHonoPath = (path: string): string => path.replace(/\{path\}$/, ":path{.+}").replace(/\{([a-z_]+)\}/g, ":$1");

@@ -1,6 +1,7 @@
 /** Environment → EdgeConfig, read once. Everything that is wrong is said at once. */
 import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucketUrl } from "../shared/bucket.ts";
 import { MAX_BODY_BYTES } from "../shared/node.ts";
+import { OTLP_ENDPOINT_FORM, parseOtlpEndpoint, type TracingConfig } from "../shared/tracing.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 export const SCOPES = ["read", "runs", "pool"] as const;
@@ -29,6 +30,8 @@ export type EdgeConfig = {
   viewerOrigin: string | null;
   /** How long a link to the viewer is good for. */
   viewerLinkS: number;
+  /** Null: nothing is traced. */
+  tracing: TracingConfig | null;
   logLevel: LogLevel;
 };
 
@@ -69,6 +72,7 @@ export function parseConfig(env: Env): EdgeConfig {
     bucket: env.EDGE_BUCKET_URL ? parseBucket(env.EDGE_BUCKET_URL, env, (text) => problem(text, undefined)) : null,
     viewerOrigin: env.EDGE_VIEWER_ORIGIN ? parseViewerOrigin(env.EDGE_VIEWER_ORIGIN, (text) => problem(text, null)) : null,
     viewerLinkS: whole(env.EDGE_VIEWER_LINK_S, 3_600, 60, 86_400) ?? problem("EDGE_VIEWER_LINK_S: expected seconds, 60 to 86400", 0),
+    tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT ? parseTracing(env.OTEL_EXPORTER_OTLP_ENDPOINT, env, (text) => problem(text, null)) : null,
     logLevel:
       LOG_LEVELS.find((level) => level === (env.LOG_LEVEL || "info")) ??
       problem(`LOG_LEVEL: expected one of ${LOG_LEVELS.join(", ")}`, "info"),
@@ -81,6 +85,13 @@ export function parseConfig(env: Env): EdgeConfig {
     );
   if (problems.length > 0) throw new Error(`The edge cannot start:\n${[...new Set(problems)].map((text) => `  ${text}`).join("\n")}`);
   return config;
+}
+
+function parseTracing(endpoint: string, env: Env, problem: (text: string) => null): EdgeConfig["tracing"] {
+  const url = parseOtlpEndpoint(endpoint);
+  return url === null
+    ? problem(`OTEL_EXPORTER_OTLP_ENDPOINT: expected ${OTLP_ENDPOINT_FORM}`)
+    : { url, headers: env.OTEL_EXPORTER_OTLP_HEADERS ?? "" };
 }
 
 function parseBucket(url: string, env: Env, problem: (text: string) => void): EdgeConfig["bucket"] {

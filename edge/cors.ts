@@ -1,7 +1,8 @@
 /** Calls from pages of other origins: off, unless the operator named the origins. Keys go in a header, never in a cookie, so credentials stay off. */
 
 const EXPOSED = "ETag, Content-Range, Retry-After, X-Request-Id, X-Trace-Source";
-const ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, X-Request-Id";
+const ALLOWED_HEADERS =
+  "Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, traceparent, X-Request-Id";
 
 /** What an answer to this origin says; empty when it may not be read from there. */
 export function corsHead(origins: readonly string[], origin: string | null): Record<string, string> {

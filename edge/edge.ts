@@ -1,6 +1,8 @@
 /** Puts an edge together: configuration and what the runtime provides → an app, and the members it keeps an eye on. */
+import packageJson from "../package.json" with { type: "json" };
 import { createBucket } from "../shared/bucket.ts";
 import { createBucketRuns } from "../shared/bucket-runs.ts";
+import { NO_TRACING, openTracing, type Tracing } from "../shared/tracing.ts";
 import { createApp, type EdgeApp } from "./app.ts";
 import { createBucketSource } from "./bucket/stored-source.ts";
 import type { EdgeConfig } from "./config.ts";
@@ -33,6 +35,8 @@ export type Platform = {
   onPassed?: (bytes: number) => void;
   /** The other threads of this edge. */
   peers?: Peers;
+  /** Closed together with the edge. */
+  tracing?: Tracing;
 };
 
 /** How to start an edge. `share`: its port is shared with other threads; the `first` makes sure that nobody else has it. */
@@ -51,7 +55,15 @@ export type EdgeLimits = Partial<EventsDeps> & LocateLimits & { keepaliveMs?: nu
 
 export type Edge = AsyncDisposable & { app: EdgeApp; endpoints: readonly Endpoint[]; members: Members; log: Log };
 
-export function openEdge(config: EdgeConfig, { connect, onPassed, peers = NO_PEERS }: Platform, limits: EdgeLimits = {}): Edge {
+/** @throws VALIDATION_FAILED, as openTracing */
+export const openEdgeTracing = ({ tracing, logLevel }: EdgeConfig): Promise<Tracing> =>
+  openTracing(tracing, { name: "understudy-edge", version: packageJson.version }, createLog(logLevel));
+
+export function openEdge(
+  config: EdgeConfig,
+  { connect, onPassed, peers = NO_PEERS, tracing = NO_TRACING }: Platform,
+  limits: EdgeLimits = {},
+): Edge {
   const log = createLog(config.logLevel);
   const metrics = createMetrics(peers);
   const { refreshMs, forgetMs, keepaliveMs } = limits;
@@ -76,11 +88,13 @@ export function openEdge(config: EdgeConfig, { connect, onPassed, peers = NO_PEE
   ];
   endpoints.push(...docsEndpoints(endpoints));
   return {
-    app: createApp(endpoints, { config, metrics, log }),
+    app: createApp(endpoints, { config, metrics, tracing, log }),
     endpoints,
     members,
     log,
-    [Symbol.asyncDispose]: () => members[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([members[Symbol.asyncDispose](), tracing[Symbol.asyncDispose]()]);
+    },
   };
 }
 

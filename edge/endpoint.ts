@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import type { ErrorCode } from "../shared/errors.ts";
+import type { Span } from "../shared/tracing.ts";
 import type { Caller } from "./auth.ts";
 import type { Scope } from "./config.ts";
 
@@ -17,6 +18,7 @@ export type Call<Query = undefined, Body = undefined> = {
   c: EdgeContext;
   caller: Caller;
   requestId: string;
+  span: Span;
   /** Headers that every answer has. */
   head: Record<string, string>;
   query: Query;

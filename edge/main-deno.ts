@@ -2,7 +2,7 @@
 
 import { pause } from "../shared/deadline.ts";
 import type { EdgeConfig } from "./config.ts";
-import { openEdge, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
+import { openEdge, openEdgeTracing, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
 import { createCollector } from "./main-deno-collector.ts";
 import { connectOnDeno, type DenoConnector } from "./main-deno-connect.ts";
 
@@ -27,7 +27,8 @@ export async function startOnDeno(
   config: EdgeConfig,
   { limits, peers, share }: StartOptions = {},
 ): Promise<RunningEdge> {
-  const edge = openEdge(config, { connect: connectOnDeno(deno), onPassed: createCollector(), peers }, limits);
+  const tracing = await openEdgeTracing(config);
+  const edge = openEdge(config, { connect: connectOnDeno(deno), onPassed: createCollector(), peers, tracing }, limits);
   const stop = new AbortController();
   const address = { hostname: config.host, port: config.port };
   if (share === "first" && config.port !== 0) deno.listen(address).close(); // taken by nobody, not even by another edge

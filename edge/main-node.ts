@@ -7,7 +7,7 @@ import { pause } from "../shared/deadline.ts";
 import { AppError, type ErrorBody, toErrorDetail } from "../shared/errors.ts";
 import { answerError, commonHead } from "./answers.ts";
 import type { EdgeConfig } from "./config.ts";
-import { openEdge, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
+import { openEdge, openEdgeTracing, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
 import type { EdgeBindings } from "./endpoint.ts";
 import { connectOnNode } from "./main-node-connect.ts";
 import { RecyclingResponse } from "./main-node-slabs.ts";
@@ -16,7 +16,8 @@ const KEEP_ALIVE_MS = 65_000; // longer than the idle time of common load balanc
 
 /** Resolves once it listens. */
 export async function startOnNode(config: EdgeConfig, { limits, peers, share }: StartOptions = {}): Promise<RunningEdge> {
-  const edge = openEdge(config, { connect: connectOnNode, peers }, limits);
+  const tracing = await openEdgeTracing(config);
+  const edge = openEdge(config, { connect: connectOnNode, peers, tracing }, limits);
   const listener = getRequestListener(
     (request, env) => {
       const { incoming, outgoing } = env as HttpBindings; // HTTP/1.1 is what this server speaks

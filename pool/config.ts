@@ -7,6 +7,7 @@ import { AppError, type Issue, toIssues, validationFailed } from "../shared/erro
 import { type GuardrailsInput, GuardrailsInputSchema } from "../shared/guardrails.ts";
 import { type LimitsOfKeys, parseKeyLimits } from "../shared/key-limits.ts";
 import type { ClockLimits } from "../shared/run-status.ts";
+import { OTLP_ENDPOINT_FORM, parseOtlpEndpoint, type TracingConfig } from "../shared/tracing.ts";
 import { mergeGuardrails } from "./guardrails/merge.ts";
 import type { LlmConfig } from "./llm/llm.ts";
 import { MODEL_NAME_FORM, readModelName } from "./llm/model-name.ts";
@@ -110,6 +111,15 @@ const EnvironmentSchema = z
     LLM_API_KEY: z.string().optional(),
     LLM_PRICES: PricesSchema,
     LLM_TIMEOUT_S: integer(1, 600, 120),
+    OTEL_EXPORTER_OTLP_ENDPOINT: z
+      .string()
+      .transform((text, context) => {
+        const url = parseOtlpEndpoint(text);
+        if (url === null) context.addIssue({ code: "custom", message: `Expected ${OTLP_ENDPOINT_FORM}` });
+        return url ?? z.NEVER;
+      })
+      .optional(),
+    OTEL_EXPORTER_OTLP_HEADERS: z.string().default(""),
     LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
   })
   .superRefine((env, context) => {
@@ -177,6 +187,8 @@ export type PoolConfig = {
   sandbox: "required" | "auto" | "off";
   /** Null: no model is asked. */
   llm: LlmConfig | null;
+  /** Null: nothing is traced. */
+  tracing: TracingConfig | null;
   logLevel: (typeof LOG_LEVELS)[number];
   clocks: ClockLimits;
 };
@@ -226,18 +238,14 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
             prices: env.LLM_PRICES,
             timeoutMs: env.LLM_TIMEOUT_S * 1000,
           },
+    tracing:
+      env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? null
+        : { url: env.OTEL_EXPORTER_OTLP_ENDPOINT, headers: env.OTEL_EXPORTER_OTLP_HEADERS },
     logLevel: env.LOG_LEVEL,
     clocks: CLOCK_LIMITS_S,
   };
 }
-
-const NOT_USED_YET: Record<string, string> = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: "this version has no tracing yet",
-};
-
-/** A warning for each variable that is set and does nothing yet. */
-export const notUsedYet = (environment: Record<string, string | undefined>): string[] =>
-  Object.entries(NOT_USED_YET).flatMap(([name, why]) => (environment[name] ? [`${name} is set, but ${why}`] : []));
 
 function volumeConfig(env: z.infer<typeof EnvironmentSchema>, dataDir: string): VolumeConfig {
   if (env.VOLUME_URL === undefined) return { dir: join(dataDir, "volume") };

@@ -1,6 +1,6 @@
 /** `npm run pool`: one node. SIGTERM and SIGINT drain it; a second one ends it without waiting. */
 import { AppError } from "../shared/errors.ts";
-import { notUsedYet, readConfig } from "./config.ts";
+import { readConfig } from "./config.ts";
 import { openNode } from "./node.ts";
 import { openNodeLog } from "./node-log.ts";
 import { signalToEnd } from "./signals.ts";
@@ -17,7 +17,6 @@ try {
     log.warn("Ending without waiting: what is in hand is lost", { signal });
     process.exit(1); // its Chromes go with it; what it leaves, its next start finds
   });
-  for (const warning of notUsedYet(process.env)) log.warn(warning);
   {
     await using node = await openNode(config, nodeLog);
     const signal = await ending;

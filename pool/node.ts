@@ -9,6 +9,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { AppError } from "../shared/errors.ts";
 import type { Guardrails } from "../shared/guardrails.ts";
 import type { NodeInfo } from "../shared/node.ts";
+import { openTracing } from "../shared/tracing.ts";
 import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
 import { createCanary } from "./canary.ts";
@@ -49,6 +50,7 @@ import { readQueue } from "./store/runs.ts";
 import { openSeal } from "./store/seal.ts";
 import { startUpkeep } from "./store/upkeep.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
+import { createRunTraces } from "./telemetry/run-spans.ts";
 import { openVolume } from "./volume/open.ts";
 
 export interface PoolNode extends AsyncDisposable {
@@ -65,6 +67,9 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   const store = opened.use(await openStore({ dataDir: config.dataDir, databaseUrl: config.databaseUrl, log }));
   const { node_id, boot_id } = await openIdentity(config.dataDir);
   const nodeLog = log.with({ node_id });
+  const service = { name: "understudy-node", version: packageJson.version, instance: node_id };
+  const tracing = opened.use(await openTracing(config.tracing, service, nodeLog));
+  const traces = createRunTraces(tracing);
   const workDir = join(config.dataDir, "work");
   await mkdir(config.playbooksDir, { recursive: true, mode: 0o700 });
   const volume = await openVolume(config.volume, { isShared: store.kind !== "embedded", log: nodeLog });
@@ -131,6 +136,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     workDir,
     ledger,
     proposals,
+    traces,
     log: nodeLog,
     tryAgain,
     onVerdict: (verdict) => metrics.verdict(verdict),
@@ -205,7 +211,11 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     token: config.token,
     store,
     changes,
-    createRun: (run, idempotency) => worker.create(run, idempotency),
+    tracing,
+    createRun: (run, idempotency, traceparent) => {
+      traces.posted(run.run_id, traceparent);
+      return worker.create(run, idempotency);
+    },
     requestStop: async (runId, apiKeyName, reason) => {
       const { status, endedNow } = await stopRun({ store, queue }, runId, apiKeyName, reason);
       if (endedNow) metrics.runEnded("terminated", "RUN_TERMINATED");

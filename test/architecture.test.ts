@@ -66,6 +66,11 @@ const HOMES: Record<string, string[]> = {
   yaml: ["pool/playbook"],
   aws4fetch: ["shared"], // nodes write to the bucket and edges read from it: one client, Web standards only
   "prom-client": ["pool/telemetry", "edge"],
+  "@opentelemetry/api": ["shared"], // edges and nodes trace by the same code, which is loaded where there is a collector
+  "@opentelemetry/core": ["shared"],
+  "@opentelemetry/otlp-transformer": ["shared"],
+  "@opentelemetry/resources": ["shared"],
+  "@opentelemetry/sdk-trace": ["shared"],
   hono: ["edge", "pool/api", "pool/*", "test/fixtures"],
   "@hono/node-server": ["edge", "pool/*", "pool/api", "test/fixtures"],
   zod: ["shared", "edge", "pool"],

@@ -1,14 +1,26 @@
 import { describe, expect, it } from "vitest";
-import { notUsedYet, readConfig } from "../pool/config.ts";
+import { readConfig } from "../pool/config.ts";
 import { RECORDING_LIMITS } from "../pool/recording/limits.ts";
 
 describe("a node's environment", () => {
-  it("is warned of, variable by variable, where it sets what does nothing yet", () => {
-    const warnings = notUsedYet({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://secret", POOL_SLOTS: "3" });
-    expect(warnings.map((text) => text.split(" ")[0])).toEqual(["OTEL_EXPORTER_OTLP_ENDPOINT"]);
-    expect(warnings.join()).not.toContain("secret");
-    expect(notUsedYet({ OTEL_EXPORTER_OTLP_ENDPOINT: "" })).toEqual([]);
+  it.each([
+    ["http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"],
+    ["https://otel.example/base/", "https://otel.example/base/v1/traces"],
+    ["", null],
+  ])("has traces posted below the base URL of the collector: %j → %j", (given, url) => {
+    const env = { POOL_TOKEN: "token-0123", OTEL_EXPORTER_OTLP_ENDPOINT: given, OTEL_EXPORTER_OTLP_HEADERS: "a=b" };
+    expect(readConfig(env).tracing).toEqual(url && { url, headers: "a=b" });
   });
+
+  it.each(["hunter2:4318", "ftp://hunter2", "http://me:hunter2@otel.example", "https://otel.example/?key=hunter2"])(
+    "refuses a collector that cannot be one, and does not repeat it: %s",
+    (OTEL_EXPORTER_OTLP_ENDPOINT) => {
+      const read = () => readConfig({ POOL_TOKEN: "token-0123", OTEL_EXPORTER_OTLP_ENDPOINT });
+      const issues = [{ path: "OTEL_EXPORTER_OTLP_ENDPOINT", message: expect.stringMatching(/^Expected http:.*without user/) }];
+      expect(read).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED", details: { issues } }));
+      expect(read).toThrow(expect.not.objectContaining({ message: expect.stringContaining("hunter2") }));
+    },
+  );
 
   it.each([
     [{ LLM_MODEL: "gpt" }, ["LLM_MODEL"]],

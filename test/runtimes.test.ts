@@ -39,7 +39,7 @@ describe.each(runtimes)("the edge on $runtime", ({ start }) => {
   beforeAll(async () => {
     other = await StandInNode.start({ store });
     owner = await StandInNode.start({ store });
-    edge = await start([other], { EDGE_LIVE_IDLE_MS: String(IDLE_MS) });
+    edge = await start([other], { EDGE_LIVE_IDLE_MS: String(IDLE_MS), OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" }); // nobody collects
   });
   afterAll(async () => {
     await edge?.[Symbol.asyncDispose]();
@@ -444,6 +444,19 @@ describe.each(runtimes)("the edge on $runtime", ({ start }) => {
       await once(socket, "close");
       expect((await edge.get("/healthz")).status).toBe(200);
     });
+  });
+
+  it("goes on with its client's trace, at nodes too", async () => {
+    const told = async (traceparent: string) => {
+      const { run_id } = store.addRun({ owner, storedTrace: stored, liveTrace: live });
+      await edge.get(`/runs/${run_id}`, { headers: { traceparent } });
+      const asked = [...other.seen, ...owner.seen].filter(({ url }) => url.includes(run_id));
+      expect(asked.length).toBeGreaterThan(0);
+      return [...new Set(asked.map(({ headers }) => headers.traceparent))].join();
+    };
+    const theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    expect(await told(theirs)).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-(?!00f067aa0ba902b7)[0-9a-f]{16}-01$/);
+    expect(await told("garbage")).toMatch(/^00-(?!4bf92f3577b34da6a3ce929d0e0e4736)[0-9a-f]{32}-[0-9a-f]{16}-01$/);
   });
 
   it("shows another's run to nobody but keys with the scope pool", async () => {

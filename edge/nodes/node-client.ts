@@ -12,6 +12,7 @@ import {
   NodeInfoSchema,
   REQUEST_ID_HEADER,
 } from "../../shared/node.ts";
+import { TRACEPARENT_HEADER } from "../../shared/tracing.ts";
 import type { Connect } from "../wire/connection.ts";
 import type { WireAnswer, WireRequest } from "../wire/exchange.ts";
 import { createHttpClient } from "../wire/http-client.ts";
@@ -21,6 +22,7 @@ export type Asker = {
   /** Name of the key whose runs alone may be seen; null: everybody's. */
   onlyOwn: string | null;
   requestId?: string;
+  traceparent?: string | null;
 };
 
 export type CallOptions = {
@@ -69,6 +71,7 @@ export function createNodeClient(url: string, token: string, connect: Connect): 
     const headers: Record<string, string> = { authorization, ...options.headers };
     if (options.asker && options.asker.onlyOwn !== null) headers[API_KEY_NAME_HEADER] = options.asker.onlyOwn;
     if (options.asker?.requestId) headers[REQUEST_ID_HEADER] = options.asker.requestId;
+    if (options.asker?.traceparent) headers[TRACEPARENT_HEADER] = options.asker.traceparent;
     if (options.body !== undefined) headers["content-type"] = "application/json";
     const { body, signal, onResent, limitMs = LIMIT_MS } = options;
     return http.send({ method, target: prefix + target, headers, body, limitMs, limitsBody, signal, onResent });

@@ -2,10 +2,14 @@
 import { ADMIN_KEY_NAME_HEADER, EXPECTED_NODE_HEADER } from "../../shared/admin.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type BrowserInfo, BrowsersSchema, IDEMPOTENCY_HEADER, type Member, MembersSchema } from "../../shared/node.ts";
+import type { Span } from "../../shared/tracing.ts";
 import type { Caller } from "../auth.ts";
 import { firstAnswer, isRefusal } from "./first-answer.ts";
 import type { KnownNode, Members } from "./members.ts";
 import { type Asker, type CallOptions, isNodeFailure, type JsonAnswer } from "./node-client.ts";
+
+/** Whose request it is done for. */
+type By = { caller: Caller; requestId: string; span?: Span };
 
 export type PoolClient = {
   /** The JSON answer of any node. Everything here is safe to ask of a second one. */
@@ -13,8 +17,8 @@ export type PoolClient = {
   /** Deletes. Where a node may have done it and was not heard of again, that the next one finds nothing is what was asked for. @throws NOT_FOUND */
   delete(target: string, options: CallOptions): Promise<void>;
   /** Creates a run where it will most likely start at once. An idempotency key goes along in any case: it makes asking the next node safe. */
-  createRun(body: string, options: { caller: Caller; requestId: string; idempotencyKey: string | null }): Promise<JsonAnswer>;
-  checkRun(body: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
+  createRun(body: string, options: By & { idempotencyKey: string | null }): Promise<JsonAnswer>;
+  checkRun(body: string, options: By): Promise<JsonAnswer>;
   /** All members, as the store knows them. */
   nodes(asker: Asker): Promise<Member[]>;
   /** The same, each as it says itself at this moment; one that does not answer counts as lost. */
@@ -22,9 +26,9 @@ export type PoolClient = {
   /** The node with this id. @throws NOT_FOUND */
   node(nodeId: string, asker: Asker): Promise<{ member: Member; node: KnownNode }>;
   /** Asks the node that is named, on behalf of this key. @throws NOT_FOUND, also where another node has come up at its address */
-  admin(nodeId: string, method: "GET" | "POST", target: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
+  admin(nodeId: string, method: "GET" | "POST", target: string, options: By): Promise<JsonAnswer>;
   /** The same of any node that answers: what goes through the store. */
-  adminOfAny(method: "GET" | "POST", target: string, options: { caller: Caller; requestId: string }): Promise<JsonAnswer>;
+  adminOfAny(method: "GET" | "POST", target: string, options: By): Promise<JsonAnswer>;
   /** Every Chrome of the pool; `missing` are the ids of nodes that did not answer. */
   browsers(asker: Asker): Promise<{ browsers: BrowserInfo[]; missing: string[] }>;
 };
@@ -32,6 +36,8 @@ export type PoolClient = {
 const CREATE_LIMIT_MS = 10_000;
 /** A look at a node's health takes 20 s at most. */
 const ADMIN_LIMIT_MS = 25_000;
+
+const askerFor = ({ requestId, span }: By, onlyOwn: string | null): Asker => ({ onlyOwn, requestId, traceparent: span?.traceparent });
 
 export function createPoolClient(members: Members): PoolClient {
   const any: PoolClient["any"] = (method, target, options) =>
@@ -105,24 +111,24 @@ export function createPoolClient(members: Members): PoolClient {
   return {
     any,
     delete: remove,
-    async admin(nodeId, method, target, { caller, requestId }) {
-      const asker = { onlyOwn: caller.onlyOwn, requestId };
+    async admin(nodeId, method, target, by) {
+      const asker = askerFor(by, by.caller.onlyOwn);
       const node = await answering(nodeId, asker);
-      const headers = { [ADMIN_KEY_NAME_HEADER]: caller.name, [EXPECTED_NODE_HEADER]: nodeId };
+      const headers = { [ADMIN_KEY_NAME_HEADER]: by.caller.name, [EXPECTED_NODE_HEADER]: nodeId };
       return node.client.json(method, `/admin/${target}`, { asker, headers, limitMs: ADMIN_LIMIT_MS });
     },
-    adminOfAny: (method, target, { caller, requestId }) =>
+    adminOfAny: (method, target, by) =>
       any(method, `/admin/${target}`, {
-        asker: { onlyOwn: caller.onlyOwn, requestId },
-        headers: { [ADMIN_KEY_NAME_HEADER]: caller.name },
+        asker: askerFor(by, by.caller.onlyOwn),
+        headers: { [ADMIN_KEY_NAME_HEADER]: by.caller.name },
         limitMs: ADMIN_LIMIT_MS,
       }),
-    createRun(body, { caller, requestId, idempotencyKey }) {
+    createRun(body, { idempotencyKey, ...by }) {
       const headers = { [IDEMPOTENCY_HEADER]: idempotencyKey ?? `edge-${crypto.randomUUID()}` };
-      return post("/runs", { asker: { onlyOwn: caller.name, requestId }, body, headers }, (node) => node.sentSince++);
+      return post("/runs", { asker: askerFor(by, by.caller.name), body, headers }, (node) => node.sentSince++);
     },
-    checkRun(body, { caller, requestId }) {
-      return post("/runs?dry_run=true", { asker: { onlyOwn: caller.name, requestId }, body }, () => {});
+    checkRun(body, by) {
+      return post("/runs?dry_run=true", { asker: askerFor(by, by.caller.name), body }, () => {});
     },
     nodes,
     nodesNow: async (asker) =>

@@ -43,10 +43,12 @@ export function runEndpoints({ pool, liveFirst, locate }: RunsDeps): Endpoint[] 
         200: { description: "The outcome of a dry run", schema: DryRunSchema },
       },
       errors: ["CONFLICT", "RATE_LIMITED", "POOL_SATURATED", ...POOL_ERRORS],
-      async handle({ c, caller, requestId, head, query, text }) {
-        if (query.dry_run === "true") return passJson(head, await pool.checkRun(text, { caller, requestId }));
+      async handle({ c, head, query, text, ...call }) {
+        if (query.dry_run === "true") return passJson(head, await pool.checkRun(text, call));
         const idempotencyKey = parseIdempotencyKey(c.req.raw.headers.get(IDEMPOTENCY_HEADER));
-        return passJson(head, await pool.createRun(text, { caller, requestId, idempotencyKey }), 202);
+        const created = await pool.createRun(text, { ...call, idempotencyKey });
+        call.span.set({ "understudy.run_id": runIdIn(created) });
+        return passJson(head, created, 202);
       },
     }),
     endpoint({
@@ -117,6 +119,11 @@ function aboutRun(runId: string, answer: JsonAnswer): JsonAnswer {
   const { value } = answer;
   if (typeof value === "object" && value !== null && "run_id" in value && value.run_id === runId) return answer;
   throw new AppError("POOL_UNREACHABLE", "A node answered with something that is not the run", { details: { reason: "garbage" } });
+}
+
+function runIdIn({ value }: JsonAnswer): string | null {
+  const parsed = RunCreatedSchema.safeParse(value);
+  return parsed.success ? parsed.data.run_id : null;
 }
 
 function parseIdempotencyKey(header: string | null): string | null {

@@ -3,6 +3,7 @@ import type { Health } from "../../shared/admin.ts";
 import type { AppError } from "../../shared/errors.ts";
 import type { NodeInfo } from "../../shared/node.ts";
 import type { RunStatus } from "../../shared/run-status.ts";
+import type { Tracing } from "../../shared/tracing.ts";
 import type { Browsers } from "../browsers/browsers.ts";
 import type { Ledger } from "../drift/ledger.ts";
 import type { Proposals } from "../drift/proposals.ts";
@@ -23,8 +24,9 @@ export type ApiDeps = {
   token: string;
   store: Store;
   changes: RunChanges;
-  /** Makes the run durable; claimed for this node at once where it has a free slot. @throws POOL_SATURATED · CONFLICT */
-  createRun: (run: NewRun, idempotency: Idempotency | null) => Promise<{ run_id: string; status: RunStatus }>;
+  tracing: Tracing;
+  /** Makes the run durable; claimed for this node at once where it has a free slot. `traceparent`: of the request. @throws POOL_SATURATED · CONFLICT */
+  createRun: (run: NewRun, idempotency: Idempotency | null, traceparent: string | null) => Promise<{ run_id: string; status: RunStatus }>;
   /** Ends a queued run, with `reason` where one is given, or tells the owner of one that runs. The status as it is then. @throws NOT_FOUND */
   requestStop: (runId: string, apiKeyName: string | null, reason?: AppError) => Promise<RunStatus>;
   volume: Volume;

@@ -12,6 +12,7 @@ import { playbookRoutes } from "./playbooks.ts";
 import { requireToken } from "./request.ts";
 import { runRoutes } from "./runs.ts";
 import { storedRoutes } from "./stored.ts";
+import { traceRequests } from "./trace-requests.ts";
 import { viewerRoutes } from "./viewer.ts";
 
 /** No I/O. Whether it is alive may be asked by anybody; all else needs the pool's token. */
@@ -28,6 +29,7 @@ export function createApp(deps: ApiDeps): Hono {
       return c.json({ ready: reasons.length === 0, reasons, tiers: [deps.info().tier] }, reasons.length === 0 ? 200 : 503);
     })
     .use(requireToken(deps.token))
+    .use(traceRequests(deps.tracing))
     .use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: onTooLarge }))
     .get("/metrics", async (c) => c.text(await deps.metrics(), 200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" }))
     .route("/", nodeRoutes(deps))

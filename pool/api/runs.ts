@@ -5,6 +5,7 @@ import { AppError, validationFailed } from "../../shared/errors.ts";
 import { IDEMPOTENCY_HEADER, LocationQuerySchema } from "../../shared/node.ts";
 import { CreateRunSchema, ListRunsSchema, runCreated, type Stopped } from "../../shared/run.ts";
 import { isTerminal, type RunStatus } from "../../shared/run-status.ts";
+import { TRACEPARENT_HEADER } from "../../shared/tracing.ts";
 import { admit, dryRun } from "../session/admission.ts";
 import { recallIfKnown } from "../store/idempotency.ts";
 import { awaitLocation, readLocation } from "../store/location.ts";
@@ -39,7 +40,7 @@ export function runRoutes(deps: ApiDeps): Hono {
         const run = await admit(deps.admission, body, callerOf(c));
         if (deps.draining())
           throw new AppError("POOL_SATURATED", "This node drains and takes no runs", { retryAfterS: 5, details: { reason: "draining" } });
-        const created = await deps.createRun(run, idempotency);
+        const created = await deps.createRun(run, idempotency, c.req.header(TRACEPARENT_HEADER) ?? null);
         return c.json(runCreated(created.run_id, created.status), 202);
       } catch (error) {
         // What was accepted once stays accepted, though its playbook has changed since, or this node drains.

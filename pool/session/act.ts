@@ -16,6 +16,7 @@ import type { ActionLog } from "../recording/action-log.ts";
 import type { Clean } from "../recording/clean.ts";
 import type { Recorder } from "../recording/recorder.ts";
 import { summarise } from "../recording/summary.ts";
+import type { RunSpans } from "../telemetry/run-spans.ts";
 
 const RESULT_CHARS = 2_000;
 /** A picture straight after a click shows the spinner, not what came of it; one of a page that never rests is taken all the same. */
@@ -48,6 +49,7 @@ type ActDeps = {
   perform: (tabs: Tabs, action: Action, context: PerformContext) => Promise<Performed>;
   guardrails: RunGuardrails;
   recorder: Recorder;
+  spans: Pick<RunSpans, "action">;
   log: ActionLog;
   captcha: CaptchaWatch;
   emit: (event: RunEvent) => void;
@@ -70,7 +72,7 @@ type ActDeps = {
 
 /** Actions go one after the other; each has a number, refused ones too. */
 export function createAct(deps: ActDeps): Act {
-  const { tabs, guardrails, recorder, redact, learn, signal } = deps;
+  const { tabs, guardrails, recorder, spans, redact, learn, signal } = deps;
   let seq = 0;
   const cut = (text: string) => (text.length > RESULT_CHARS ? `${text.slice(0, RESULT_CHARS)}… (${text.length} characters)` : text);
   const tell = (verdict: Verdict, action_seq: number) => {
@@ -86,6 +88,7 @@ export function createAct(deps: ActDeps): Act {
     const at = now();
     const started = performance.now();
     const recording = recorder.action({ seq: mySeq, action, title, page: tabs.active() });
+    const span = spans.action({ seq: mySeq, action: action.action, tool });
     let done: Performed | null = null;
     let failure: unknown = null;
     const permit = async (target: ClickTarget) => {
@@ -125,6 +128,7 @@ export function createAct(deps: ActDeps): Act {
       if (after.kind === "block" || after.kind === "stop")
         failure = failure instanceof AppError && !YIELDING[after.kind].includes(failure.code) ? failure : refused(after, failure);
     }
+    span.end(failure === null ? null : toErrorDetail(failure).code);
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
     if (deps.pictures && failure === null)
       await Promise.race([tabs.settled(signal, { debounce: false }), pause(PICTURE_WAIT_MS)]).catch(() => {}); // the run's end

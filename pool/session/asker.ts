@@ -32,10 +32,20 @@ export function createAsker(stage: Stage, llm: Llm): Asker {
       if (max_cost_usd !== undefined && (progress.usage.cost_usd ?? 0) >= max_cost_usd)
         throw llmError(asked, "cost_limit", `the run has spent its max_cost_usd of ${max_cost_usd}`);
       const release = stage.holdIdle();
+      const span = stage.spans.ask(stage.redactor.text(asked));
+      const spend = (usage: Usage) => {
+        span.spend(usage);
+        count(usage);
+      };
       const uncounted = () =>
         stage.warn("usage", toErrorDetail(llmError(asked, "unavailable", "it broke off; what it had counted by then is not known")));
       try {
-        return await llm.ask({ ...question, model: asked, ...(who === "agent" ? { thinking } : {}) }, { signal, spend: count, uncounted });
+        const answer = await llm.ask({ ...question, model: asked, ...(who === "agent" ? { thinking } : {}) }, { signal, spend, uncounted });
+        span.end();
+        return answer;
+      } catch (error) {
+        span.end(toErrorDetail(error).code);
+        throw error;
       } finally {
         release();
       }

@@ -16,6 +16,7 @@ import type { RunRow } from "../store/runs.ts";
 import type { Seal } from "../store/seal.ts";
 import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { RunTraces } from "../telemetry/run-spans.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -38,6 +39,7 @@ export type SessionDeps = {
   workDir: string;
   ledger: Ledger;
   proposals: Proposals;
+  traces: RunTraces;
   log: Log;
   /** Puts the run back into the queue for its next attempt; null: it gets none. @throws CONFLICT, StoreOutage */
   tryAgain: TryAgain;

@@ -14,6 +14,7 @@ import { Redactor } from "../secrets/redactor.ts";
 import type { Fence } from "../store/events.ts";
 import type { Claim, RunRow } from "../store/runs.ts";
 import { toRun } from "../store/to-run.ts";
+import type { RunSpans } from "../telemetry/run-spans.ts";
 import { createClocks, queuedSeconds, type RunClocks } from "./clocks.ts";
 import { type End, type Ending, type Finality, isConflict, persistPhase, publishPhase } from "./ending.ts";
 import type { EventLog } from "./event-log.ts";
@@ -62,6 +63,7 @@ export class Session implements LiveRun {
   #lease: Lease<EgressListener> | null = null;
   readonly #finality: Finality;
   readonly #redactor = new Redactor();
+  readonly #spans: RunSpans;
 
   constructor({ fence, run }: Claim, deps: SessionDeps) {
     this.runId = fence.run_id;
@@ -72,6 +74,7 @@ export class Session implements LiveRun {
     this.#progress = { ...noProgress(), usage: run.earlier_attempts.at(-1)?.usage ?? NO_USAGE };
     this.#deps = { ...deps, log: deps.log.with({ run_id: fence.run_id }) };
     this.#fence = fence;
+    this.#spans = deps.traces.open(fence);
     this.#row = { ...run };
     this.#finality = { recording: run.recording_state, isDisowned: false, isPublished: true, published: Promise.resolve() };
     this.#clocks = createClocks({
@@ -140,6 +143,7 @@ export class Session implements LiveRun {
     this.#ending.abort(new AppError("RUN_TERMINATED", "The run is over")); // whatever still waits for the page, lets go now
     this.#clocks.stop();
     const outcome = toOutcome(failure, this.#redactor);
+    this.#spans.end(outcome, this.#progress.usage);
     if (outcome.error) this.#deps.log.info("Run did not complete", { error: outcome.error });
     if (outcome.error?.code === "INTERNAL")
       this.#deps.log.error("A run ended by a fault of ours", { fault: this.#redactor.text(stackOf(failure)) });
@@ -158,6 +162,7 @@ export class Session implements LiveRun {
       signal,
       disposables: this.#stage,
       progress: this.#progress,
+      spans: this.#spans,
       lost: (reason) => this.stop(reason),
       leased: (lease) => (this.#lease = lease),
       recording: (recording) => (this.#recording = recording),

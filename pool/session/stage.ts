@@ -8,6 +8,7 @@ import type { ActionLog } from "../recording/action-log.ts";
 import type { Recorder } from "../recording/recorder.ts";
 import type { Redactor } from "../secrets/redactor.ts";
 import type { RunRow } from "../store/runs.ts";
+import type { RunSpans } from "../telemetry/run-spans.ts";
 import type { Progress } from "./outcome.ts";
 
 export type OpenRecording = { recorder: Recorder; log: ActionLog };
@@ -22,6 +23,7 @@ export type Stage = {
   /** Closed by the finalizer: what is put in last is closed first. */
   disposables: AsyncDisposableStack;
   progress: Progress;
+  spans: RunSpans;
   /** The browser is gone, or the run is no longer ours. */
   lost: (reason: AppError) => void;
   leased: (lease: Lease<EgressListener>) => void;

@@ -49,6 +49,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
   const opening = openRecording(stage, deps);
   const lease = await keep(stage, leaseBrowser(stage, deps));
   stage.leased(lease);
+  stage.spans.set({ "understudy.playbook_id": row.playbook_id && redactor.text(row.playbook_id), "understudy.tier": deps.browsers.tier });
   lease.lost.addEventListener("abort", () => stage.lost(lease.lost.reason), { once: true });
   if (lease.lost.aborted) throw lease.lost.reason;
   const policy = deps.policyOf(row.guardrails);
@@ -82,6 +83,7 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     perform,
     guardrails,
     recorder,
+    spans: stage.spans,
     log,
     emit: stage.emit,
     onRecord: (record) => {
@@ -163,6 +165,7 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
   const { signal, redactor, progress, emit } = stage;
   const mask = redactor.text;
   let group: { end(error?: string | null): void } | null = null;
+  let span: { end(): void } | null = null;
   const keep = createTextBudget((message) => stage.warn("texts", toErrorDetail(new AppError("PAYLOAD_TOO_LARGE", message))));
   const verify: RunnerDeps["verify"] = (wanted) => checkVerify(tabs, wanted, { signal });
   const lessons = createLessons({ stage, deps, bound, act, verify });
@@ -199,11 +202,15 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
     },
     onStep: (notice) => {
       if (notice.state === "started") lessons?.started(notice.index);
-      if (notice.state === "started" && notice.attempt === 1) group = recorder.step(notice.index, mask(notice.description));
+      if (notice.state === "started" && notice.attempt === 1) {
+        group = recorder.step(notice.index, mask(notice.description));
+        span = stage.spans.step(notice.index, notice.action);
+      }
       emit({ type: "step", at: now(), ...notice, description: mask(notice.description), error: notice.error && mask(notice.error) });
     },
     onResult: (result) => {
       lessons?.result(result);
+      if (result.success) span?.end(); // else with the run, by its code
       group?.end(result.raw_error && mask(result.raw_error)); // a verification that failed stands in no action
       const masked = maskResult(result, mask);
       const kept = { ...masked, extracted_text: masked.extracted_text && keep(masked.extracted_text) };

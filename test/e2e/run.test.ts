@@ -4,16 +4,20 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { NumberedEvent } from "../../shared/event.ts";
 import { type Run, type RunCreated, RunSchema } from "../../shared/run.ts";
+import { type Collector, openCollector, type SentSpan } from "../support/collector.ts";
 import { CREDENTIALS, openLogin, readOrders, waitForever } from "../support/playbooks.ts";
 import { openTestSystem, type TestSystem } from "../support/system.ts";
 import { readZip } from "../support/zip.ts";
 
 let system: TestSystem;
+let collector: Collector;
 /** A run that is over and stored, of which most tests look at another side. */
 let done: { run_id: string; run: Run; events: NumberedEvent[]; live: Uint8Array };
 const ONCE = { "Idempotency-Key": "once-only" };
 beforeAll(async () => {
-  system = await openTestSystem();
+  collector = await openCollector();
+  const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+  system = await openTestSystem({ env: tracing, edgeEnv: tracing });
   const { writer } = system.as;
   const created = await Promise.all([1, 2, 3].map(() => writer.create(readOrders(system.dashboard.url), ONCE)));
   expect(new Set(created.map(({ run_id }) => run_id)).size).toBe(1);
@@ -23,7 +27,10 @@ beforeAll(async () => {
   done = { run_id, ...finished, live: (await writer.trace(run_id)).bytes };
   await writer.settled(run_id);
 });
-afterAll(() => system?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  await system?.[Symbol.asyncDispose]();
+  await collector?.[Symbol.asyncDispose]();
+});
 afterEach(({ task }) => {
   if (task.result?.state === "fail") process.stderr.write(system.node.output().slice(-6000));
 });
@@ -101,6 +108,36 @@ describe("a run", () => {
     expect((await writer.call(path, { headers: { "If-None-Match": etag } })).status).toBe(304);
     const head = await writer.call(path, { method: "HEAD" });
     expect([head.status, head.headers.get("content-length"), head.headers.get("etag")]).toEqual([200, String(bytes.length), etag]);
+  });
+
+  it("is traced from the request that posted it to each action, under its own id, and without what it saw", async () => {
+    const { run_id } = done;
+    const isPost = ({ service, name }: SentSpan) => service === "understudy-edge" && name === "POST /runs";
+    const spans = await collector.until(
+      (sent) =>
+        sent.some(({ name, fields }) => name === "run" && fields["understudy.run_id"] === run_id) && sent.filter(isPost).length >= 3,
+    );
+    const below = ({ spanId }: SentSpan) => spans.filter(({ parentId }) => parentId === spanId);
+    const posts = spans.filter((span) => isPost(span) && span.fields["understudy.run_id"] === run_id);
+    expect(posts).toHaveLength(3);
+    for (const post of posts) {
+      expect(post).toMatchObject({ parentId: "", fields: { "http.route": "/runs", "http.response.status_code": 202 }, error: null });
+      expect(below(post).map(({ service, name }) => [service, name])).toEqual([["understudy-node", "POST /runs"]]);
+    }
+    const [root, ...others] = spans.filter(({ traceId, parentId }) => traceId === run_id.replaceAll("-", "") && parentId === "");
+    expect(others).toEqual([]);
+    expect(root).toMatchObject({
+      name: "run",
+      error: null,
+      fields: { "understudy.status": "completed", "understudy.playbook_id": "read-orders" },
+    });
+    expect(posts.map(({ traceId, spanId }) => ({ traceId, spanId }))).toContainEqual(root?.links[0]);
+    const steps = root ? below(root).toSorted((a, b) => a.startMs - b.startMs) : [];
+    const actions = ["goto", "key_press", "key_press", "wait_for", "extract"];
+    expect(steps.map(({ name, fields }) => [name, fields["understudy.step"]])).toEqual(actions.map((action, i) => [`step ${action}`, i]));
+    expect(steps.map((step) => below(step).map(({ name }) => name))).toEqual(actions.map((action) => [`action ${action}`]));
+    for (const word of [...Object.values(CREDENTIALS), system.dashboard.url, "Orders", "Type the username"])
+      expect(collector.bodies.join()).not.toContain(word);
   });
 
   it("resumes a stream after any event, without gap or double", async () => {

@@ -8,6 +8,7 @@ import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { renderedTexts } from "../recording/rendered-text.ts";
 import { FORMS } from "../secrets/forms.ts";
+import { type Collector, openCollector } from "../support/collector.ts";
 import { call, inTurn, type LlmServer, openLlmServer } from "../support/llm-server.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { openTestSystem, type TestSystem } from "../support/system.ts";
@@ -28,6 +29,9 @@ const NEEDLES = [...Object.values(CREDENTIALS), TYPED].flatMap((secret) =>
 
 let system: TestSystem;
 let model: LlmServer;
+let collector: Collector;
+/** The run that ended last. */
+let last: string;
 let server: Server;
 let site: string;
 let postgres: TestPostgres | undefined;
@@ -45,12 +49,16 @@ beforeAll(async () => {
   const store: Record<string, string> = databaseUrl
     ? { DATABASE_URL: databaseUrl, SECRETS_KEY: "canary-key-0123456789abcdef0123456789" }
     : {}; // its rows can be read as text
-  system = await openTestSystem({ env: { POOL_PRIVATE_NETWORKS: "127.0.0.1/32", POOL_SLOTS: "3", ...store, ...llm } });
+  collector = await openCollector();
+  const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+  const env = { POOL_PRIVATE_NETWORKS: "127.0.0.1/32", POOL_SLOTS: "3", ...store, ...llm, ...tracing };
+  system = await openTestSystem({ env, edgeEnv: tracing });
 });
 afterAll(async () => {
   await system?.[Symbol.asyncDispose]();
   await postgres?.[Symbol.asyncDispose]();
   await model?.[Symbol.asyncDispose]();
+  await collector?.[Symbol.asyncDispose]();
   server?.closeAllConnections();
   server?.close();
 });
@@ -109,6 +117,7 @@ async function run(body: object, { writer } = system.as) {
   const processes = await writer.until(run_id, ({ event }) => event.type === "action").then(chromeProcesses);
   const { run, events } = await writer.finished(run_id);
   await writer.settled(run_id);
+  last = run_id;
   return {
     run,
     hits: [...found("run", Buffer.from(JSON.stringify(run))), ...found("events", Buffer.from(JSON.stringify(events)))],
@@ -273,6 +282,14 @@ describe("planted secrets", () => {
       body: JSON.stringify(body).replace(/}$/, "").replace('"pin":"', '"pin":'),
     });
     expect([half.status, found("answer", Buffer.from(await half.text()))]).toEqual([422, []]);
+  });
+
+  it("stand in no trace that is sent away", async () => {
+    const spans = await collector.until((sent) => sent.some(({ name, fields }) => name === "run" && fields["understudy.run_id"] === last));
+    expect(collector.bodies.flatMap((body, i) => found(`spans ${i + 1}`, Buffer.from(body)))).toEqual([]);
+    for (const name of ["run", "step click", "action key_press", "chat scripted", "POST /runs"])
+      expect(spans.map((span) => span.name)).toContain(name);
+    expect(new Set(spans.map(({ error }) => error))).toEqual(new Set([null, "STEP_FAILED", "GUARDRAIL_BLOCKED"]));
   });
 
   it("stand in no file, and in no line of a log", async () => {

@@ -20,6 +20,7 @@ describe("parseConfig", () => {
       bucket: null,
       viewerOrigin: null,
       viewerLinkS: 3_600,
+      tracing: null,
       logLevel: "info",
     });
   });
@@ -104,6 +105,21 @@ describe("parseConfig", () => {
           expect(String(error)).toMatch(/^Error: The edge cannot start:\n {2}/);
         }
       }),
+    );
+  });
+});
+
+describe("a collector of traces", () => {
+  const read = (endpoint: string) => parseConfig({ ...enough, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }).tracing;
+
+  it("is named by its base URL, or none is", () => {
+    expect(read("http://127.0.0.1:4318/")).toEqual({ url: "http://127.0.0.1:4318/v1/traces", headers: "" });
+    expect(read("")).toBeNull();
+  });
+
+  it("is refused where it cannot be one, and not repeated", () => {
+    expect(messageOf(() => read("http://me:hunter2@otel.example"))).toMatch(
+      /^(?!.*hunter2)[^\n]*\n {2}OTEL_EXPORTER_OTLP_ENDPOINT: expected/s,
     );
   });
 });

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { request } from "node:http";
 import { describe, expect, it } from "vitest";
+import { openCollector } from "../support/collector.ts";
 import { findDeno } from "../support/deno.ts";
 import { edgeEnv, KEYS } from "../support/edge.ts";
 import { INHERITED } from "../support/environment.ts";
@@ -41,8 +42,14 @@ describe.each(runtimes)("the edge as a process on %s", (_, command, args) => {
     expect(await exit).toEqual([1, null]);
   });
 
-  it("serves from several threads, counts for all of them, leaves its port to no other, and ends when it is told to", async () => {
-    const env = { ...edgeEnv(["http://127.0.0.1:1"]), EDGE_THREADS: "3", LOG_LEVEL: "info" };
+  it("serves from several threads, counts for all of them, leaves its port to no other, and sends its last traces when it is told to end", async () => {
+    await using collector = await openCollector();
+    const tracing = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_HEADERS: "key=of-us",
+      OTEL_RESOURCE_ATTRIBUTES: "a=b",
+    };
+    const env = { ...edgeEnv(["http://127.0.0.1:1"]), ...tracing, OTEL_SERVICE_NAME: "front", EDGE_THREADS: "3", LOG_LEVEL: "info" };
     const child = spawnEdge(env);
     const url = urlIn(await heard(child));
     await Promise.all(Array.from({ length: 30 }, () => get(`${url}/healthz`)));
@@ -56,6 +63,10 @@ describe.each(runtimes)("the edge as a process on %s", (_, command, args) => {
 
     child.kill("SIGTERM");
     expect(await once(child, "exit")).toEqual([0, null]);
+    const healthy = collector.spans.filter(({ service, name }) => service === "front" && name === "GET /healthz");
+    expect(healthy.filter(({ fields }) => fields["http.response.status_code"] === 200)).toHaveLength(30);
+    expect(collector.heads.map(({ key }) => key)).toEqual(collector.heads.map(() => "of-us"));
+    expect(collector.bodies[0]).toContain('{"key":"a","value":{"stringValue":"b"}}');
   });
 });
 

@@ -20,10 +20,12 @@ import type { NewRun } from "../../pool/store/runs.ts";
 import { type Store, StoreOutage } from "../../pool/store/sql.ts";
 import { readRun } from "../../pool/store/to-run.ts";
 import type { Log } from "../../pool/telemetry/log.ts";
+import { createRunTraces } from "../../pool/telemetry/run-spans.ts";
 import { openDirectoryVolume } from "../../pool/volume/directory.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { RunEvent } from "../../shared/event.ts";
 import { PlaybookSchema } from "../../shared/playbook.ts";
+import { NO_TRACING } from "../../shared/tracing.ts";
 import { newRun, OUTCOME, OWNER, quiet } from "../support/run-fixtures.ts";
 import { claimedRun, eachStore, eventually, type TestStore } from "../support/store.ts";
 
@@ -51,7 +53,7 @@ async function sessionOn(opened: TestStore, more: Partial<SessionDeps> = {}, pos
   const claim = await claimedRun(opened, newRun({}, posted));
   const browsers = { lease: async () => Promise.reject(new Error("There is no Chrome")) } as unknown as SessionDeps["browsers"];
   const own = { browsers, store, writer, volume, outbox, workDir: join(root, "work"), secretsInHand: new SecretsInHand(), log: quiet };
-  const told = { tryAgain, onVerdict: () => {}, onAction: () => {}, onEnd: () => {} };
+  const told = { traces: createRunTraces(NO_TRACING), tryAgain, onVerdict: () => {}, onAction: () => {}, onEnd: () => {} };
   const session = new Session(claim, { ...own, ...told, ...more } as SessionDeps);
   const live = new LiveRuns();
   live.add(session);
