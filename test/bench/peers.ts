@@ -150,17 +150,20 @@ async function minutesFor(contender: Contender): Promise<number> {
   return (performance.now() - startedAt) / 60_000;
 }
 
+/** Of a system with one session on the page, and of each session more. Spares are in the first, and not in the second. */
 async function memoryOf(contender: Contender): Promise<{ firstMb: number; extraMb: number }> {
-  const nowMb = () => {
-    const { own, browsers } = contender.processes();
-    return pssMb([...own, ...browsers]);
-  };
+  const one = await holding(contender, 1);
+  const more = await holding(contender, 1 + EXTRA);
+  return { firstMb: one.allMb, extraMb: (more.allMb - more.sparesMb - (one.allMb - one.sparesMb)) / EXTRA };
+}
+
+async function holding(contender: Contender, sessions: number): Promise<{ allMb: number; sparesMb: number }> {
   await using held = new AsyncDisposableStack();
-  await contender.rest();
-  held.use(await contender.hold());
-  await contender.rest();
-  const firstMb = nowMb();
-  for (let i = 0; i < EXTRA; i++) held.use(await contender.hold());
-  await contender.rest();
-  return { firstMb, extraMb: (nowMb() - firstMb) / EXTRA };
+  const sized = contender.sized ? held.use(await contender.sized(sessions)) : contender;
+  await sized.rest();
+  for (let i = 0; i < sessions; i++) held.use(await sized.hold());
+  await sized.rest();
+  const { own, browsers } = sized.processes();
+  const spares = (await sized.spares?.()) ?? [];
+  return { allMb: pssMb([...own, ...browsers]), sparesMb: pssMb(spares) };
 }

@@ -1,5 +1,5 @@
 /**
- * puppeteer-cluster, which is a library, in a process of its own: `node cluster-host.ts <folder with its package> <BROWSER|CONTEXT> <url>`.
+ * puppeteer-cluster, which is a library, in a process of its own: `node cluster-host.ts <folder with its package> <BROWSER|CONTEXT> <url> <sessions at once>`.
  * `{ id, hold }` asks for a session; `{ id, readyMs, readMs }` tells that it is over, or, with `hold`, that it is open until `{ id, release }`.
  */
 import { createRequire } from "node:module";
@@ -16,16 +16,13 @@ export type Answer = ({ id: number } & Timing) | { id: number; error: string } |
 type Cluster = { execute<T>(task: (job: { page: Page }) => Promise<T>): Promise<T> };
 type ClusterClass = { launch(options: object): Promise<Cluster> } & Record<`CONCURRENCY_${string}`, number>;
 
-/** As many as are held at once. */
-const MAX_CONCURRENCY = 3;
-
 endWithBench();
-const [folder = "", concurrency = "", url = ""] = process.argv.slice(2);
+const [folder = "", concurrency = "", url = "", size] = process.argv.slice(2);
 const { Cluster } = createRequire(join(folder, "package.json"))("puppeteer-cluster") as { Cluster: ClusterClass };
 const cluster = await Cluster.launch({
   puppeteer,
   concurrency: Cluster[`CONCURRENCY_${concurrency}`],
-  maxConcurrency: MAX_CONCURRENCY,
+  maxConcurrency: Number(size),
   puppeteerOptions: { executablePath: CHROME_PATH, pipe: true, headless: true, args: HEADLESS_ARGS, defaultViewport: VIEWPORT },
   timeout: 120_000,
 });

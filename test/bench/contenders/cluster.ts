@@ -4,9 +4,10 @@ import type { Answer, Ask } from "./cluster-host.ts";
 import type { Contender, Timing } from "./contender.ts";
 import { startPeer } from "./peer-process.ts";
 
-export async function openCluster(folder: string, concurrency: "BROWSER" | "CONTEXT", url: string): Promise<Contender> {
+/** `size`: how many sessions at once. At its first it starts as many Chromes (BROWSER), and keeps them. */
+export async function openCluster(folder: string, concurrency: "BROWSER" | "CONTEXT", url: string, size = 2): Promise<Contender> {
   await using opened = new AsyncDisposableStack();
-  const peer = opened.use(await startPeer("cluster-host.ts", { args: [folder, concurrency, url], cwd: folder }));
+  const peer = opened.use(await startPeer("cluster-host.ts", { args: [folder, concurrency, url, String(size)], cwd: folder }));
   await peer.whileAlive(once(peer.child, "message"));
   const waiting = new Map<number, (answer: Exclude<Answer, "ready">) => void>();
   peer.child.on("message", (answer: Exclude<Answer, "ready">) => waiting.get(answer.id)?.(answer));
@@ -40,6 +41,7 @@ export async function openCluster(folder: string, concurrency: "BROWSER" | "CONT
       };
     },
     rest: async () => {}, // it tells of an end when all is over
+    sized: (sessions) => openCluster(folder, concurrency, url, sessions),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

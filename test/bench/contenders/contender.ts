@@ -19,6 +19,10 @@ export type Contender = AsyncDisposable & {
   hold(): Promise<AsyncDisposable>;
   /** Resolves when no session of its is just beginning or ending. */
   rest(): Promise<void>;
+  /** Chromes that wait for a session to come: no session's memory. */
+  spares?(): Promise<number[]>;
+  /** Another one, made for so many sessions: where a system takes memory for as many as it may have at once. */
+  sized?(sessions: number): Promise<Contender>;
 };
 
 /** The same work for everybody: what `openLogin` says as a playbook. */

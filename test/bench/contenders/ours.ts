@@ -16,6 +16,10 @@ export async function openOurs(): Promise<Contender & { system: TestSystem; with
   const system = await openBenchSystem({ POOL_SLOTS: SLOTS });
   const { writer } = system.as;
   const { url } = system.dashboard;
+  const ofNode = async <T>(path: string): Promise<T> => {
+    const response = await fetch(`${system.node.url}${path}`, { headers: { Authorization: `Bearer ${system.token}` } });
+    return (await response.json()) as T;
+  };
   let held = 0;
   let withoutSpare = 0;
   return {
@@ -52,8 +56,7 @@ export async function openOurs(): Promise<Contender & { system: TestSystem; with
       const until = performance.now() + SPARE_LIMIT_MS;
       for (;;) {
         // The node's own word: it counts, where a list of its browsers looks at every process.
-        const response = await fetch(`${system.node.url}/node`, { headers: { Authorization: `Bearer ${system.token}` } });
-        const { browsers } = (await response.json()) as { browsers: { warm: number; busy: number } };
+        const { browsers } = await ofNode<{ browsers: { warm: number; busy: number } }>("/node");
         if (browsers.warm > 0 && browsers.busy === held) break;
         if (performance.now() > until && browsers.busy === held) {
           withoutSpare++;
@@ -62,6 +65,10 @@ export async function openOurs(): Promise<Contender & { system: TestSystem; with
         await pause(50);
       }
       await pause(150); // what was last launched and ended comes to rest
+    },
+    async spares() {
+      const { browsers } = await ofNode<{ browsers: { state: string; pid: number }[] }>("/admin/browsers");
+      return browsers.filter(({ state }) => state === "warm" || state === "starting").map(({ pid }) => pid);
     },
     [Symbol.asyncDispose]: () => system[Symbol.asyncDispose](),
   };
