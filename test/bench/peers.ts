@@ -13,11 +13,10 @@ const READY_ROUNDS = 20;
 const RATE_ROUNDS = 3;
 const SESSIONS = 6;
 const CONCURRENCY = 2;
-const MEMORY_ROUNDS = 2;
 /** Sessions beyond the first that are held open. */
 const EXTRA = 2;
 
-type Measured = { timings: Timing[]; perMinute: number[]; cpu: CpuUse[]; firstMb: number[]; extraMb: number[] };
+type Measured = { timings: Timing[]; perMinute: number[]; cpu: CpuUse[]; firstMb: number; extraMb: number };
 
 export async function bench(): Promise<BenchResult> {
   await using opened = new AsyncDisposableStack();
@@ -39,6 +38,7 @@ function untilInterrupted(opened: AsyncDisposableStack): Promise<never> {
 async function compare(opened: AsyncDisposableStack): Promise<BenchResult> {
   const folder = await installPeers();
   const ours = opened.use(await openOurs());
+  const { rests } = ours;
   const { url } = ours.system.dashboard;
   const bare = opened.use(openBare(url));
   const browserless = opened.use(await openBrowserless(folder, url));
@@ -46,7 +46,7 @@ async function compare(opened: AsyncDisposableStack): Promise<BenchResult> {
   const peers = [browserless, ...clusters];
   const all = [ours, ...peers, bare];
   const measured = new Map<Contender, Measured>(
-    all.map((each) => [each, { timings: [], perMinute: [], cpu: [], firstMb: [], extraMb: [] }]),
+    all.map((each) => [each, { timings: [], perMinute: [], cpu: [], firstMb: Number.NaN, extraMb: Number.NaN }]),
   );
   const of = (contender: Contender) => measured.get(contender) as Measured;
 
@@ -67,17 +67,11 @@ async function compare(opened: AsyncDisposableStack): Promise<BenchResult> {
       of(each).perMinute.push(SESSIONS / minutes);
     }
   }
-  for (let round = 0; round < MEMORY_ROUNDS; round++) {
-    for (const each of rotated(all, round)) {
-      const { firstMb, extraMb } = await memoryOf(each);
-      of(each).firstMb.push(firstMb);
-      of(each).extraMb.push(extraMb);
-    }
-  }
+  for (const each of all) Object.assign(of(each), await memoryOf(each));
 
   const ready = (each: Contender) => of(each).timings.map(({ readyMs }) => readyMs);
   const perMinute = (each: Contender) => median(of(each).perMinute);
-  const extraMb = (each: Contender) => median(of(each).extraMb);
+  const extraMb = (each: Contender) => of(each).extraMb;
   const cpuMs = (each: Contender, of_: (use: CpuUse) => number) => median(of(each).cpu.map((use) => of_(use) / SESSIONS));
   const row = (each: Contender) => [
     each.name,
@@ -86,7 +80,7 @@ async function compare(opened: AsyncDisposableStack): Promise<BenchResult> {
     median(of(each).timings.map(({ readMs }) => readMs)).toFixed(0),
     perMinute(each).toFixed(0),
     extraMb(each).toFixed(0),
-    median(of(each).firstMb).toFixed(0),
+    of(each).firstMb.toFixed(0),
     cpuMs(each, ({ ownMs }) => ownMs).toFixed(0),
     cpuMs(each, ({ browsersMs }) => browsersMs).toFixed(0),
   ];
@@ -110,9 +104,13 @@ async function compare(opened: AsyncDisposableStack): Promise<BenchResult> {
     notes: [
       "A session: a browser, one page opened, one text read, ended. Ours: POST of a playbook, its events over HTTP, with queue, store and egress guard; recording off.",
       "browserless: connect over its WebSocket, no warm browsers (it has none to switch on). puppeteer-cluster is a library in the caller's process; both its modes give each session a context in a Chrome that lives on.",
-      `One at a time: ${READY_ROUNDS} interleaved rounds. At concurrency ${CONCURRENCY}: ${RATE_ROUNDS} rounds of ${SESSIONS}. PSS: all processes of a system, with 1 and with ${1 + EXTRA} sessions on the page, ${MEMORY_ROUNDS} rounds.`,
+      `One at a time: ${READY_ROUNDS} interleaved rounds. At concurrency ${CONCURRENCY}: ${RATE_ROUNDS} rounds of ${SESSIONS}. PSS: all processes of a system, with 1 and with ${1 + EXTRA} sessions on the page.`,
       "CPU of a session at that concurrency: of the system's own processes, and of its Chromes; who drives a page of browserless and of bare puppeteer is the bench itself, which is not counted.",
-      ...(ours.withoutSpare() === 0 ? [] : [`The machine was busy: ours had no spare at ${ours.withoutSpare()} beginnings.`]),
+      ...(rests.withoutSpare === 0
+        ? []
+        : [
+            `The machine was busy, and a node launches no spares then: ours began without one ${rests.withoutSpare} times of ${rests.all}.`,
+          ]),
     ],
     table: [
       ["", "ready p50 ms", "p95", "text read p50", "sessions/min", "PSS/session MB", "PSS of one MB", "CPU own ms", "CPU Chrome ms"],

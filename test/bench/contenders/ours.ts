@@ -11,8 +11,8 @@ const SLOTS = "4";
 const SPARE_LIMIT_MS = 3_000;
 const recording = { enabled: false };
 
-/** `withoutSpare`: how often no spare was ready when a session began. */
-export async function openOurs(): Promise<Contender & { system: TestSystem; withoutSpare(): number }> {
+/** `rests`: how often it has been waited for, and how often no spare was ready even then. */
+export async function openOurs(): Promise<Contender & { system: TestSystem; rests: { all: number; withoutSpare: number } }> {
   const system = await openBenchSystem({ POOL_SLOTS: SLOTS });
   const { writer } = system.as;
   const { url } = system.dashboard;
@@ -21,10 +21,10 @@ export async function openOurs(): Promise<Contender & { system: TestSystem; with
     return (await response.json()) as T;
   };
   let held = 0;
-  let withoutSpare = 0;
+  const rests = { all: 0, withoutSpare: 0 };
   return {
     system,
-    withoutSpare: () => withoutSpare,
+    rests,
     name: "ours, a process per run",
     processes: () => ({ own: [system.edge, system.node].map(({ process }) => process.pid as number), browsers: [] }),
     async session() {
@@ -53,13 +53,14 @@ export async function openOurs(): Promise<Contender & { system: TestSystem; with
       };
     },
     async rest() {
+      rests.all++;
       const until = performance.now() + SPARE_LIMIT_MS;
       for (;;) {
         // The node's own word: it counts, where a list of its browsers looks at every process.
         const { browsers } = await ofNode<{ browsers: { warm: number; busy: number } }>("/node");
         if (browsers.warm > 0 && browsers.busy === held) break;
         if (performance.now() > until && browsers.busy === held) {
-          withoutSpare++;
+          rests.withoutSpare++;
           break;
         }
         await pause(50);
