@@ -6,6 +6,7 @@ import { type Browser, launch, type Page } from "puppeteer-core";
 import { pause } from "../../../shared/deadline.ts";
 import { CHROME_PATH } from "../../support/chrome.ts";
 import { openTestSystem, type TestSystem } from "../../support/system.ts";
+import { HEADLESS_ARGS, VIEWPORT } from "./headless.ts";
 
 type Browsers = { browsers: { state: string }[] };
 
@@ -22,24 +23,16 @@ export async function untilIdle({ as }: TestSystem, warm = 1): Promise<void> {
   await pause(150); // what was last launched comes to rest
 }
 
-/** As a script of one's own would launch it, with the flags that any headless automation gives. */
+/** As a script of one's own would launch it. */
 export async function launchFresh(): Promise<{ browser: Browser; page: Page; [Symbol.asyncDispose](): Promise<void> }> {
   const userDataDir = await mkdtemp(join(tmpdir(), "us-bench-"));
-  const args = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-  ];
   const browser = await launch({
     executablePath: CHROME_PATH,
     pipe: true,
     headless: true,
     userDataDir,
-    args,
-    defaultViewport: { width: 1280, height: 720 },
+    args: HEADLESS_ARGS,
+    defaultViewport: VIEWPORT,
   });
   const page = (await browser.pages())[0] ?? (await browser.newPage());
   return {
