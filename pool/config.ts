@@ -69,6 +69,7 @@ const EnvironmentSchema = z
     POOL_TOKEN: z.string({ error: "Required: the secret that edges show to this node" }).min(8, "At least 8 characters"),
     POOL_SLOTS: integer(1, 1000, availableParallelism()),
     POOL_WARM: integer(0, 100, 1),
+    POOL_ISOLATION: z.enum(["process", "context"]).optional(),
     POOL_SPARE_MAX_AGE_S: integer(1, 604_800, 1_800),
     POOL_SPARE_MAX_MB: integer(0, 1_000_000, 0),
     POOL_QUEUE_MAX: integer(0, 10_000_000, 1000),
@@ -127,6 +128,9 @@ const EnvironmentSchema = z
     if (WILDCARDS.includes(env.POOL_HOST) && env.POOL_PUBLIC_URL === undefined) {
       issue("POOL_PUBLIC_URL", `Required with POOL_HOST=${env.POOL_HOST}: edges and nodes reach this node by it`);
     }
+    if (env.POOL_ISOLATION !== undefined && env.CHROME_WS_ENDPOINTS.length > 0) {
+      issue("POOL_ISOLATION", "Has no use with CHROME_WS_ENDPOINTS: in a remote Chrome each run always has a context");
+    }
     if (env.DATABASE_URL !== undefined && env.SECRETS_KEY === undefined) {
       issue("SECRETS_KEY", "Required with DATABASE_URL: nodes of one store must read each other's sealed credentials");
     }
@@ -162,6 +166,8 @@ export type PoolConfig = {
   token: string;
   slots: number;
   warm: number;
+  /** A Chrome process for each run, or a context in one that runs share. */
+  isolation: "process" | "context";
   spareMaxAgeMs: number;
   /** 0: however much it takes. */
   spareMaxBytes: number;
@@ -207,6 +213,7 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     token: env.POOL_TOKEN,
     slots: env.POOL_SLOTS,
     warm: env.POOL_WARM,
+    isolation: env.POOL_ISOLATION ?? "process",
     spareMaxAgeMs: env.POOL_SPARE_MAX_AGE_S * 1000,
     spareMaxBytes: env.POOL_SPARE_MAX_MB * 1_000_000,
     queueMax: env.POOL_QUEUE_MAX,

@@ -85,6 +85,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       dataDir: config.dataDir,
       slots: config.slots,
       warm: config.warm,
+      isolation: config.isolation,
       spareMaxAgeMs: config.spareMaxAgeMs,
       spareMaxBytes: config.spareMaxBytes,
       chromePath: config.chromePath,
@@ -191,6 +192,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     browsers: browsers.counts(),
     load: Math.round(((loadavg()[0] ?? 0) / availableParallelism()) * 100) / 100,
     tier: browsers.tier,
+    isolation: browsers.isolation,
     version: packageJson.version,
     started_at: startedAt,
   });
@@ -243,7 +245,13 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     log: nodeLog,
   });
   server.serve((request) => app.fetch(request));
-  nodeLog.info("Node is ready", { url: owner.node_url, slots: config.slots, tier: browsers.tier, store: store.kind });
+  nodeLog.info("Node is ready", {
+    url: owner.node_url,
+    slots: config.slots,
+    tier: browsers.tier,
+    isolation: browsers.isolation,
+    store: store.kind,
+  });
 
   opened.defer(() => draining.shutDown(0)); // first of all that is undone
   const kept = opened.move();

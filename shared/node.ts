@@ -16,6 +16,10 @@ export const NodeInfoSchema = z
     browsers: z.object({ warm: z.int(), busy: z.int() }),
     load: z.number().describe("Load average of one minute per CPU"),
     tier: z.string().describe("How Chrome is isolated: netns (its sandbox, and a network of its own), sandbox, no-sandbox or remote"),
+    isolation: z
+      .enum(["process", "context"])
+      .optional()
+      .describe("How runs are kept apart from each other: a Chrome process for each, or a context in one that they share"),
     version: z.string(),
     started_at: z.iso.datetime(),
   })
@@ -65,6 +69,10 @@ export const BrowserInfoSchema = z
       .default(null)
       .describe("Proportional set size of all its processes; null: not known, as of a remote one"),
     cpu_s: z.number().nullable().default(null).describe("CPU time that all its processes have taken so far"),
+    chrome_id: z
+      .string()
+      .optional()
+      .describe("`browser_id` of the shared Chrome that this is a context of, which stands in the list too; absent: a Chrome of its own"),
   })
   .meta({ id: "Browser" });
 export type BrowserInfo = z.infer<typeof BrowserInfoSchema>;
@@ -75,6 +83,10 @@ export const ReadinessSchema = z
     ready: z.boolean(),
     reasons: z.array(z.string()),
     tiers: z.array(z.string()).describe("How Chrome is isolated on the nodes that answer, each tier once"),
+    isolations: z
+      .array(z.string())
+      .optional()
+      .describe("How runs are kept apart from each other on the nodes that answer, each way once: process, context"),
   })
   .meta({ id: "Readiness" });
 export type Readiness = z.infer<typeof ReadinessSchema>;

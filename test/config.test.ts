@@ -35,6 +35,19 @@ describe("a node's environment", () => {
     expect(read).toThrow(expect.not.objectContaining({ message: expect.stringContaining("hunter2") }));
   });
 
+  it("lets runs share a Chrome where it says so, and only in Chromes of its own", () => {
+    const read = (given: Record<string, string>) => readConfig({ POOL_TOKEN: "token-0123", ...given });
+    expect([read({}).isolation, read({ POOL_ISOLATION: "context" }).isolation]).toEqual(["process", "context"]);
+    const issues = [expect.objectContaining({ path: "POOL_ISOLATION" })];
+    const wrongOnes: Record<string, string>[] = [
+      { POOL_ISOLATION: "contexts" },
+      { POOL_ISOLATION: "context", CHROME_WS_ENDPOINTS: "ws://chrome:9222" },
+      { POOL_ISOLATION: "process", CHROME_WS_ENDPOINTS: "ws://chrome:9222" }, // it would promise what a remote Chrome does not give
+    ];
+    for (const wrong of wrongOnes)
+      expect(() => read(wrong)).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED", details: { issues } }));
+  });
+
   it("takes the operator's guardrails as JSON, and says what is wrong with them", () => {
     const read = (POOL_GUARDRAILS: string) => readConfig({ POOL_TOKEN: "token-0123", POOL_GUARDRAILS }).guardrails;
     expect(read('{"max_urls_visited": 20, "blocked_domains": ["@default", "Shop.Example"]}')).toEqual({

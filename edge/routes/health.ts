@@ -28,10 +28,12 @@ export function healthEndpoints({ members, metrics }: { members: Members; metric
       async handle({ head }) {
         await members.ready();
         const reasons = whyNotReady(members);
-        const tiers = [...new Set(members.everyone().flatMap(({ answers, info }) => (answers && info ? [info.tier] : [])))].toSorted();
-        if (reasons === null) return answerJson(head, { ready: true, reasons: [], tiers });
+        const answering = members.everyone().flatMap(({ answers, info }) => (answers && info ? [info] : []));
+        const tiers = [...new Set(answering.map(({ tier }) => tier))].toSorted();
+        const isolations = [...new Set(answering.flatMap(({ isolation }) => isolation ?? []))].toSorted();
+        if (reasons === null) return answerJson(head, { ready: true, reasons: [], tiers, isolations });
         const error: ErrorDetail = toErrorDetail(new AppError("POOL_SATURATED", "No node of the pool is ready", { details: { reasons } }));
-        return answerJson({ ...head, "Retry-After": "1" }, { ready: false, reasons, tiers, error }, 503);
+        return answerJson({ ...head, "Retry-After": "1" }, { ready: false, reasons, tiers, isolations, error }, 503);
       },
     }),
     endpoint({

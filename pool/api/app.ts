@@ -26,7 +26,9 @@ export function createApp(deps: ApiDeps): Hono {
     .get("/healthz", (c) => c.json({ status: "ok" }))
     .get("/readyz", async (c) => {
       const reasons = await deps.notReady();
-      return c.json({ ready: reasons.length === 0, reasons, tiers: [deps.info().tier] }, reasons.length === 0 ? 200 : 503);
+      const { tier, isolation } = deps.info();
+      const isolations = isolation === undefined ? [] : [isolation];
+      return c.json({ ready: reasons.length === 0, reasons, tiers: [tier], isolations }, reasons.length === 0 ? 200 : 503);
     })
     .use(requireToken(deps.token))
     .use(traceRequests(deps.tracing))

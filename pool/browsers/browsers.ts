@@ -7,8 +7,7 @@ import type { Viewport } from "./chrome-args.ts";
 import type { BrowserSource, Egress } from "./held-browser.ts";
 import { createLease, type Lease } from "./lease.ts";
 import { groupUsage } from "./memory.ts";
-import { killGroup } from "./process-identity.ts";
-import { openProcesses } from "./processes.ts";
+import { openProcesses, type RunIsolation } from "./processes.ts";
 import { RemoteChromes } from "./remote.ts";
 import { Roster } from "./roster.ts";
 import type { SandboxSetting } from "./sandbox.ts";
@@ -26,6 +25,8 @@ export type BrowsersOptions<E extends Egress> = {
   chromePath: string | null;
   /** CHROME_SANDBOX */
   sandbox: SandboxSetting;
+  /** POOL_ISOLATION: a Chrome of its own for each run, or a context in one that runs share. */
+  isolation?: RunIsolation;
   /** CHROME_WS_ENDPOINTS; empty: Chrome processes of our own */
   endpoints: string[];
   /** POOL_EGRESS_ADVERTISE. Remote Chromes are refused without; `none` uses them without guardrails on the network. */
@@ -47,6 +48,8 @@ export type BrowsersOptions<E extends Egress> = {
 export interface Browsers<E extends Egress> extends AsyncDisposable {
   /** `netns`, `sandbox`, `no-sandbox` or `remote` */
   readonly tier: string;
+  /** How runs are kept apart from each other; with remote Chromes always by contexts. */
+  readonly isolation: RunIsolation;
   /**
    * A browser for this run alone. Where it rejects, nothing of it is left.
    * @throws SETUP_FAILED none could be had; or the signal's reason
@@ -60,7 +63,7 @@ export interface Browsers<E extends Egress> extends AsyncDisposable {
   recycle(n: number): Promise<BrowserInfo>;
   /** As `list`, with what each takes of the machine. */
   measured(): Promise<BrowserInfo[]>;
-  /** Ends it now, with all its processes: its run ends as by a crash. @throws NOT_FOUND, CONFLICT for a remote one */
+  /** Ends it now, with all its processes: its run ends as by a crash. Of a shared Chrome it is one context, or with all that are in it the whole. @throws NOT_FOUND, CONFLICT for a remote one */
   kill(n: number): BrowserInfo;
   /** Why a run could not get a browser now; empty: it could. */
   ready(): string[];
@@ -117,6 +120,10 @@ class NodeBrowsers<E extends Egress> implements Browsers<E> {
     return this.#source.tier;
   }
 
+  get isolation(): RunIsolation {
+    return this.#options.endpoints.length > 0 ? "context" : (this.#options.isolation ?? "process");
+  }
+
   async lease(runId: string, { signal, viewport }: { signal: AbortSignal; viewport: Viewport }): Promise<Lease<E>> {
     const joined = AbortSignal.any([signal, this.#stop.signal]);
     joined.throwIfAborted();
@@ -155,8 +162,8 @@ class NodeBrowsers<E extends Egress> implements Browsers<E> {
 
   kill(n: number): BrowserInfo {
     const entry = this.#roster.get(n);
-    if (entry.pid === null) throw new AppError("CONFLICT", "The browser is no process of this node, or not yet; kill its session instead");
-    killGroup(entry.pid); // whoever waits for it hears that it is gone, as after a crash
+    if (entry.kill === null) throw new AppError("CONFLICT", "The browser is no process of this node, or not yet; kill its session instead");
+    entry.kill();
     return this.#roster.info(entry);
   }
 

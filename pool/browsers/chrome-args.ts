@@ -7,15 +7,17 @@ export type ChromeArgs = {
   profileDir: string;
   /** Address of the Chrome's own egress listener, e.g. `http://127.0.0.1:40123`. */
   proxyUrl: string;
+  /** The pattern of hosts where its listeners are, where each context has one of its own. Default: the host of `proxyUrl`. */
+  proxyHosts?: string;
   sandbox: boolean;
   viewport: Viewport;
 };
 
 /** The run's traffic leaves through its egress listener and by no other way. */
-const egressArgs = (proxyUrl: string): string[] => [
+const egressArgs = (proxyUrl: string, proxyHosts: string): string[] => [
   `--proxy-server=${proxyUrl}`,
   "--proxy-bypass-list=<-loopback>", // without it Chrome goes to localhost and link-local addresses directly
-  `--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE ${new URL(proxyUrl).hostname.replace(/^\[|\]$/g, "")}`, // should anything go around the proxy, it finds no address
+  `--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE ${proxyHosts}`, // should anything go around the proxy, it finds no address
   "--webrtc-ip-handling-policy=disable_non_proxied_udp", // STUN and its DNS query are UDP: no proxy sees them
   "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", // the same, as the headless shell calls it
   "--disable-quic", // the same, for HTTP/3
@@ -80,13 +82,13 @@ const DISABLED_FEATURES = [
   "WebUIReloadButton",
 ];
 
-export function chromeArgs({ profileDir, proxyUrl, sandbox, viewport }: ChromeArgs): string[] {
+export function chromeArgs({ profileDir, proxyUrl, proxyHosts, sandbox, viewport }: ChromeArgs): string[] {
   return [
     "--remote-debugging-pipe", // no port that a page could reach; and the life-line: see pipe-transport.ts
     `--user-data-dir=${profileDir}`,
     ...(sandbox ? [] : ["--no-sandbox"]), // only where sandbox.ts found that the machine has none to give
     `--window-size=${viewport.width},${viewport.height}`, // popups start with the size of the window
-    ...egressArgs(proxyUrl),
+    ...egressArgs(proxyUrl, proxyHosts ?? new URL(proxyUrl).hostname.replace(/^\[|\]$/g, "")),
     ...STEADY,
     `--disable-features=${DISABLED_FEATURES.join(",")}`,
     "about:blank", // the one tab, which becomes the run's

@@ -7,7 +7,7 @@ import { AppError } from "../../shared/errors.ts";
 import { type BrowserFolder, makeFolder, removeFolder, writeRecord } from "./browser-folder.ts";
 import { chromeArgs, type Viewport } from "./chrome-args.ts";
 import type { Egress } from "./held-browser.ts";
-import { inOwnNetwork, OWN_NETWORK_PROXY_URL, takeWayOut } from "./own-network.ts";
+import { inOwnNetwork, OWN_NETWORK_HOSTS, OWN_NETWORK_PROXY_URL, takeWayOut } from "./own-network.ts";
 import { openPipe } from "./pipe-transport.ts";
 import { groupMembers, identify, isAlive, killGroup } from "./process-identity.ts";
 import type { Isolation } from "./sandbox.ts";
@@ -25,7 +25,9 @@ export type LaunchOptions = {
   isolation: Isolation;
   /** A path that does not exist yet; see folder-root.ts. */
   folderPath: string;
-  egress: Egress;
+  egress: Pick<Egress, "proxyUrl" | "takeFrom">;
+  /** Are there ways out for contexts beside that one? */
+  isShared?: boolean;
   viewport: Viewport;
 };
 
@@ -146,10 +148,12 @@ export async function launchChrome(options: LaunchOptions, signal: AbortSignal):
 }
 
 async function spawnChrome(options: LaunchOptions, folder: BrowserFolder): Promise<ChildProcess & { pid: number }> {
-  const { executable, isolation, egress, viewport } = options;
+  const { executable, isolation, egress, isShared = false, viewport } = options;
   const apart = isolation.tier === "netns";
   const proxyUrl = apart ? OWN_NETWORK_PROXY_URL : egress.proxyUrl;
-  const chrome = chromeArgs({ profileDir: folder.profile, proxyUrl, sandbox: isolation.tier !== "no-sandbox", viewport });
+  const sandbox = isolation.tier !== "no-sandbox";
+  const proxyHosts = apart && isShared ? OWN_NETWORK_HOSTS : undefined;
+  const chrome = chromeArgs({ profileDir: folder.profile, proxyUrl, proxyHosts, sandbox, viewport });
   const ids = { uid: isolation.uid ?? process.getuid?.() ?? 0, gid: isolation.uid ?? process.getgid?.() ?? 0 };
   const { command, args } = apart ? inOwnNetwork(executable, chrome, ids) : { command: executable, args: chrome };
   const child = spawn(command, args, {

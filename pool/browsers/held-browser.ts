@@ -1,18 +1,20 @@
-/** What a lease holds: a Chrome process of its own, or a context in a remote Chrome. The lease does not ask which. */
-import type { Server } from "node:net";
+/** What a lease holds: a Chrome process of its own, or a context in one that others use too. The lease does not ask which. */
+import type { Server, Socket } from "node:net";
 import type { Browser, Page } from "puppeteer-core";
 import type { Viewport } from "./chrome-args.ts";
 import type { Pulse } from "./pulse.ts";
 import type { Entry } from "./roster.ts";
 
 /**
- * A deny-all egress listener, one per browser, opened before it. `proxyUrl` is what the browser is told: a loopback address, or for a
+ * A deny-all egress listener, one per browser or context, opened before it. `proxyUrl` is what the browser is told: a loopback address, or for a
  * remote Chrome the one this node advertises.
  */
 export type Egress = {
   readonly proxyUrl: string;
   /** Connections of this server are the browser's too, see own-network.ts. It is closed with the listener. */
   takeFrom(server: Server): void;
+  /** This connection is, see ways-out.ts. */
+  take(socket: Socket): void;
 } & AsyncDisposable;
 
 export interface HeldBrowser<E extends Egress> {
@@ -30,8 +32,17 @@ export interface HeldBrowser<E extends Egress> {
   readonly gone: Promise<Gone>;
   /** Ends it and all that belongs to it. Idempotent, never rejects. */
   end(): Promise<void>;
+  /** Its Chrome answers nothing any more: where others have a part in that one, they are told too. */
+  hung?(): void;
   /** Ends it in this tick, as far as that can be; `end` must still follow. */
   kill(): void;
+}
+
+/** One that waits for a run. */
+export interface SpareBrowser<E extends Egress> extends HeldBrowser<E> {
+  readonly isRunning: boolean;
+  /** Resolves when it should be replaced, unless a run has it: the Chrome around it goes. */
+  readonly outdated?: Promise<void>;
 }
 
 export type Gone = { what: "browser_exit" | "disconnected"; how: string };

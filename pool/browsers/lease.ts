@@ -53,6 +53,7 @@ class BrowserLease<E extends Egress> implements Lease<E> {
       this.#health[Symbol.dispose]();
       log.warn("a run's browser is lost", { what, how });
       this.#lost.abort(new AppError("BROWSER_CRASHED", `${MESSAGES[what]} (${how})`, { details: { what, how } }));
+      if (what === "browser_hang") held.hung?.();
     };
     this.#health = new Health({
       ...options.health,

@@ -10,13 +10,16 @@ import { AppError } from "../../shared/errors.ts";
 
 /** Free in every namespace: each is new. */
 const PORT = 3128;
-export const OWN_NETWORK_PROXY_URL = `http://127.0.0.1:${PORT}`;
+/** The socket listens on the whole loopback: a Chrome that runs share tells them apart by the address (ways-out.ts). */
+export const ownNetworkProxyUrl = (lastByte: number): string => `http://127.0.0.${lastByte}:${PORT}`;
+export const OWN_NETWORK_PROXY_URL = ownNetworkProxyUrl(1);
+export const OWN_NETWORK_HOSTS = "127.0.0.*";
 
 /** The child's IPC channel, after the pipes that drive Chrome. */
 export const IPC_FD = 5;
 
 /** Runs inside, once: opens the socket, hands it over, and is gone before Chrome starts. */
-const OPENER = `const server = require("net").createServer().listen({ port: ${PORT}, host: "127.0.0.1", backlog: 511 }, () =>
+const OPENER = `const server = require("net").createServer().listen({ port: ${PORT}, host: "0.0.0.0", backlog: 511 }, () =>
   process.send("way out", server, (error) => { process.exitCode = error ? 1 : 0; process.disconnect(); server.close(); }));
 server.on("error", (error) => { console.error(error.message); process.exit(1); });`;
 

@@ -7,7 +7,7 @@ import type { Viewport } from "./chrome-args.ts";
 import { type ChromeProcess, launchChrome } from "./chrome-process.ts";
 import { closeAll } from "./close-all.ts";
 import { openFolderRoot } from "./folder-root.ts";
-import type { Egress, Gone, HeldBrowser } from "./held-browser.ts";
+import type { Egress, Gone, SpareBrowser } from "./held-browser.ts";
 import { openPulse, type Pulse } from "./pulse.ts";
 import type { Entry, Roster } from "./roster.ts";
 import type { Isolation } from "./sandbox.ts";
@@ -24,7 +24,7 @@ export type ProcessBrowserOptions<E extends Egress> = {
   log: Log;
 };
 
-class ProcessBrowser<E extends Egress> implements HeldBrowser<E> {
+class ProcessBrowser<E extends Egress> implements SpareBrowser<E> {
   readonly entry: Entry;
   readonly egress: E;
   readonly pulse: Pulse;
@@ -104,6 +104,7 @@ export async function openProcessBrowser<E extends Egress>(
     });
     entry.pid = chrome.pid;
     entry.version = chrome.version;
+    entry.kill = () => chrome.kill(); // whoever waits for it hears that it is gone, as after a crash
     return new ProcessBrowser(chrome, { entry, egress, pulse, viewport, roster, log });
   } catch (error) {
     await closeAll(opened, log);

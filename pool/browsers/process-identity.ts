@@ -61,6 +61,19 @@ export function pidsOfGroups(groups: ReadonlySet<number>): { pid: number; group:
   });
 }
 
+/** The one of a group whose command line holds the text; null: none, or it may not be looked at. */
+export function memberWith(group: number, text: string): ProcessIdentity | null {
+  return groupMembers(group).find(({ pid }) => commandLine(pid).includes(text)) ?? null;
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return ""; // gone
+  }
+}
+
 /** Names the boot and the pid namespace in which our pids and ticks mean something. */
 export function machineIdentity(): string {
   try {

@@ -1,4 +1,4 @@
-/** Chrome processes of this node: which Chrome, in which tier, where its folders are; then a spare for a run, or a fresh one. */
+/** Browsers in Chromes of this node: which Chrome, in which tier, where its folders are; then a spare for a run, or a fresh one. */
 import { randomBytes } from "node:crypto";
 import { withDeadline } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
@@ -6,12 +6,16 @@ import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
 import { requireChrome } from "./find-chrome.ts";
 import { folderCandidates, removeFolderRoot, sweepFolders } from "./folder-root.ts";
-import type { BrowserSource, Egress, HeldBrowser } from "./held-browser.ts";
-import { openProcessBrowser, type ProcessBrowser } from "./process-browser.ts";
+import type { BrowserSource, Egress, HeldBrowser, SpareBrowser } from "./held-browser.ts";
+import { openProcessBrowser, type ProcessBrowserOptions } from "./process-browser.ts";
 import { askPage } from "./pulse.ts";
 import type { Entry, Roster } from "./roster.ts";
 import { type Isolation, isolationsToTry, type SandboxSetting } from "./sandbox.ts";
+import { SharedChromes } from "./shared-chromes.ts";
 import { Spares } from "./spares.ts";
+
+/** Each run has a Chrome process of its own, or a context of its own in one that runs share. */
+export type RunIsolation = "process" | "context";
 
 /** A spare that takes longer to say that it lives is put aside: a fresh Chrome is here sooner than its time-out. */
 const ANSWER_LIMIT_MS = 2_000;
@@ -23,6 +27,7 @@ export type ProcessesOptions<E extends Egress> = {
   warm: number;
   chromePath: string | null;
   sandbox: SandboxSetting;
+  isolation?: RunIsolation;
   viewport: Viewport;
   openEgress: () => Promise<E>;
   roster: Roster;
@@ -33,24 +38,24 @@ export type ProcessesOptions<E extends Egress> = {
   spareMaxBytes?: number;
 };
 
-class Processes<E extends Egress> implements BrowserSource<E> {
+class OwnBrowsers<E extends Egress> implements BrowserSource<E> {
   readonly tier: string;
-  readonly #open: OpenBrowser<E>;
+  readonly #opener: Opener<E>;
   readonly #spares: Spares<E>;
   readonly #roster: Roster;
   readonly #log: Log;
   readonly #folders: string[];
 
-  constructor(tier: string, open: OpenBrowser<E>, options: ProcessesOptions<E>, first: ProcessBrowser<E>, folders: string[]) {
+  constructor(tier: string, opener: Opener<E>, options: ProcessesOptions<E>, first: SpareBrowser<E>, folders: string[]) {
     this.tier = tier;
     this.#folders = folders;
-    this.#open = open;
+    this.#opener = opener;
     this.#roster = options.roster;
     this.#log = options.log;
     this.#spares = new Spares({
-      size: options.warm,
+      size: Math.max(options.warm, opener.leastSpares),
       slots: options.slots,
-      open: (entry, signal) => open(entry, options.viewport, signal),
+      open: (entry, signal) => opener.open(entry, options.viewport, signal),
       roster: options.roster,
       log: options.log,
       loadPerCpu: options.loadPerCpu,
@@ -72,7 +77,7 @@ class Processes<E extends Egress> implements BrowserSource<E> {
   }
 
   retire(entry: Entry): void {
-    this.#spares.retire(entry);
+    if (!this.#opener.retire(entry)) this.#spares.retire(entry);
   }
 
   wake(): void {
@@ -85,10 +90,11 @@ class Processes<E extends Egress> implements BrowserSource<E> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#spares[Symbol.asyncDispose]();
+    await this.#opener[Symbol.asyncDispose]();
     await Promise.all(this.#folders.map(removeFolderRoot));
   }
 
-  async #takeSpare(runId: string, viewport: Viewport, signal: AbortSignal): Promise<ProcessBrowser<E> | null> {
+  async #takeSpare(runId: string, viewport: Viewport, signal: AbortSignal): Promise<SpareBrowser<E> | null> {
     for (let spare = await this.#spares.take(signal); spare !== null; spare = await this.#spares.take(signal)) {
       spare.entry.runId = runId;
       this.#roster.move(spare.entry, "busy");
@@ -107,11 +113,11 @@ class Processes<E extends Egress> implements BrowserSource<E> {
     return null;
   }
 
-  async #launchFor(runId: string, viewport: Viewport, signal: AbortSignal): Promise<ProcessBrowser<E>> {
+  async #launchFor(runId: string, viewport: Viewport, signal: AbortSignal): Promise<SpareBrowser<E>> {
     const entry = this.#roster.add("process");
     entry.runId = runId;
     try {
-      const fresh = await this.#open(entry, viewport, signal);
+      const fresh = await this.#opener.open(entry, viewport, signal);
       this.#spares.noteLaunch(null);
       this.#roster.move(entry, "busy");
       return fresh;
@@ -123,7 +129,7 @@ class Processes<E extends Egress> implements BrowserSource<E> {
 }
 
 /** Does it answer, and with the run's viewport? */
-async function makeFit<E extends Egress>(spare: ProcessBrowser<E>, viewport: Viewport, signal: AbortSignal): Promise<void> {
+async function makeFit<E extends Egress>(spare: SpareBrowser<E>, viewport: Viewport, signal: AbortSignal): Promise<void> {
   const isSame = spare.viewport.width === viewport.width && spare.viewport.height === viewport.height;
   await withDeadline(ANSWER_LIMIT_MS, () => Promise.all([askPage(spare.pulse.page), isSame ? null : spare.page.setViewport(viewport)]), {
     signal,
@@ -131,11 +137,37 @@ async function makeFit<E extends Egress>(spare: ProcessBrowser<E>, viewport: Vie
   spare.viewport = viewport;
 }
 
-type OpenBrowser<E extends Egress> = (entry: Entry, viewport: Viewport, signal: AbortSignal) => Promise<ProcessBrowser<E>>;
+/** Opens browsers in one tier. */
+interface Opener<E extends Egress> extends AsyncDisposable {
+  /** Below it, nothing would keep a Chrome at hand. */
+  readonly leastSpares: number;
+  open(entry: Entry, viewport: Viewport, signal: AbortSignal): Promise<SpareBrowser<E>>;
+  /** Replaces a Chrome that runs share when they are over; false: it is none. */
+  retire(entry: Entry): boolean;
+}
+
+function openerOf<E extends Egress>(options: ProcessesOptions<E>, chrome: ProcessBrowserOptions<E>): Opener<E> {
+  if (options.isolation !== "context") {
+    return {
+      leastSpares: 0,
+      open: (entry, viewport, signal) => openProcessBrowser(chrome, entry, viewport, signal),
+      retire: () => false,
+      [Symbol.asyncDispose]: async () => {},
+    };
+  }
+  const { viewport, spareCheckMs, spareMaxAgeMs, spareMaxBytes } = options;
+  const shared = new SharedChromes({ ...chrome, viewport, checkMs: spareCheckMs, maxAgeMs: spareMaxAgeMs, maxBytes: spareMaxBytes });
+  return {
+    leastSpares: 1,
+    open: (entry, viewport, signal) => shared.open(entry, viewport, signal),
+    retire: (entry) => shared.retire(entry),
+    [Symbol.asyncDispose]: () => shared[Symbol.asyncDispose](),
+  };
+}
 
 /**
  * Sweeps what an earlier process left, then launches the first Chrome: it shows whether Chrome works here and in which tier, and
- * becomes the first spare.
+ * becomes the first spare, or holds it.
  * @throws SETUP_FAILED there is no Chrome, it does not start, or not in the tier that is required
  */
 export async function openProcesses<E extends Egress>(options: ProcessesOptions<E>): Promise<BrowserSource<E>> {
@@ -152,19 +184,14 @@ export async function openProcesses<E extends Egress>(options: ProcessesOptions<
   const isolations = isolationsToTry(options.sandbox, process.getuid?.() ?? null);
   let failure: unknown;
   for (const isolation of isolations) {
-    const open: OpenBrowser<E> = (entry, viewport, signal) =>
-      openProcessBrowser(
-        { executable, isolation, folderCandidates: folders, bootPrefix, openEgress, roster, log },
-        entry,
-        viewport,
-        signal,
-      );
+    const opener = openerOf(options, { executable, isolation, folderCandidates: folders, bootPrefix, openEgress, roster, log });
     try {
-      const first = await open(roster.add("process"), options.viewport, new AbortController().signal);
+      const first = await opener.open(roster.add("process"), options.viewport, new AbortController().signal);
       log.info("Chrome works", { executable, version: first.version, tier: isolation.tier, uid: isolation.uid });
-      return new Processes(isolation.tier, open, options, first, folders);
+      return new OwnBrowsers(isolation.tier, opener, options, first, folders);
     } catch (error) {
       failure = error;
+      await opener[Symbol.asyncDispose]();
       if (isolations.length > 1) log.warn("Chrome does not start in this tier", { tier: isolation.tier, uid: isolation.uid, error });
     }
   }

@@ -1,17 +1,16 @@
 /** Remote Chromes (CHROME_WS_ENDPOINTS): a context per run, over one connection per endpoint. The operator keeps them running. */
-import type { Browser, BrowserContext, Page } from "puppeteer-core";
-import { untilAborted, withDeadline } from "../../shared/deadline.ts";
+import type { Browser } from "puppeteer-core";
+import { untilAborted } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
 import { closeAll } from "./close-all.ts";
-import type { BrowserSource, Egress, Gone, HeldBrowser } from "./held-browser.ts";
-import { openPulse, type Pulse } from "./pulse.ts";
+import { ContextBrowser, type ContextHost, openTab } from "./context-browser.ts";
+import type { BrowserSource, Egress, HeldBrowser } from "./held-browser.ts";
 import { RemoteEndpoint, tellable } from "./remote-endpoint.ts";
 import type { Entry, Roster } from "./roster.ts";
 
 const OPEN_LIMIT_MS = 10_000;
-const CLOSE_LIMIT_MS = 2_000;
 
 export type RemoteOptions<E extends Egress> = {
   /** `ws://host:port/devtools/browser/…`, or `http://host:port`, which is asked for it. */
@@ -97,114 +96,35 @@ export class RemoteChromes<E extends Egress> implements BrowserSource<E> {
   async #openAt(endpoint: RemoteEndpoint, entry: Entry, egress: E, viewport: Viewport, signal: AbortSignal): Promise<HeldBrowser<E>> {
     const { roster, log, useEgress } = this.#options;
     endpoint.runs += 1; // at once: runs that start together go to different endpoints
-    let context: BrowserContext | null = null;
     try {
       const browser = await untilAborted(endpoint.connect(), signal);
-      const opened = await withDeadline(
-        OPEN_LIMIT_MS,
-        async (limit) => {
-          const fresh = await endpoint.newContext(browser, useEgress ? egress.proxyUrl : null);
-          if (limit.aborted) void endpoint.closeContext(fresh).catch(() => {}); // came too late; it goes with the connection at the latest
-          limit.throwIfAborted();
-          context = fresh;
-          const page = await fresh.newPage();
-          await page.setViewport(viewport);
-          return { page, pulse: await openPulse(browser, page), version: await browser.version() };
-        },
-        { signal },
-      );
-      entry.version = opened.version;
-      return new RemoteBrowser(endpoint, context as unknown as BrowserContext, {
-        ...opened,
-        browser,
-        entry,
-        egress,
-        viewport,
-        roster,
-        log,
-      });
+      const newContext = () => endpoint.newContext(browser, useEgress ? egress.proxyUrl : null);
+      const tab = await openTab(endpoint, { browser, newContext, viewport }, { signal, limitMs: OPEN_LIMIT_MS });
+      entry.version = tab.version;
+      const options = { ...tab, entry, egress, downloadsDir: null, belongings: [egress], viewport, roster, log };
+      return new ContextBrowser(hostOf(endpoint, browser), options);
     } catch (error) {
       endpoint.runs -= 1;
-      if (context !== null) void endpoint.closeContext(context).catch(() => {}); // as above
       throw error;
     }
   }
 }
 
-type Opened<E extends Egress> = {
-  browser: Browser;
-  page: Page;
-  pulse: Pulse;
-  version: string;
-  entry: Entry;
-  egress: E;
-  viewport: Viewport;
-  roster: Roster;
-  log: Log;
-};
-
-/** A run's context in a remote Chrome. */
-class RemoteBrowser<E extends Egress> implements HeldBrowser<E> {
-  readonly entry: Entry;
-  readonly browser: Browser;
-  readonly page: Page;
-  readonly pulse: Pulse;
-  readonly version: string;
-  readonly egress: E;
-  readonly downloadsDir = null;
-  readonly gone: Promise<Gone>;
-  viewport: Viewport;
-  readonly #endpoint: RemoteEndpoint;
-  readonly #context: BrowserContext;
-  readonly #roster: Roster;
-  readonly #log: Log;
-  readonly #onDisconnected: () => void;
-  #ending: Promise<void> | null = null;
-
-  constructor(endpoint: RemoteEndpoint, context: BrowserContext, opened: Opened<E>) {
-    this.#endpoint = endpoint;
-    this.#context = context;
-    this.entry = opened.entry;
-    this.browser = opened.browser;
-    this.page = opened.page;
-    this.pulse = opened.pulse;
-    this.version = opened.version;
-    this.egress = opened.egress;
-    this.viewport = opened.viewport;
-    this.#roster = opened.roster;
-    this.#log = opened.log;
-    const { promise, resolve } = Promise.withResolvers<Gone>();
-    this.gone = promise;
-    this.#onDisconnected = () => resolve({ what: "disconnected", how: endpoint.name });
-    opened.browser.once("disconnected", this.#onDisconnected);
-  }
-
-  /** The context cannot be killed from here, only closed: in the background, so that nobody waits for a hung one. */
-  kill(): void {
-    void this.end();
-  }
-
-  end(): Promise<void> {
-    this.#ending ??= this.#end();
-    return this.#ending;
-  }
-
-  async #end(): Promise<void> {
-    this.#roster.move(this.entry, "closing");
-    const log = this.#log.with({ browser_id: this.#roster.id(this.entry) });
-    this.browser.off("disconnected", this.#onDisconnected); // the connection outlives the run, as the session below would
-    if (this.browser.connected) {
-      const close = () => Promise.all([this.pulse.browser.detach(), this.#endpoint.closeContext(this.#context)]);
-      await withDeadline(CLOSE_LIMIT_MS, close).catch(async (error: unknown) => {
-        log.warn("could not close the context of a remote Chrome", { error });
-        // Other runs are on that connection: only a Chrome that answers nothing at all is given up.
-        await withDeadline(CLOSE_LIMIT_MS, () => this.browser.version()).catch(() =>
-          this.#endpoint.giveUp("a context could not be closed"),
-        );
-      });
-    }
-    await closeAll([this.egress], log);
-    this.#endpoint.runs -= 1;
-    this.#roster.remove(this.entry);
-  }
-}
+/** An endpoint as long as this connection to it lasts. */
+const hostOf = (endpoint: RemoteEndpoint, browser: Browser): ContextHost => ({
+  get isRunning() {
+    return browser.connected;
+  },
+  closeContext: (context) => endpoint.closeContext(context),
+  onGone: (callback) => {
+    const onDisconnected = () => callback({ what: "disconnected", how: endpoint.name });
+    browser.once("disconnected", onDisconnected);
+    return () => browser.off("disconnected", onDisconnected);
+  },
+  doubt: async (answers) => {
+    if (!answers) await endpoint.giveUp("it stopped answering"); // other runs are on that connection: only one that answers nothing at all is given up
+  },
+  left: () => {
+    endpoint.runs -= 1;
+  },
+});

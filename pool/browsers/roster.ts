@@ -13,6 +13,10 @@ export type Entry = {
   pid: number | null;
   version: string | null;
   recycleRequested: boolean;
+  /** The shared Chrome that it is a context of, itself an entry; null: it has a Chrome of its own, or is one. */
+  chrome: Entry | null;
+  /** Ends it in this tick, as a crash would; null: it is not there yet, or not this node's to end. */
+  kill: (() => void) | null;
 };
 
 /** What may follow what. A browser is used once: nothing leads back. */
@@ -46,6 +50,8 @@ export class Roster {
       pid: null,
       version: null,
       recycleRequested: false,
+      chrome: null,
+      kill: null,
     };
     this.#entries.set(entry.n, entry);
     return entry;
@@ -66,8 +72,11 @@ export class Roster {
     return formatBrowserId(this.#nodeId, entry.n);
   }
 
+  /** Of those that a run has or may take. A shared Chrome counts only while it has no context: never fewer than Chromes. */
   count(state: Entry["state"]): number {
-    return [...this.#entries.values()].filter((entry) => entry.state === state).length;
+    const all = [...this.#entries.values()];
+    const shared = new Set(all.map(({ chrome }) => chrome));
+    return all.filter((entry) => entry.state === state && !shared.has(entry)).length;
   }
 
   /** @throws NOT_FOUND it never was, or is gone */
@@ -85,7 +94,7 @@ export class Roster {
     return {
       browser_id: this.id(entry),
       node_id: this.#nodeId,
-      state: entry.state,
+      state: this.#shownState(entry),
       kind: entry.kind,
       run_id: entry.runId,
       pid: entry.pid,
@@ -95,6 +104,13 @@ export class Roster {
       age_s: Math.max(0, (Date.now() - entry.startedAt.getTime()) / 1000),
       memory_bytes: null, // measured where it is asked for
       cpu_s: null,
+      ...(entry.chrome && { chrome_id: this.id(entry.chrome) }),
     };
+  }
+
+  /** A shared Chrome is in use for as long as one of its contexts is. */
+  #shownState(entry: Entry): Entry["state"] {
+    const isUsed = entry.state === "warm" && [...this.#entries.values()].some((each) => each.chrome === entry && each.state === "busy");
+    return isUsed ? "busy" : entry.state;
   }
 }

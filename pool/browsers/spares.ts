@@ -1,10 +1,9 @@
-/** Warm spares: Chromes launched ahead, each for one run. What a run would wait for is done before it comes. */
+/** Warm spares: browsers opened ahead, each for one run. What a run would wait for is done before it comes. */
 import { untilAborted, withDeadline } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Egress } from "./held-browser.ts";
+import type { Egress, SpareBrowser } from "./held-browser.ts";
 import { createPresentLoad } from "./machine-load.ts";
 import { groupUsage } from "./memory.ts";
-import type { ProcessBrowser } from "./process-browser.ts";
 import { askPage } from "./pulse.ts";
 import { backoffMs, isMachineBusy, waitBeforeRefill } from "./refill.ts";
 import type { Entry, Roster } from "./roster.ts";
@@ -17,7 +16,7 @@ const ANSWER_LIMIT_MS = 5_000;
 export type SparesOptions<E extends Egress> = {
   size: number;
   slots: number;
-  open: (entry: Entry, signal: AbortSignal) => Promise<ProcessBrowser<E>>;
+  open: (entry: Entry, signal: AbortSignal) => Promise<SpareBrowser<E>>;
   roster: Roster;
   log: Log;
   /** For tests: the machine's load, and the pace of the look after those that wait. */
@@ -31,12 +30,12 @@ export type SparesOptions<E extends Egress> = {
 export class Spares<E extends Egress> implements AsyncDisposable {
   readonly #options: SparesOptions<E>;
   /** Oldest first, in order of use. */
-  readonly #waiting: ProcessBrowser<E>[] = [];
+  readonly #waiting: SpareBrowser<E>[] = [];
   readonly #stop = new AbortController();
   readonly #load: () => number;
   readonly #check: NodeJS.Timeout;
   readonly #endings = new Set<Promise<void>>();
-  #launching: Promise<ProcessBrowser<E> | null> | null = null;
+  #launching: Promise<SpareBrowser<E> | null> | null = null;
   /** The one being launched is promised to a run. */
   #isPromised = false;
   #startingRuns = 0;
@@ -59,13 +58,14 @@ export class Spares<E extends Egress> implements AsyncDisposable {
   }
 
   /** Takes in a Chrome that nobody uses; ends it when there is no room. */
-  add(spare: ProcessBrowser<E>): void {
+  add(spare: SpareBrowser<E>): void {
     if (this.#stop.signal.aborted || this.#waiting.length >= this.#options.size || spare.entry.recycleRequested) {
       this.#endLater(spare);
       return;
     }
     this.#options.roster.move(spare.entry, "warm");
     this.#waiting.push(spare);
+    void spare.outdated?.then(() => this.retire(spare.entry));
     void spare.gone.then(({ how }) => {
       if (!this.#remove(spare)) return;
       this.#options.log.warn("a spare Chrome ended while it waited", { pid: spare.entry.pid, how });
@@ -78,7 +78,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
    * The oldest spare, or the one just being launched, which is ready before any other could be. null: launch one.
    * From this call until `started` nothing is refilled.
    */
-  async take(signal: AbortSignal): Promise<ProcessBrowser<E> | null> {
+  async take(signal: AbortSignal): Promise<SpareBrowser<E> | null> {
     for (let spare = this.#waiting.shift(); spare !== undefined; spare = this.#waiting.shift()) {
       if (spare.isRunning) return spare;
       this.#endLater(spare); // died in this very moment: its exit is not told yet
@@ -135,7 +135,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
   }
 
   /** Ends a spare that was taken and turned out to be of no use. */
-  discard(spare: ProcessBrowser<E>): void {
+  discard(spare: SpareBrowser<E>): void {
     this.#endLater(spare);
   }
 
@@ -204,7 +204,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
     }
   }
 
-  async #checkAnswer(spare: ProcessBrowser<E>): Promise<void> {
+  async #checkAnswer(spare: SpareBrowser<E>): Promise<void> {
     try {
       await withDeadline(ANSWER_LIMIT_MS, () => askPage(spare.pulse.page));
     } catch (error) {
@@ -212,13 +212,13 @@ export class Spares<E extends Egress> implements AsyncDisposable {
     }
   }
 
-  #remove(spare: ProcessBrowser<E>): boolean {
+  #remove(spare: SpareBrowser<E>): boolean {
     const at = this.#waiting.indexOf(spare);
     if (at >= 0) this.#waiting.splice(at, 1);
     return at >= 0;
   }
 
-  #endLater(spare: ProcessBrowser<E>): void {
+  #endLater(spare: SpareBrowser<E>): void {
     const ending = spare.end().finally(() => this.#endings.delete(ending));
     this.#endings.add(ending);
   }

@@ -16,6 +16,8 @@ export type EgressListener = AsyncDisposable &
     attach(policy: Policy, onRefusal: (refusal: Refusal) => void): void;
     /** What comes to this server is the same Chrome's, from the network of its own where it listens. Closed with this one. */
     takeFrom(server: Server): void;
+    /** So is this connection, where one server of a Chrome's network serves many listeners. */
+    take(socket: Socket): void;
   };
 
 export type EgressOptions = {
@@ -94,6 +96,7 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
   const { port } = server.address() as AddressInfo;
 
   const inside: Server[] = [];
+  let taken = 0;
   const cut = () => {
     for (const socket of sockets) socket.destroy();
     agents.kept.destroy();
@@ -112,6 +115,12 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
       inside.push(other);
       other.maxConnections = MAX_CLIENT_SOCKETS;
       other.on("connection", (socket: Socket) => server.emit("connection", socket.setNoDelay(true)));
+    },
+    take(socket) {
+      if (!server.listening || taken >= MAX_CLIENT_SOCKETS) return void socket.destroy();
+      taken += 1;
+      socket.once("close", () => (taken -= 1));
+      server.emit("connection", socket.setNoDelay(true));
     },
     async [Symbol.asyncDispose]() {
       attached = null;

@@ -81,7 +81,12 @@ export function createMetrics(nodeId: string, levels: () => Promise<Levels>): Me
     registers,
   });
   const disk = new Gauge({ name: "understudy_disk_free_bytes", help: "Room left on disks", labelNames: ["place"], registers });
-  const browsers = new Gauge({ name: "understudy_browsers", help: "Chrome processes, by state", labelNames: ["state"], registers });
+  const browsers = new Gauge({
+    name: "understudy_browsers",
+    help: "Chrome processes, or contexts of shared ones, by state",
+    labelNames: ["state"],
+    registers,
+  });
 
   return {
     runEnded: (status, code) => runs.inc({ status, code: code ?? "" }),

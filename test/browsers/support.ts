@@ -45,6 +45,7 @@ export async function openTestEgress(): Promise<TestEgress> {
       inside.push(other);
       other.on("connection", (socket) => server.emit("connection", socket));
     },
+    take: (socket) => void server.emit("connection", socket),
     async [Symbol.asyncDispose]() {
       for (const each of inside) each.close();
       server.closeAllConnections();
@@ -54,13 +55,16 @@ export async function openTestEgress(): Promise<TestEgress> {
   };
 }
 
-/** A web site that answers each path with its page. */
+/** A web site that answers each path with its page; scripts may be kept. */
 export async function openSite(pages: Record<string, string> = { "/": "<title>Shop</title>" }) {
   const hits: string[] = [];
   const server = createServer((incoming, outgoing) => {
     hits.push(incoming.url ?? "");
     const page = pages[incoming.url ?? ""];
-    outgoing.writeHead(page === undefined ? 404 : 200, { "content-type": "text/html" }).end(page ?? "");
+    const headers = incoming.url?.endsWith(".js")
+      ? { "content-type": "text/javascript", "cache-control": "max-age=600" }
+      : { "content-type": "text/html" };
+    outgoing.writeHead(page === undefined ? 404 : 200, headers).end(page ?? "");
   });
   await listen(server);
   return {
@@ -113,6 +117,7 @@ export async function openPool(options: Partial<BrowsersOptions<TestEgress>> = {
     dataDir,
     egresses,
     tier: browsers.tier,
+    isolation: browsers.isolation,
     lease: (runId, given) => browsers.lease(runId, given),
     list: () => browsers.list(),
     measured: () => browsers.measured(),

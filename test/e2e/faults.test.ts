@@ -21,7 +21,7 @@ const forever = () => waitForever(system.dashboard.url);
 /** Chrome processes of this system: each bears its folder, in its command line. */
 const chromes = () => processesWith(system.chromeFolder);
 
-type Browsers = { browsers: { browser_id: string; run_id: string | null; pid: number | null; state: string }[] };
+type Browsers = { browsers: { browser_id: string; chrome_id?: string; run_id: string | null; pid: number | null; state: string }[] };
 
 /** Looks again until it holds. */
 async function eventually<T>(look: () => Promise<T>, holds: (value: T) => boolean, limitMs = 30_000): Promise<T> {
@@ -235,6 +235,52 @@ describe("a client that", () => {
     for (const each of busy) await writer.stop(each);
     const { browsers } = await admin.json<Browsers>("/pool/browsers");
     expect(browsers.some((each) => each.run_id === run_id)).toBe(false);
+  });
+});
+
+describe("on a node whose runs share a Chrome", () => {
+  it("they see nothing of each other; when it dies each ends once or begins anew, in another", async () => {
+    const { writer, admin } = system.as;
+    await system.node.end();
+    await system.restartNode({ POOL_ISOLATION: "context" });
+    const { nodes } = await admin.json<{ nodes: { isolation: string }[] }>("/pool/nodes");
+    expect(nodes).toMatchObject([{ isolation: "context" }]);
+
+    const marks = ["one", "two", "three"].map((mark) => {
+      const state = "JSON.stringify([document.cookie, Object.keys(localStorage)])";
+      const expression = `document.cookie = "mark-${mark}=1"; localStorage.setItem("${mark}", ""); document.querySelector("h1").textContent = ${state}`;
+      const steps = [
+        { action: "goto", params: { url: `${system.dashboard.url}/login` } },
+        { action: "evaluate", params: { expression } },
+        { action: "extract", selector: "h1" },
+      ];
+      return { mark, body: { playbook: { id: "mark", guardrails: { allow_private_networks: true }, steps } } };
+    });
+    for (const { mark, run } of await Promise.all(
+      marks.map(async ({ mark, body }) => ({ mark, ...(await writer.finished((await writer.create(body)).run_id)) })),
+    )) {
+      expect(run.status).toBe("completed");
+      expect(JSON.parse(run.result ?? "")).toEqual([`mark-${mark}=1`, [mark]]);
+    }
+
+    const readiness = async () => (await (await fetch(`${system.url}/readyz`)).json()) as { ready: boolean; isolations: string[] };
+    expect(await eventually(readiness, ({ ready }) => ready)).toMatchObject({ isolations: ["context"] });
+
+    const doomed = await startedForever();
+    const again = (await writer.create({ ...forever(), retries: 1 })).run_id;
+    await writer.until(again, ({ event }) => event.type === "action");
+    const { browsers } = await admin.json<Browsers>("/pool/browsers");
+    const chromeOf = (runId: string) => browsers.find((each) => each.run_id === runId)?.chrome_id;
+    expect(chromeOf(doomed)).toBe(chromeOf(again));
+    const { pid } = browsers.find((each) => each.browser_id === chromeOf(doomed)) ?? {};
+    process.kill(pid ?? 0, "SIGKILL");
+    const { run, events } = await writer.finished(doomed);
+    expect(run).toMatchObject({ status: "failed", error: { code: "BROWSER_CRASHED" } });
+    expect(events.filter(({ event }) => event.type === "complete")).toHaveLength(1);
+    await writer.until(again, ({ event }) => event.type === "status" && event.attempt === 2 && event.status === "running");
+    await writer.stop(again);
+    for (const each of [doomed, again]) await writer.settled(each);
+    expect(await eventually(system.leftovers, (names) => names.length === 0)).toEqual([]);
   });
 });
 

@@ -147,7 +147,7 @@ export async function openTestSystem({ env = {}, edgeEnv = {}, slowMs = 20, runt
 async function chromeFolderOf(nodeUrl: string): Promise<string> {
   const response = await fetch(`${nodeUrl}/admin/browsers`, { headers: { Authorization: `Bearer ${TOKEN}` } });
   const { browsers } = (await response.json()) as { browsers: { pid: number | null }[] };
-  const commandLine = await readFile(`/proc/${browsers[0]?.pid}/cmdline`, "utf8");
+  const commandLine = await readFile(`/proc/${browsers.find(({ pid }) => pid !== null)?.pid}/cmdline`, "utf8");
   const [, root] = /--user-data-dir=([^\0]+?)\/[0-9a-f]+-\d+\//.exec(commandLine) ?? []; // <root>/<boot>-<n>/…
   if (root === undefined) throw new Error(`No profile in the command line of Chrome: ${commandLine}`);
   return root;

@@ -1,0 +1,207 @@
+/** A Chrome of this node that runs share: each has a context of its own in it, with a way out and a folder of its own. */
+import { chownSync, mkdirSync } from "node:fs";
+import type { Server } from "node:net";
+import { join } from "node:path";
+import type { BrowserContext, BrowserContextOptions } from "puppeteer-core";
+import { withDeadline } from "../../shared/deadline.ts";
+import { removeFolder } from "./browser-folder.ts";
+import type { Viewport } from "./chrome-args.ts";
+import { type ChromeProcess, launchChrome } from "./chrome-process.ts";
+import { closeAll } from "./close-all.ts";
+import { ContextBrowser, type ContextHost, openTab } from "./context-browser.ts";
+import { openFolderRoot } from "./folder-root.ts";
+import type { Egress, Gone } from "./held-browser.ts";
+import type { ProcessBrowserOptions } from "./process-browser.ts";
+import { isAlive, memberWith, type ProcessIdentity } from "./process-identity.ts";
+import type { Entry } from "./roster.ts";
+import { WaysOut } from "./ways-out.ts";
+
+/** In a Chrome that is well it takes a tenth of a second; its browser process answers sooner, or hangs. */
+const OPEN_LIMIT_MS = 5_000;
+const ANSWER_LIMIT_MS = 2_000;
+/** It has 253 ways out; whatever it keeps of contexts that are gone ends here too. */
+const MAX_CONTEXTS = 250;
+
+/** As Chrome names it in its command line. */
+const NETWORK_SERVICE = "network.mojom.NetworkService";
+const NETWORK_LOOK_MS = 1_000;
+
+type Parts<E extends Egress> = { chrome: ChromeProcess; ground: E; waysOut: WaysOut | null; options: ProcessBrowserOptions<E> };
+
+export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposable {
+  readonly entry: Entry;
+  /** Contexts that were opened in it. */
+  opened = 0;
+  /** It answers, and yet a context could not be closed: what was in that one may still be at work. */
+  isDoubtful = false;
+  readonly #parts: Parts<E>;
+  readonly #listeners = new Set<(gone: Gone) => void>();
+  readonly #outdated = Promise.withResolvers<void>();
+  readonly outdated = this.#outdated.promise;
+  readonly #onDoubt: () => void;
+  /**
+   * Chrome starts another when its network service ends, and has forgotten by then which way out a context was told: all of them get the
+   * Chrome's own, which is refused everything (TargetHandler::ApplyNetworkContextParamsOverrides uses what it was told once).
+   */
+  readonly #networkLook: NodeJS.Timeout;
+  /** null: not known, as where it is no process of its own. */
+  #network: ProcessIdentity | null = null;
+  readonly #ended = Promise.withResolvers<void>();
+  readonly ended = this.#ended.promise;
+  #contexts = 0;
+  #isRetired = false;
+  #ending: Promise<void> | null = null;
+
+  constructor(entry: Entry, parts: Parts<E>, onDoubt: () => void) {
+    this.entry = entry;
+    this.#parts = parts;
+    this.#onDoubt = onDoubt;
+    void parts.chrome.exited.then((how) => {
+      parts.chrome.kill(); // its other processes; what was stopped would stay until the last of its runs has let go
+      this.#tell(how);
+      this.retire();
+    });
+    this.#networkLook = setInterval(() => {
+      if (this.#network !== null && !isAlive(this.#network)) this.kill("its network service ended");
+    }, NETWORK_LOOK_MS).unref();
+  }
+
+  get isRunning(): boolean {
+    return this.#parts.chrome.isRunning;
+  }
+
+  get takesMore(): boolean {
+    return this.isRunning && !this.#isRetired && this.opened < MAX_CONTEXTS;
+  }
+
+  /** A context with its tab. Where it rejects, nothing of it is left but a context that is being closed. */
+  async open(entry: Entry, viewport: Viewport, signal: AbortSignal): Promise<ContextBrowser<E>> {
+    const { chrome, waysOut, options } = this.#parts;
+    const { openEgress, isolation, roster, log } = options;
+    this.opened += 1;
+    this.#contexts += 1;
+    const belongings: AsyncDisposable[] = [];
+    try {
+      const egress = await openEgress();
+      belongings.push(egress);
+      const wayOut = waysOut?.open(egress);
+      if (wayOut) belongings.push(wayOut);
+      const downloads = makeDownloads(join(chrome.folder.downloads, String(entry.n)), isolation.uid);
+      belongings.push(downloads);
+      const contextOptions: BrowserContextOptions = {
+        proxyServer: wayOut?.proxyUrl ?? egress.proxyUrl,
+        proxyBypassList: ["<-loopback>"], // as in chrome-args.ts
+        downloadBehavior: { policy: "allowAndName", downloadPath: downloads.path },
+      };
+      const newContext = () => withDeadline(ANSWER_LIMIT_MS, () => chrome.browser.createBrowserContext(contextOptions));
+      const tab = await openTab(this, { browser: chrome.browser, newContext, viewport }, { signal, limitMs: OPEN_LIMIT_MS });
+      if (this.opened === 1) this.#network = memberWith(chrome.pid, NETWORK_SERVICE); // it runs by now
+      entry.version = chrome.version;
+      entry.chrome = this.entry;
+      const opened = new ContextBrowser(this, {
+        ...{ ...tab, entry, egress, viewport, roster, log },
+        downloadsDir: downloads.path,
+        belongings,
+      });
+      entry.kill = () => opened.crash("an operator closed its context");
+      return opened;
+    } catch (error) {
+      await closeAll(belongings, log);
+      this.left();
+      throw error;
+    }
+  }
+
+  closeContext(context: BrowserContext): Promise<void> {
+    return context.close();
+  }
+
+  onGone(callback: (gone: Gone) => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
+  async doubt(answers: boolean): Promise<void> {
+    if (!answers) return this.kill("it stopped answering");
+    this.isDoubtful = true;
+    this.#onDoubt();
+  }
+
+  left(): void {
+    this.#contexts -= 1;
+    if (this.#isRetired && this.#contexts === 0) void this[Symbol.asyncDispose]();
+  }
+
+  /** Takes no more; ends when the last run in it is over. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#outdated.resolve();
+    if (this.#contexts === 0) void this[Symbol.asyncDispose]();
+  }
+
+  /** Ends it in this tick, and every run in it as by a crash. */
+  kill(how: string): void {
+    this.#tell(how);
+    this.#parts.chrome.kill();
+  }
+
+  /** Only the first counts, with each of its runs. */
+  #tell(how: string): void {
+    for (const tell of this.#listeners) tell({ what: "browser_exit", how });
+  }
+
+  /** Idempotent, never rejects. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    const { chrome, ground, waysOut, options } = this.#parts;
+    this.#isRetired = true;
+    clearInterval(this.#networkLook);
+    options.roster.move(this.entry, "closing");
+    await closeAll([chrome, ...(waysOut ? [waysOut] : []), ground], options.log.with({ browser_id: options.roster.id(this.entry) }));
+    options.roster.remove(this.entry);
+    this.#ended.resolve();
+  }
+}
+
+/** Of one run, so that what it downloads goes with it. */
+function makeDownloads(path: string, uid: number | null): AsyncDisposable & { path: string } {
+  mkdirSync(path, { mode: 0o700 });
+  if (uid !== null) chownSync(path, uid, uid);
+  return { path, [Symbol.asyncDispose]: () => removeFolder(path) };
+}
+
+/**
+ * Launches one. Its default context, which no run gets, and all that Chrome does on its own account have a way out that is refused everything.
+ * @throws SETUP_FAILED, or the signal's reason; nothing is left then
+ */
+export async function openSharedChrome<E extends Egress>(
+  options: ProcessBrowserOptions<E>,
+  { viewport, onDoubt, signal }: { viewport: Viewport; onDoubt: () => void; signal: AbortSignal },
+): Promise<SharedChrome<E>> {
+  const { executable, isolation, roster, log } = options;
+  const entry = roster.add("process");
+  const opened: AsyncDisposable[] = [];
+  try {
+    const ground = await options.openEgress();
+    opened.unshift(ground);
+    const waysOut = isolation.tier === "netns" ? new WaysOut() : null;
+    if (waysOut) opened.unshift(waysOut);
+    const egress = { proxyUrl: ground.proxyUrl, takeFrom: (server: Server) => waysOut?.takeFrom(server, ground) };
+    const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
+    const chrome = await launchChrome({ executable, isolation, folderPath, egress, isShared: true, viewport }, signal);
+    entry.pid = chrome.pid;
+    entry.version = chrome.version;
+    const shared = new SharedChrome(entry, { chrome, ground, waysOut, options }, onDoubt);
+    entry.kill = () => shared.kill("an operator killed it");
+    roster.move(entry, "warm");
+    return shared;
+  } catch (error) {
+    await closeAll(opened, log);
+    roster.remove(entry);
+    throw error;
+  }
+}
