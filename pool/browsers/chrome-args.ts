@@ -7,8 +7,8 @@ export type ChromeArgs = {
   profileDir: string;
   /** Address of the Chrome's own egress listener, e.g. `http://127.0.0.1:40123`. */
   proxyUrl: string;
-  /** The pattern of hosts where its listeners are, where each context has one of its own. Default: the host of `proxyUrl`. */
-  proxyHosts?: string;
+  /** Runs share it: where their listeners are, as a pattern of hosts. */
+  shared?: { proxyHosts: string };
   sandbox: boolean;
   viewport: Viewport;
 };
@@ -82,15 +82,20 @@ const DISABLED_FEATURES = [
   "WebUIReloadButton",
 ];
 
-export function chromeArgs({ profileDir, proxyUrl, proxyHosts, sandbox, viewport }: ChromeArgs): string[] {
+/** A renderer that Chrome starts for the next site as soon as a page is there. Few contexts live to see it, and it is a fifth of what one costs. */
+const DISABLED_IN_SHARED = ["SpareRendererForSitePerProcess"];
+
+export const hostOf = (url: string): string => new URL(url).hostname.replace(/^\[|\]$/g, "");
+
+export function chromeArgs({ profileDir, proxyUrl, shared, sandbox, viewport }: ChromeArgs): string[] {
   return [
     "--remote-debugging-pipe", // no port that a page could reach; and the life-line: see pipe-transport.ts
     `--user-data-dir=${profileDir}`,
     ...(sandbox ? [] : ["--no-sandbox"]), // only where sandbox.ts found that the machine has none to give
     `--window-size=${viewport.width},${viewport.height}`, // popups start with the size of the window
-    ...egressArgs(proxyUrl, proxyHosts ?? new URL(proxyUrl).hostname.replace(/^\[|\]$/g, "")),
+    ...egressArgs(proxyUrl, shared?.proxyHosts ?? hostOf(proxyUrl)),
     ...STEADY,
-    `--disable-features=${DISABLED_FEATURES.join(",")}`,
+    `--disable-features=${[...DISABLED_FEATURES, ...(shared ? DISABLED_IN_SHARED : [])].join(",")}`,
     "about:blank", // the one tab, which becomes the run's
   ];
 }

@@ -5,7 +5,7 @@ import { type Browser, connect, type Page } from "puppeteer-core";
 import { pause, untilAborted, withDeadline } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type BrowserFolder, makeFolder, removeFolder, writeRecord } from "./browser-folder.ts";
-import { chromeArgs, type Viewport } from "./chrome-args.ts";
+import { chromeArgs, hostOf, type Viewport } from "./chrome-args.ts";
 import type { Egress } from "./held-browser.ts";
 import { inOwnNetwork, OWN_NETWORK_HOSTS, OWN_NETWORK_PROXY_URL, takeWayOut } from "./own-network.ts";
 import { openPipe } from "./pipe-transport.ts";
@@ -152,8 +152,8 @@ async function spawnChrome(options: LaunchOptions, folder: BrowserFolder): Promi
   const apart = isolation.tier === "netns";
   const proxyUrl = apart ? OWN_NETWORK_PROXY_URL : egress.proxyUrl;
   const sandbox = isolation.tier !== "no-sandbox";
-  const proxyHosts = apart && isShared ? OWN_NETWORK_HOSTS : undefined;
-  const chrome = chromeArgs({ profileDir: folder.profile, proxyUrl, proxyHosts, sandbox, viewport });
+  const shared = isShared ? { proxyHosts: apart ? OWN_NETWORK_HOSTS : hostOf(proxyUrl) } : undefined;
+  const chrome = chromeArgs({ profileDir: folder.profile, proxyUrl, shared, sandbox, viewport });
   const ids = { uid: isolation.uid ?? process.getuid?.() ?? 0, gid: isolation.uid ?? process.getgid?.() ?? 0 };
   const { command, args } = apart ? inOwnNetwork(executable, chrome, ids) : { command: executable, args: chrome };
   const child = spawn(command, args, {

@@ -4,6 +4,7 @@
  */
 import type { Server, Socket } from "node:net";
 import { AppError } from "../../shared/errors.ts";
+import { hostOf } from "./chrome-args.ts";
 import type { Egress } from "./held-browser.ts";
 import { ownNetworkProxyUrl } from "./own-network.ts";
 
@@ -47,5 +48,3 @@ export class WaysOut implements AsyncDisposable {
     this.#server?.close();
   }
 }
-
-const hostOf = (url: string): string => new URL(url).hostname;

@@ -96,7 +96,6 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
   const { port } = server.address() as AddressInfo;
 
   const inside: Server[] = [];
-  let taken = 0;
   const cut = () => {
     for (const socket of sockets) socket.destroy();
     agents.kept.destroy();
@@ -117,9 +116,7 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
       other.on("connection", (socket: Socket) => server.emit("connection", socket.setNoDelay(true)));
     },
     take(socket) {
-      if (!server.listening || taken >= MAX_CLIENT_SOCKETS) return void socket.destroy();
-      taken += 1;
-      socket.once("close", () => (taken -= 1));
+      if (!server.listening || sockets.size >= 2 * MAX_CLIENT_SOCKETS) return void socket.destroy(); // each has one on the other side at most
       server.emit("connection", socket.setNoDelay(true));
     },
     async [Symbol.asyncDispose]() {

@@ -19,6 +19,13 @@ describe("Chrome's flags", () => {
     expect(args({ proxyUrl: "http://[::1]:5" })).toContain("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE ::1");
   });
 
+  it("let a Chrome that runs share reach the ways out of all its contexts", () => {
+    const shared = args({ shared: { proxyHosts: "127.0.0.*" } });
+    expect(shared).toContain("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.*");
+    expect(shared.find((arg) => arg.startsWith("--disable-features="))).toMatch(/,SpareRendererForSitePerProcess$/);
+    expect(args().join()).not.toContain("SpareRenderer");
+  });
+
   it("open no port, and weaken no guard", () => {
     for (const dangerous of [
       "--remote-debugging-port",

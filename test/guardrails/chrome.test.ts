@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, Page } from "puppeteer-core";
+import type { Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Browsers, type Lease, openBrowsers } from "../../pool/browsers/browsers.ts";
 import { type EgressListener, openEgress } from "../../pool/guardrails/egress.ts";
@@ -21,7 +21,6 @@ import { answerVector, MUST_REACH } from "./vectors.ts";
 /** The run's site; a second one that may be reached; one that is private; and one that a rebinding name shows first. */
 let sites: { home: Site; friend: Site; victim: Site; front: Site };
 let egress: EgressListener;
-let browser: Browser;
 let browsers: Browsers<EgressListener>;
 let lease: Lease<EgressListener>;
 let dataDir: string;
@@ -43,7 +42,7 @@ beforeAll(async () => {
     ...{ dataDir, sandbox: "auto", openEgress, log: createLog("silent") },
   });
   lease = await browsers.lease("run", { signal: AbortSignal.timeout(25_000), viewport: { width: 1280, height: 720 } });
-  ({ egress, browser } = lease);
+  ({ egress } = lease);
 });
 afterAll(async () => {
   await lease?.[Symbol.asyncDispose]();
@@ -66,7 +65,7 @@ async function tryEverything(target: string, enough: () => boolean, resolve: Res
   for (const site of Object.values(sites)) site.hits.length = 0;
   refusals.length = 0;
   egress.attach(labPolicy(NETWORKS(), resolve, RULES, now), (refusal) => refusals.push(refusal));
-  const page = await browser.newPage();
+  const page = await lease.page.browserContext().newPage();
   try {
     await page.goto(`http://localhost:${sites.home.port}/vectors?target=${encodeURIComponent(target)}`);
     expect(await page.evaluate("window.done")).toBe("done");
@@ -127,7 +126,7 @@ describe("a goto that was refused on its way", () => {
     const policy = labPolicy(NETWORKS(), NAMES, RULES);
     egress.attach(policy, () => {});
     const run = openGuardrails({ guardrails: guardrailsOf(RULES), policy, egress });
-    const page = await browser.newPage();
+    const page = await lease.page.browserContext().newPage();
     try {
       await page.goto(`http://localhost:${sites.home.port}/`);
       const action = goto(url());
@@ -216,7 +215,7 @@ it("carries a WebSocket both ways", async () => {
     socket.write(Buffer.from([0x81, 5, ...Buffer.from("hello")]));
   });
   egress.attach(labPolicy(`${NETWORKS()}, 127.0.0.1:${site.port}`, NAMES), () => {});
-  const page = await browser.newPage();
+  const page = await lease.page.browserContext().newPage();
   await page.goto(`http://localhost:${sites.home.port}/`);
   const upgraded = once(site.server, "upgrade");
   const heard = await page.evaluate(
