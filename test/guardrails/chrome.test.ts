@@ -188,18 +188,17 @@ it("sends nothing by UDP, in whatever tier: no STUN question, no data channel, n
       await using unguarded = await openChrome(); // closed again: it goes on knocking
       expect(await speakIn(await unguarded.browser.newPage())).toBeGreaterThan(0); // else the rest proves nothing
     }
-    await using open = await openBrowsers({
-      ...OPTIONS,
-      dataDir: await mkdtemp(join(dataDir, "off-")),
-      sandbox: "off",
-      openEgress,
-      log: createLog("silent"),
-    });
-    await using held = await open.lease("run", { signal: AbortSignal.timeout(25_000), viewport: { width: 1280, height: 720 } });
-    for (const each of [held, lease]) {
+    await using opened = new AsyncDisposableStack();
+    const leases = [lease];
+    for (const isolation of ["process", "context"] as const) {
+      const unboxed = { sandbox: "off", isolation, openEgress, log: createLog("silent") } as const;
+      const open = opened.use(await openBrowsers({ ...OPTIONS, ...unboxed, dataDir: await mkdtemp(join(dataDir, "off-")) }));
+      leases.push(opened.use(await open.lease("run", { signal: AbortSignal.timeout(25_000), viewport: { width: 1280, height: 720 } })));
+    }
+    for (const each of leases) {
       each.egress.attach(labPolicy(NETWORKS(), NAMES), () => {});
       expect(await speakIn(each.page)).toBe(0);
-      expect(await speakIn(await each.browser.newPage())).toBe(0);
+      expect(await speakIn(await each.page.browserContext().newPage())).toBe(0);
     }
   } finally {
     await new Promise<void>((resolve) => sink.close(() => resolve()));
