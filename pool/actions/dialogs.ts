@@ -20,7 +20,7 @@ export async function answerDialogs(session: CDPSession, onDialog: (notice: Dial
   const answer = async (each: CDPSession, { type, message, url }: Protocol.Page.JavascriptDialogOpeningEvent) => {
     const accepted = type !== "prompt";
     try {
-      const about = await each.send("Target.getTargetInfo"); // a remote Chrome's connection may serve other runs too
+      const about = await each.send("Target.getTargetInfo"); // the connection of a Chrome that is shared, or remote, serves other runs too
       if (about.targetInfo.browserContextId !== targetInfo.browserContextId) return;
       await each.send("Page.handleJavaScriptDialog", { accept: accepted });
     } catch {
@@ -33,11 +33,15 @@ export async function answerDialogs(session: CDPSession, onDialog: (notice: Dial
     each.send("Page.enable").catch(() => {}); // a worker, or gone already
   };
 
+  const onDetached = (each: CDPSession) => void watched.delete(each); // beside a long run many others may come and go on the connection
+
   watch(session);
   connection.on(CDPSessionEvent.SessionAttached, onAttached);
+  connection.on(CDPSessionEvent.SessionDetached, onDetached);
   return {
     [Symbol.dispose]() {
       connection.off(CDPSessionEvent.SessionAttached, onAttached);
+      connection.off(CDPSessionEvent.SessionDetached, onDetached);
       for (const [each, onOpening] of watched) each.off("Page.javascriptDialogOpening", onOpening);
     },
   };
