@@ -50,6 +50,7 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
   readonly ended = this.#ended.promise;
   #contexts = 0;
   #isRetired = false;
+  #isKilled = false;
   #ending: Promise<void> | null = null;
 
   constructor(entry: Entry, parts: Parts<E>, onDoubt: () => void) {
@@ -67,7 +68,7 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
   }
 
   get isRunning(): boolean {
-    return this.#parts.chrome.isRunning;
+    return !this.#isKilled && this.#parts.chrome.isRunning;
   }
 
   get takesMore(): boolean {
@@ -141,8 +142,10 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
 
   /** Ends it in this tick, and every run in it as by a crash. */
   kill(how: string): void {
+    this.#isKilled = true;
     this.#tell(how);
     this.#parts.chrome.kill();
+    this.retire();
   }
 
   /** Only the first counts, with each of its runs. */
