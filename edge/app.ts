@@ -3,7 +3,7 @@ import { type Handler, Hono } from "hono";
 import { AppError } from "../shared/errors.ts";
 import { isRunId } from "../shared/ids.ts";
 import { REQUEST_ID_HEADER } from "../shared/node.ts";
-import { NO_TRACING, type Span, type Tracing } from "../shared/tracing.ts";
+import { NO_TRACING, type Span, TRACEPARENT_HEADER, type Tracing } from "../shared/tracing.ts";
 import { answerError, commonHead } from "./answers.ts";
 import { type Caller, createAuthenticate, requireScope } from "./auth.ts";
 import type { EdgeConfig } from "./config.ts";
@@ -56,13 +56,24 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, tra
     return { c, caller, requestId: head[REQUEST_ID_HEADER] as string, span, head, query, body, text };
   };
 
+  /** Whose trace a request goes on with: that of a caller with a key. Others cannot file spans into a trace that they name, such as a run's. */
+  const traceHead = ({ headers }: Request): Pick<Headers, "get"> => {
+    if (!headers.has(TRACEPARENT_HEADER)) return headers;
+    try {
+      authenticate(headers.get("authorization"));
+      return headers;
+    } catch {
+      return new Headers();
+    }
+  };
+
   const serve = (endpoint: Endpoint): Handler<{ Bindings: EdgeBindings }> => {
     const { method, path } = endpoint;
     const name = `${method} ${path}`;
     const count = metrics.countRequests(name);
     return async (c) => {
       const head = endpoint.viewer ? commonHead(requestIdOf(c.req.raw)) : headOf(c.req.raw); // pages that may call the API have no business in traces
-      const span = tracing.request(name, c.req.raw.headers, { "http.request.method": method, "http.route": path });
+      const span = tracing.request(name, traceHead(c.req.raw), { "http.request.method": method, "http.route": path });
       let response: Response;
       try {
         response = hostRule(endpoint, c.req.raw, head) ?? (await endpoint.handle(await admit(endpoint, c, head, span)));

@@ -13,13 +13,17 @@ export function openNodeLog(config: PoolConfig, write = (line: string): void => 
   return { secretsInHand, log: createLog(config.logLevel, {}, (line) => write(secretsInHand.redact(line))) };
 }
 
-function ownSecrets({ token, secretsKey, databaseUrl, chromeEndpoints }: PoolConfig): SecretValue[] {
+function ownSecrets({ token, secretsKey, databaseUrl, chromeEndpoints, tracing }: PoolConfig): SecretValue[] {
   const passwords = [databaseUrl, ...chromeEndpoints].flatMap((url) => {
     const { password } = url !== null && URL.canParse(url) ? new URL(url) : { password: "" };
     return password === "" ? [] : [password, decoded(password)];
   });
+  const ofCollector = (tracing?.headers ?? "").split(",").flatMap((pair) => {
+    const value = pair.slice(pair.indexOf("=") + 1).trim();
+    return value === "" ? [] : [value, decoded(value)];
+  });
   const { LLM_API_KEY, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env;
-  return [token, secretsKey, LLM_API_KEY, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, ...passwords].flatMap((value) =>
+  return [token, secretsKey, LLM_API_KEY, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, ...passwords, ...ofCollector].flatMap((value) =>
     value ? [new SecretValue("node", value)] : [],
   );
 }

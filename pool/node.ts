@@ -215,7 +215,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     changes,
     tracing,
     createRun: (run, idempotency, traceparent) => {
-      traces.posted(run.run_id, traceparent);
+      traces.posted(run.run_id, traceparent); // before: the run may begin at once
       return worker.create(run, idempotency);
     },
     requestStop: async (runId, apiKeyName, reason) => {

@@ -33,7 +33,7 @@ export class OtlpExporter implements SpanExporter {
   }
 
   export(spans: ReadableSpan[], report: Report): void {
-    const sending = this.#send(JsonTraceSerializer.serializeRequest(spans) as Uint8Array<ArrayBuffer>).then(
+    const sending = this.#send(spans).then(
       () => report({ code: ExportResultCode.SUCCESS }),
       (error: Error) => {
         this.#warn(error);
@@ -55,7 +55,8 @@ export class OtlpExporter implements SpanExporter {
 
   async shutdown(): Promise<void> {}
 
-  async #send(body: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #send(spans: ReadableSpan[]): Promise<void> {
+    const body = JsonTraceSerializer.serializeRequest(spans) as Uint8Array<ArrayBuffer>;
     for (let n = 1; ; n++) {
       const failure = await this.#attempt(body);
       if (failure === null) return;
@@ -68,7 +69,7 @@ export class OtlpExporter implements SpanExporter {
     try {
       const signal = AbortSignal.any([this.#over.signal, AbortSignal.timeout(SEND_LIMIT_MS)]);
       const response = await fetch(this.#url, { method: "POST", headers: this.#headers, body, signal, redirect: "error" });
-      await response.arrayBuffer(); // read, so that the connection serves the next batch
+      await response.body?.cancel(); // of no interest, and of any length
       const { ok, status } = response;
       return ok ? null : { error: new Error(`HTTP ${status}`), isTransient: TRANSIENT.includes(status) };
     } catch (error) {

@@ -33,7 +33,9 @@ const USUAL_PLACES = {
     join(homedir(), "Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
   ],
 };
-const SHELLS_ON_PATH = ["chromium-headless-shell", "chrome-headless-shell"];
+/** As `@puppeteer/browsers` calls it. */
+const SHELL_BUILD = "chrome-headless-shell";
+const SHELLS_ON_PATH = ["chromium-headless-shell", SHELL_BUILD];
 const NAMES_ON_PATH = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"];
 
 /** Where `installChrome` puts a downloaded one. */
@@ -64,7 +66,8 @@ export async function findChrome(env = process.env) {
 
 /** Has this machine a headless shell, whatever CHROME_PATH says? */
 export async function hasHeadlessShell(env = process.env) {
-  for (const place of shellPlaces(env)) if (await isProgram(place)) return true;
+  const fetched = (await downloaded(ownCache(env))).filter((place) => place.endsWith(SHELL_BUILD));
+  for (const place of [...shellPlaces(env), ...fetched]) if (await isProgram(place)) return true;
   return false;
 }
 
@@ -124,7 +127,7 @@ async function download(/** @type {string} */ folder) {
   await run((await isProgram(ownNode)) ? ownNode : process.execPath, [
     cli,
     "install",
-    "chrome-headless-shell@stable",
+    `${SHELL_BUILD}@stable`,
     "--path",
     folder,
     ...libraries,
@@ -140,9 +143,8 @@ async function downloaded(/** @type {string} */ folder) {
     const names = await readdir(join(folder, build)).catch(() => []); // never downloaded
     return names.sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
   };
-  const shell = "chrome-headless-shell";
-  const shells = (await newestFirst(shell)).flatMap((name) =>
-    ["linux64", "linux-arm64", "mac-arm64", "mac-x64"].map((cpu) => join(folder, shell, name, `${shell}-${cpu}`, shell)),
+  const shells = (await newestFirst(SHELL_BUILD)).flatMap((name) =>
+    ["linux64", "linux-arm64", "mac-arm64", "mac-x64"].map((cpu) => join(folder, SHELL_BUILD, name, `${SHELL_BUILD}-${cpu}`, SHELL_BUILD)),
   );
   const whole = (await newestFirst("chrome")).flatMap((name) => [
     join(folder, "chrome", name, "chrome-linux64", "chrome"),

@@ -54,10 +54,10 @@ export class Activity {
   readonly #listeners = new Set<() => void>();
   #navigation: Navigation | null = null;
 
-  /** The state at the start, before any event. */
-  start({ frame, childFrames = [] }: Protocol.Page.FrameTree): void {
+  /** The state at the start, before any event. `isError`: the document is an HTTP error without a body, which the whole Chrome shows by a page of its own. */
+  start({ frame, childFrames = [] }: Protocol.Page.FrameTree, isError = false): void {
     this.mainFrame = frame.id;
-    this.url = frame.url + (frame.urlFragment ?? "");
+    this.url = isError ? ERROR_PAGE : frame.url + (frame.urlFragment ?? "");
     this.document.loaderId = frame.loaderId;
     const add = (tree: Protocol.Page.FrameTree) => {
       this.#childFrames.add(tree.frame.id);

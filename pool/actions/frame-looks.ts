@@ -17,6 +17,7 @@ export type View = {
   want: LookRequest["want"];
   task: string | null;
   arg?: unknown;
+  tellsWay: boolean;
   /** Frames that did not answer, and when (`performance.now()`) they are asked again. */
   deaf: Map<string, number>;
   signal: AbortSignal;
@@ -64,13 +65,13 @@ async function perform(view: View, { frame, answer }: Seen): Promise<Seen> {
 }
 
 async function look(
-  { link, queries, chain, want, task, arg, signal }: View,
+  { link, queries, chain, want, task, arg, tellsWay, signal }: View,
   frame: FrameRef,
   waitMs: number,
   goal: LookRequest["goal"] = "there",
 ): Promise<Seen> {
   await offerAriaMatches(link, frame, queries, signal);
-  return { frame, answer: await link.call(frame, "look", { queries, chain, want, task, arg, goal, waitMs }, signal) };
+  return { frame, answer: await link.call(frame, "look", { queries, chain, want, task, arg, tellsWay, goal, waitMs }, signal) };
 }
 
 /** Frames that are gone, or deaf, say nothing. */

@@ -25,7 +25,7 @@ export type Purpose = {
   arg?: unknown;
 };
 
-/** Of the others an observer is told when their input is sent. */
+/** What an observer is told of as it is found; of what gets input, when that is sent. */
 const GETS_NO_INPUT: Purpose["task"][] = ["choose", "read", "scroll", null];
 
 /**
@@ -44,6 +44,7 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
   let openedAt = performance.now();
   let restingSince = openedAt;
   const deaf = new Map<string, number>();
+  const tellsWay = attempt.context.observe !== undefined && GETS_NO_INPUT.includes(purpose.task);
   for (let stays = 0; ; ) {
     const link = await attempt.tabs.ready(signal);
     const restMs = (open < candidates.length ? openedAt + shareMs : attempt.endAt) - performance.now();
@@ -52,7 +53,10 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
     const task = isUnsettled(link, "act") ? null : purpose.task; // it is done once, and not to what the last action is about to replace
     let seen: Seen;
     try {
-      seen = await lookEverywhere({ link, queries: candidates.slice(0, open), chain: candidates, ...purpose, task, deaf, signal }, waitMs);
+      seen = await lookEverywhere(
+        { link, queries: candidates.slice(0, open), chain: candidates, ...purpose, task, tellsWay, deaf, signal },
+        waitMs,
+      );
     } catch (error) {
       if (!(error instanceof FrameGone)) throw error;
       await pause(10, signal); // the next document is not there yet
@@ -71,7 +75,7 @@ export async function locateAny(attempt: Attempt, candidates: ParsedSelector[], 
       case "found": {
         const source = (candidates[answer.index] as ParsedSelector).source;
         tellChoice(attempt, candidates, answer);
-        if (GETS_NO_INPUT.includes(purpose.task)) attempt.context.observe?.found(link.page, { frameId: frame.id, ...answer.way });
+        if (answer.way) attempt.context.observe?.found(link.page, { frameId: frame.id, ...answer.way });
         return { link, frame, selector: source, what: answer.what, done: answer.done, at };
       }
       case "invalid":

@@ -52,8 +52,16 @@ export class PageLink {
   static async open(page: Page): Promise<PageLink> {
     const link = new PageLink(page, await page.createCDPSession());
     const [{ frameTree }] = await Promise.all([link.session.send("Page.getFrameTree"), link.#enable(link.session)]);
-    link.activity.start(frameTree);
+    link.activity.start(frameTree, await link.#showsError(frameTree.frame));
     return link;
+  }
+
+  /** The document came before we listened: is it an HTTP error without a body, such as our own way out gives for a server that it cannot reach? */
+  async #showsError({ url }: Protocol.Page.Frame): Promise<boolean> {
+    if (!url.startsWith("http:")) return false;
+    const expression = `(([it]) => it !== undefined && it.responseStatus >= 400 && it.decodedBodySize === 0)(performance.getEntriesByType("navigation"))`;
+    const asked = this.session.send("Runtime.evaluate", { expression, returnByValue: true }, { timeout: DEAF_MS });
+    return (await asked.catch(() => null))?.result.value === true; // a page that hangs is no empty one
   }
 
   async #enable(session: CDPSession): Promise<void> {
@@ -70,7 +78,7 @@ export class PageLink {
       session.send("Network.enable", { maxTotalBufferSize: 0, maxResourceBufferSize: 0 }), // events only, no bodies kept
       session.send("Target.setAutoAttach", {
         autoAttach: true,
-        waitForDebuggerOnStart: false,
+        waitForDebuggerOnStart: true, // as puppeteer does: where one session waits and one does not, Chrome now and then leaves a frame waiting for ever
         flatten: true,
         filter: [{ type: "iframe" }, { exclude: true }],
       }),
@@ -84,6 +92,7 @@ export class PageLink {
     this.#children.set(targetId, { session, parent });
     this.#engines.delete(targetId);
     this.#enable(session).catch(() => {}); // it is gone again already
+    session.send("Runtime.runIfWaitingForDebugger").catch(() => {}); // as above
   }
 
   #detached(sessionId: string): void {
@@ -114,6 +123,7 @@ export class PageLink {
       for (const child of childFrames ?? []) add(session, child, here);
     };
     const treeOf = async (session: CDPSession) => (await session.send("Page.getFrameTree")).frameTree;
+    for (const { session } of [...this.#children.values()]) if (session.detached) this.#detached(session.id()); // of those in a frame that went nobody tells
     const children = [...this.#children];
     const [main, ...trees] = await Promise.all([
       untilAborted(treeOf(this.session), signal).catch((cause: unknown) => {

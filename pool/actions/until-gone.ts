@@ -21,7 +21,10 @@ export async function untilGone(attempt: Attempt, selector: Selector, state: "hi
     const link = await attempt.tabs.ready(signal);
     await settle(link, "act", signal);
     try {
-      const answer = await lookUntilGone({ link, queries: candidates, chain: candidates, want, task: null, deaf, signal }, stayMs);
+      const answer = await lookUntilGone(
+        { link, queries: candidates, chain: candidates, want, task: null, tellsWay: false, deaf, signal },
+        stayMs,
+      );
       if (answer.kind === "missing") return;
       if (answer.kind === "invalid") {
         const { source } = candidates[answer.index] ?? { source: selector.primary };

@@ -26,7 +26,7 @@ export function aimOf(action: Action, at: InputPlace | undefined): Aim {
 }
 
 /** What an action has read, waited for, chosen in or scrolled. */
-export const lookedAt = ({ frameId, steps, tag }: FoundPlace): Aim => ({ frameId, aimed: { steps, tag }, secret: false });
+export const lookedAt = ({ frameId, ...way }: FoundPlace): Aim => ({ frameId, aimed: way, secret: false });
 
 type SnapshotsOptions = {
   pageId: string;

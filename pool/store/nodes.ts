@@ -6,8 +6,8 @@ import { toJson } from "./json.ts";
 import type { Sql, Store } from "./sql.ts";
 
 export const BEAT_MS = 2_000;
-/** How long a beat may take over its interval: several must fit into the time after which a node is lost. */
-const BEAT_SLACK_MS = 1_000;
+/** What takes longer hangs; it counts all the same, should it arrive. Two that hang and a third that does not fit into the time after which a node is lost. */
+const BEAT_LIMIT_MS = 1_500;
 /**
  * A member that was not heard of for so long is lost. Its runs are over 15 s after its death at the latest: its last heartbeat is seen one
  * look late, and its silence another.
@@ -26,7 +26,7 @@ const IN_LINE = `(SELECT count(*)::int FROM (
 export interface Membership extends AsyncDisposable {
   /** Tells the pool of a new state now, not at the next beat. */
   beat(): Promise<void>;
-  /** Is this one of the few nodes that look after the whole pool? As the latest beat has it: for a moment there may be one too many, or too few. */
+  /** Is this one of the few nodes that look after the whole pool? As the latest two beats have it: for a moment there may be one too many, or too few. */
   isOnDuty(): boolean;
 }
 
@@ -51,7 +51,9 @@ export async function joinNodes({ store, info, onFenced, log, beatMs = BEAT_MS }
      ON CONFLICT (node_id) DO UPDATE SET boot_id = $2, info = $3::json, last_seen_at = now() RETURNING ${IN_LINE} AS in_line`,
     [node_id, boot_id, toJson(info())],
   );
+  /** As this beat has it, and the one before: after a standstill of the store all others look silent, but for one beat only. */
   let inLine = joined?.in_line ?? 0;
+  let wasInLine = inLine;
 
   async function beat(): Promise<void> {
     if (fenced || closing.signal.aborted) return;
@@ -61,7 +63,7 @@ export async function joinNodes({ store, info, onFenced, log, beatMs = BEAT_MS }
        ON CONFLICT (node_id) DO UPDATE SET info = $3::json, last_seen_at = now() WHERE n.boot_id = $2 RETURNING ${IN_LINE} AS in_line`,
       [node_id, boot_id, toJson(info())],
     );
-    if (row) inLine = row.in_line;
+    if (row) [wasInLine, inLine] = [inLine, row.in_line];
     if (row || fenced) return;
     fenced = true;
     log.error("Another process took this node's place in the pool; its runs are no longer ours", { node_id, boot_id });
@@ -72,15 +74,13 @@ export async function joinNodes({ store, info, onFenced, log, beatMs = BEAT_MS }
     while (!closing.signal.aborted && !fenced) {
       await pause(beatMs, closing.signal).catch(() => {}); // closing: the loop ends
       // One that hangs on a connection that was cut without a word must not cost the node its life: the next goes over another.
-      await withDeadline(beatMs + BEAT_SLACK_MS, beat).catch((error: unknown) =>
-        log.warn("Cannot tell the pool that this node lives", { error }),
-      );
+      await withDeadline(BEAT_LIMIT_MS, beat).catch((error: unknown) => log.warn("Cannot tell the pool that this node lives", { error }));
     }
   })();
 
   return {
     beat,
-    isOnDuty: () => inLine < ON_DUTY,
+    isOnDuty: () => !fenced && Math.max(inLine, wasInLine) < ON_DUTY,
     async [Symbol.asyncDispose]() {
       closing.abort();
       await beating;

@@ -1,6 +1,6 @@
 /** The trace of a run: run → step → action, and what models were asked. All it holds are names of ours, codes and counts, so that no page's word is in it. */
 import type { RunStatus, Usage } from "../../shared/run-status.ts";
-import type { Span, SpanFields, Tracing } from "../../shared/tracing.ts";
+import { NO_TRACING, type Span, type SpanFields, type Tracing } from "../../shared/tracing.ts";
 
 /** Runs that were posted here and have not begun. Most begin at once; those that others take are forgotten. */
 const MAX_POSTED = 1_000;
@@ -31,7 +31,7 @@ export function createRunTraces(tracing: Tracing): RunTraces {
   const posted = new Map<string, string>();
   return {
     posted(runId, traceparent) {
-      if (traceparent === null) return;
+      if (traceparent === null || tracing === NO_TRACING) return;
       posted.set(runId, traceparent);
       if (posted.size > MAX_POSTED) posted.delete(posted.keys().next().value as string);
     },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { linkOf } from "../../pool/actions/page-link.ts";
 import { takeScreenshot } from "../../pool/actions/screenshot.ts";
 import { Redactor } from "../../pool/secrets/redactor.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
@@ -31,6 +32,21 @@ describe("frames and shadow roots", () => {
     await expect(bench.act("extract", { selector: "#card", mode: "value" })).resolves.toMatchObject({ text: "4242" });
     await expect(bench.act("extract", { selector: "aria/Card" })).resolves.toMatchObject({ text: "4242" });
     await expect(bench.act("extract", { selector: ".only" })).resolves.toMatchObject({ text: "In the frame" });
+  });
+
+  it("comes to the innermost of nested sites every time, and forgets the frames of pages that are gone", async () => {
+    const { site } = harness;
+    await using bench = await harness.open(outer(`${site.otherUrl}/middle`), {
+      "/inner": INNER,
+      "/middle": `<p>Middle</p><iframe src="${site.url}/inner"></iframe>`,
+    });
+    for (let i = 0; i < 20; i += 1) {
+      await bench.act("goto", { url: site.url });
+      await expect(bench.act("extract", { selector: ".only" })).resolves.toMatchObject({ text: "In the frame" });
+    }
+    const link = await linkOf(bench.page);
+    const frames = await link.frames(bench.stop.signal);
+    expect(frames.map(({ deaf }) => deaf)).toEqual([false, false, false]);
   });
 
   it("keeps a click from the page around a frame that is not drawn yet, and brings it to the frame", async () => {

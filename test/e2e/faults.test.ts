@@ -46,9 +46,9 @@ describe("when nobody listens where a run is to go", () => {
     const guardrails = { allow_private_networks: true };
     const url = `http://127.0.0.1:${await freePort()}/`;
     const steps = [{ action: "goto", params: { url }, on_failure: "retry" }];
-    const byScript = [
+    const byScript = (expression: string) => [
       { action: "goto", params: { url: system.dashboard.url } },
-      { action: "evaluate", params: { expression: `void (location.href = ${JSON.stringify(url)})` } },
+      { action: "evaluate", params: { expression } },
       {
         action: "wait_for",
         selector: "main",
@@ -56,10 +56,11 @@ describe("when nobody listens where a run is to go", () => {
         verify: { expect_url_contains: new URL(url).host, timeout_ms: 500 },
       },
     ];
-    const [start, step, script] = await Promise.all([
+    const [start, step, ...scripts] = await Promise.all([
       writer.create({ playbook: { id: "dead", guardrails, start_url: url, steps } }),
       writer.create({ playbook: { id: "dead", guardrails, steps } }),
-      writer.create({ playbook: { id: "dead", guardrails, steps: byScript } }),
+      writer.create({ playbook: { id: "dead", guardrails, steps: byScript(`void (location.href = ${JSON.stringify(url)})`) } }),
+      writer.create({ playbook: { id: "dead", guardrails, steps: byScript(`void window.open(${JSON.stringify(url)})`) } }),
     ]);
     const message = `Cannot open ${url}: the connection was refused`;
     expect((await writer.finished(start.run_id)).run.error).toMatchObject({
@@ -69,8 +70,8 @@ describe("when nobody listens where a run is to go", () => {
     const { run } = await writer.finished(step.run_id);
     expect(run.error).toMatchObject({ code: "STEP_FAILED", details: { raw_error: message } });
     expect(run.step_results).toMatchObject([{ attempts: 2, success: false }]);
-    const led = (await writer.finished(script.run_id)).run;
-    expect(led.step_results).toMatchObject([{ success: true }, { success: true }, { success: false }]);
+    for (const { run_id } of scripts)
+      expect((await writer.finished(run_id)).run.step_results).toMatchObject([{ success: true }, { success: true }, { success: false }]);
   });
 });
 

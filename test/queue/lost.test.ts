@@ -223,11 +223,19 @@ function watching(opened: () => TestStore): void {
     let asked = 0;
     let looks = 0;
     const counting = { ...store, query: (...args: Parameters<typeof store.query>) => store.query<never>(...args).finally(() => looks++) };
-    const isOnDuty = () => ++asked < 4 || asked > 40; // at first, then not for four times as long as makes a node lost
-    await using _watching = watchPeers({ ...opened(), store: counting, owner: OWNER, log: quiet, everyMs: 20, lostAfterMs: 200, isOnDuty });
-    await eventually(() => asked).toBeGreaterThan(30);
+    const isOnDuty = () => ++asked < 4 || asked > 64; // at first, then not for longer than makes a node lost
+    await using _watching = watchPeers({
+      ...opened(),
+      store: counting,
+      owner: OWNER,
+      log: quiet,
+      everyMs: 20,
+      lostAfterMs: 1_000,
+      isOnDuty,
+    });
+    await eventually(() => asked).toBeGreaterThan(55);
     expect([looks, await status(fence.run_id)]).toEqual([3, "starting"]);
-    await eventually(() => asked > 40 && looks > 5).toBe(true);
+    await eventually(() => asked > 64 && looks > 5).toBe(true);
     expect(await status(fence.run_id)).toBe("starting");
     await eventually(() => status(fence.run_id)).toBe("failed");
   });

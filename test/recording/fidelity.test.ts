@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { Frame } from "puppeteer-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { perform } from "../../pool/actions/perform.ts";
 import type { Action } from "../../shared/action.ts";
 import { DEMO_USER, openDashboard } from "../fixtures/dashboard/dashboard.ts";
 import { openChrome } from "../support/chrome.ts";
@@ -85,6 +86,19 @@ it("marks what was chosen in, read, waited for and scrolled, in whatever frame, 
   await flow.act({ action: "wait_for", ...on("x-card p"), params: { state: "visible" } });
   await flow.act({ action: "scroll", ...on("#scroller"), params: { direction: "down", amount: 40 } });
   await flow.act({ action: "extract", ...on("li:last-child b"), params: { mode: "text" } });
+  const reading = flow.recorder.action({
+    seq: 7,
+    action: { action: "extract", ...on("li b"), params: { mode: "text" } },
+    title: null,
+    page: flow.page,
+  });
+  await perform(
+    flow.tabs,
+    { action: "extract", ...on("li b"), params: { mode: "text" } },
+    { signal: new AbortController().signal, observe: reading.observer },
+  );
+  await flow.page.$eval("ul", (list) => list.insertAdjacentHTML("afterbegin", "<li class=row>Row new <b>999</b></li>")); // another stands there now
+  reading.end({ error: null, resultText: null });
   await flow.recorder.finish();
   const lines = (await readZip(await collect(flow.recorder.zip()))).get("trace.trace")?.toString().trim().split("\n") ?? [];
   type Html = string | [string, Record<string, string>, ...Html[]] | [[number, number]];

@@ -214,7 +214,7 @@ async function countTheirs(page: PlaywrightPage, selector: string): Promise<Coun
 async function countOurs(bench: Bench, selector: string): Promise<Count> {
   const link = await linkOf(bench.page);
   const { signal } = bench.stop;
-  const look = { queries: [parseSelector(selector)], want: "attached", task: null, goal: "there", waitMs: 0 } as const;
+  const look = { queries: [parseSelector(selector)], want: "attached", task: null, tellsWay: false, goal: "there", waitMs: 0 } as const;
   const answer = await link.call(link.main, "look", { ...look, queries: [...look.queries], chain: [] }, signal);
   if (answer.kind !== "found") return { total: 0, visible: 0, first: null };
   const { result } = await link.session.send("Runtime.callFunctionOn", {

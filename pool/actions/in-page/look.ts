@@ -7,8 +7,11 @@ import type { Find } from "./find.ts";
 export type TaskOutcome = { done: unknown } | { notYet: string } | { never: string };
 export type Tasks = Record<string, (element: Element, arg: never) => TaskOutcome>;
 
-/** Where an element stands in its document, from the top down: which child of its parent, -1 for a shadow root; and what it is. */
-export type Way = { steps: number[]; tag: string };
+/**
+ * Where an element stands in its document, from the top down: which child of its parent, -1 for a shadow root. `tag` and the beginning of its
+ * text tell whether another has taken its place since.
+ */
+export type Way = { steps: number[]; tag: string; text: string };
 
 export type LookRequest = {
   /** Candidates in order of preference. null: one that gets no look yet. */
@@ -18,6 +21,8 @@ export type LookRequest = {
   want: "visible" | "attached";
   task: string | null;
   arg?: unknown;
+  /** Is the way to it told? It costs a walk up the document. */
+  tellsWay: boolean;
   /** What ends the wait: that it is there and the task done, or that it is gone. */
   goal: "there" | "gone";
   /** Keep looking inside the page for so long, so that no change is noticed late. 0: one look. */
@@ -25,7 +30,7 @@ export type LookRequest = {
 };
 
 export type LookOutcome =
-  | { kind: "found"; index: number; visible: number; total: number; agreed: boolean; what: string; way: Way; done: unknown }
+  | { kind: "found"; index: number; visible: number; total: number; agreed: boolean; what: string; way: Way | null; done: unknown }
   | { kind: "notYet"; index: number; what: string; why: string }
   | { kind: "never"; index: number; what: string; why: string }
   | { kind: "missing"; totals: number[] }
@@ -45,6 +50,7 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
   const state: { held: Element | null; offered: Map<string, Element[]> } = { held: null, offered: new Map() };
   const BUSY =
     '[aria-busy="true"], [role="progressbar"]:not([aria-valuenow]), progress:not([value]), [class*="spinner" i], [class*="skeleton" i], [class*="loading" i], [class*="loader" i], [class*="shimmer" i]';
+  const WAY_TEXT = 80;
   const BUSY_TEXT = /^(loading|please wait|searching|processing|saving|submitting|fetching|connecting|one moment)\b/i;
 
   const findAll = (query: Query): Element[] =>
@@ -85,10 +91,10 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
       steps.push(before);
       node = parent;
     }
-    return { steps: steps.reverse(), tag: dom.tagName(element) };
+    return { steps: steps.reverse(), tag: dom.tagName(element), text: dom.textContent(element).slice(0, WAY_TEXT) };
   }
 
-  function lookOnce({ queries, chain, want, task, arg }: LookRequest): LookOutcome {
+  function lookOnce({ queries, chain, want, task, arg, tellsWay }: LookRequest): LookOutcome {
     const totals: number[] = [];
     for (const [index, query] of queries.entries()) {
       let matches: Element[];
@@ -105,7 +111,7 @@ export function createLook(dom: Dom, { find }: Find, tasks: Tasks) {
       if (!element) continue;
       state.held = element;
       const what = dom.describe(element);
-      const way = wayTo(element);
+      const way = tellsWay ? wayTo(element) : null;
       const perform = task === null ? null : (tasks[task] as (element: Element, arg: unknown) => TaskOutcome);
       const outcome = perform ? perform(element, arg) : { done: null };
       if ("notYet" in outcome) return { kind: "notYet", index, what, why: outcome.notYet };

@@ -76,7 +76,7 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
   const serialise = makeSerialise(nodes, state, observe);
 
   /** Null where something else stands there by now. */
-  function atEnd({ steps, tag }: Way): Element | null {
+  function atEnd({ steps, tag, text }: Way): Element | null {
     let node: Node | null = document;
     for (const step of steps) {
       if (step < 0) node = node instanceof Element ? nodes.shadowRoot(node) : null;
@@ -85,7 +85,8 @@ export function createAgent(nodes: Nodes, state: State, makeSerialise: typeof cr
         for (let i = 0; i < step && node; i += 1) node = nodes.nextSibling(node);
       }
     }
-    return node instanceof Element && nodes.name(node).toUpperCase() === tag ? node : null;
+    const isSame = node instanceof Element && nodes.name(node).toUpperCase() === tag && (nodes.text(node) ?? "").startsWith(text);
+    return isSame ? (node as Element) : null;
   }
 
   /** The innermost element there; of those around it the one that has the box. */
