@@ -10,6 +10,8 @@ import type { Log } from "./telemetry/log.ts";
 import type { Volume } from "./volume/volume.ts";
 
 const EVERY_MS = 3_600_000;
+/** Who comes on duty need not wait for its hour. */
+const DUTY_LOOK_MS = 60_000;
 const DAY_MS = 86_400_000;
 const AT_ONCE = 100;
 
@@ -63,14 +65,17 @@ async function forget(store: Store, runId: string): Promise<boolean> {
   }
 }
 
-/** Sweeps at start and every hour, while on duty. */
+/** Sweeps as soon as it is on duty, and every hour from then on. */
 export function startRetention(deps: Deps & { isOnDuty?: () => boolean }): AsyncDisposable {
   const { isOnDuty = () => true } = deps;
   const closing = new AbortController();
   const sweeping = (async () => {
-    while (!closing.signal.aborted) {
-      if (isOnDuty()) await sweep(deps, closing.signal);
-      await pause(EVERY_MS, closing.signal).catch(() => {}); // closing: the loop ends
+    for (let sweptAt = Number.NEGATIVE_INFINITY; !closing.signal.aborted; ) {
+      if (isOnDuty() && performance.now() - sweptAt >= EVERY_MS) {
+        await sweep(deps, closing.signal);
+        sweptAt = performance.now();
+      }
+      await pause(DUTY_LOOK_MS, closing.signal).catch(() => {}); // closing: the loop ends
     }
   })();
   return {
