@@ -40,7 +40,7 @@ describe("frames and shadow roots", () => {
       "/inner": INNER,
       "/middle": `<p>Middle</p><iframe src="${site.url}/inner"></iframe>`,
     });
-    for (let i = 0; i < 20; i += 1) {
+    for (let i = 0; i < 12; i += 1) {
       await bench.act("goto", { url: site.url });
       await expect(bench.act("extract", { selector: ".only" })).resolves.toMatchObject({ text: "In the frame" });
     }
