@@ -57,11 +57,17 @@ export class PageLink {
   }
 
   /** The document came before we listened: is it an HTTP error without a body, such as our own way out gives for a server that it cannot reach? */
-  async #showsError({ url }: Protocol.Page.Frame): Promise<boolean> {
+  async #showsError({ id: frameId, url }: Protocol.Page.Frame): Promise<boolean> {
     if (!url.startsWith("http:")) return false;
-    const expression = `(([it]) => it !== undefined && it.responseStatus >= 400 && it.decodedBodySize === 0)(performance.getEntriesByType("navigation"))`;
-    const asked = this.session.send("Runtime.evaluate", { expression, returnByValue: true }, { timeout: DEAF_MS });
-    return (await asked.catch(() => null))?.result.value === true; // a page that hangs is no empty one
+    const limited = { timeout: DEAF_MS };
+    const expression = `(([it]) => it !== undefined && it.responseStatus >= 400 && it.responseEnd > 0 && it.decodedBodySize === 0)(performance.getEntriesByType("navigation"))`;
+    try {
+      const world = await this.session.send("Page.createIsolatedWorld", { frameId, worldName: WORLD }, limited); // where no script of the page answers
+      const asked = { expression, contextId: world.executionContextId, returnByValue: true };
+      return (await this.session.send("Runtime.evaluate", asked, limited)).result.value === true;
+    } catch {
+      return false; // a page that hangs is no empty one
+    }
   }
 
   async #enable(session: CDPSession): Promise<void> {

@@ -13,13 +13,15 @@ const CLOSE_LIMIT_MS = 2_000;
 /** The Chrome around contexts. */
 export interface ContextHost {
   readonly isRunning: boolean;
-  /** Resolves when it takes no more: who waits in it for a run, waits in vain. */
-  readonly outdated?: Promise<void>;
+  /** Calls back when it takes no more: who waits in it for a run, waits in vain. Until the result is called. */
+  onOutdated?(callback: () => void): () => void;
   closeContext(context: BrowserContext): Promise<void>;
   /** Calls back when it is lost with all its contexts, until the result is called. */
   onGone(callback: (gone: Gone) => void): () => void;
-  /** A context could not be closed, or the whole Chrome answers nothing any more. Never rejects. */
+  /** A context could not be closed in time; nor was another question answered, where not `answers`. Never rejects. */
   doubt(answers: boolean): Promise<void>;
+  /** Its browser process has been silent for as long as makes it hang (health.ts). */
+  hung?(): void;
   /** A context and all that belongs to it is gone. */
   left(): void;
 }
@@ -70,6 +72,7 @@ export class ContextBrowser<E extends Egress> implements SpareBrowser<E> {
   readonly #options: ContextBrowserOptions<E>;
   readonly #lose: (gone: Gone) => void;
   readonly #unlisten: () => void;
+  #unlistenOutdated: (() => void) | undefined;
   #ending: Promise<void> | null = null;
 
   constructor(host: ContextHost, options: ContextBrowserOptions<E>) {
@@ -106,8 +109,9 @@ export class ContextBrowser<E extends Egress> implements SpareBrowser<E> {
   get isRunning() {
     return this.#ending === null && this.#host.isRunning;
   }
-  get outdated() {
-    return this.#host.outdated;
+
+  onOutdated(callback: () => void): void {
+    this.#unlistenOutdated = this.#host.onOutdated?.(callback);
   }
 
   /** Its run, or who waits for one in it, is told that it is gone; and it goes. */
@@ -117,7 +121,8 @@ export class ContextBrowser<E extends Egress> implements SpareBrowser<E> {
   }
 
   hung(): void {
-    void this.#host.doubt(false);
+    if (this.#host.hung) this.#host.hung();
+    else void this.#host.doubt(false);
   }
 
   /** A context cannot be killed, only closed: in the background, so that nobody waits for a hung one. */
@@ -134,6 +139,7 @@ export class ContextBrowser<E extends Egress> implements SpareBrowser<E> {
     const { entry, browser, context, pulse, belongings, roster } = this.#options;
     roster.move(entry, "closing");
     const log = this.#options.log.with({ browser_id: roster.id(entry) });
+    this.#unlistenOutdated?.();
     this.#unlisten(); // the Chrome outlives the run, as the session below would
     if (browser.connected) {
       const close = () => Promise.all([pulse.browser.detach(), this.#host.closeContext(context)]);

@@ -41,8 +41,8 @@ export interface HeldBrowser<E extends Egress> {
 /** One that waits for a run. */
 export interface SpareBrowser<E extends Egress> extends HeldBrowser<E> {
   readonly isRunning: boolean;
-  /** Resolves when it should be replaced, unless a run has it: the Chrome around it goes. */
-  readonly outdated?: Promise<void>;
+  /** Calls back when it should be replaced, unless a run has it: the Chrome around it goes. */
+  onOutdated?(callback: () => void): void;
 }
 
 export type Gone = { what: "browser_exit" | "disconnected"; how: string };

@@ -26,18 +26,22 @@ const MAX_CONTEXTS = 250;
 const NETWORK_SERVICE = "network.mojom.NetworkService";
 const NETWORK_LOOK_MS = 1_000;
 
+/** The Chrome's own fault, not that of the node, which may have no file handle or no room left. */
+export class TabNotOpened extends Error {
+  override readonly name = "TabNotOpened";
+}
+
 type Parts<E extends Egress> = { chrome: ChromeProcess; ground: E; waysOut: WaysOut | null; options: ProcessBrowserOptions<E> };
 
 export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposable {
   readonly entry: Entry;
   /** Contexts that were opened in it. */
   opened = 0;
-  /** It answers, and yet a context could not be closed: what was in that one may still be at work. */
+  /** A context could not be closed: what was in that one may still be at work. */
   isDoubtful = false;
   readonly #parts: Parts<E>;
   readonly #listeners = new Set<(gone: Gone) => void>();
-  readonly #outdated = Promise.withResolvers<void>();
-  readonly outdated = this.#outdated.promise;
+  readonly #waiting = new Set<() => void>();
   readonly #onDoubt: () => void;
   /**
    * Chrome starts another when its network service ends, and has forgotten by then which way out a context was told: all of them get the
@@ -95,8 +99,12 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
         downloadBehavior: { policy: "allowAndName", downloadPath: downloads.path },
       };
       const newContext = () => withDeadline(ANSWER_LIMIT_MS, () => chrome.browser.createBrowserContext(contextOptions));
-      const tab = await openTab(this, { browser: chrome.browser, newContext, viewport }, { signal, limitMs: OPEN_LIMIT_MS });
-      if (this.opened === 1) this.#network = memberWith(chrome.pid, NETWORK_SERVICE); // it runs by now
+      const tab = await openTab(this, { browser: chrome.browser, newContext, viewport }, { signal, limitMs: OPEN_LIMIT_MS }).catch(
+        (cause: Error) => {
+          throw new TabNotOpened(cause.message, { cause });
+        },
+      );
+      this.#network ??= memberWith(chrome.pid, NETWORK_SERVICE); // it runs by now
       entry.version = chrome.version;
       entry.chrome = this.entry;
       const opened = new ContextBrowser(this, {
@@ -122,10 +130,20 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
     return () => this.#listeners.delete(callback);
   }
 
-  async doubt(answers: boolean): Promise<void> {
-    if (!answers) return this.kill("it stopped answering");
+  onOutdated(callback: () => void): () => void {
+    if (this.#isRetired) callback();
+    this.#waiting.add(callback);
+    return () => this.#waiting.delete(callback);
+  }
+
+  /** Silence of some seconds is no hang: the neighbours' health probes tell of one. */
+  async doubt(): Promise<void> {
     this.isDoubtful = true;
     this.#onDoubt();
+  }
+
+  hung(): void {
+    this.kill("it stopped answering");
   }
 
   left(): void {
@@ -136,7 +154,7 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
   /** Takes no more; ends when the last run in it is over. */
   retire(): void {
     this.#isRetired = true;
-    this.#outdated.resolve();
+    for (const callback of [...this.#waiting]) callback();
     if (this.#contexts === 0) void this[Symbol.asyncDispose]();
   }
 

@@ -7,7 +7,7 @@ import { groupUsage } from "./memory.ts";
 import type { ProcessBrowserOptions } from "./process-browser.ts";
 import { backoffMs } from "./refill.ts";
 import type { Entry } from "./roster.ts";
-import { openSharedChrome, type SharedChrome } from "./shared-chrome.ts";
+import { openSharedChrome, type SharedChrome, TabNotOpened } from "./shared-chrome.ts";
 
 const CHECK_MS = 30_000;
 const MAX_AGE_MS = 30 * 60_000;
@@ -48,6 +48,7 @@ export class SharedChromes<E extends Egress> implements AsyncDisposable {
         return await chrome.open(entry, viewport, signal);
       } catch (error) {
         signal.throwIfAborted();
+        if (!(error instanceof TabNotOpened) && chrome.takesMore) throw error;
         this.#options.log.warn("the shared Chrome opened no context; taking another", { pid: chrome.entry.pid, error });
         this.#giveUp(chrome);
       }

@@ -65,7 +65,7 @@ export class Spares<E extends Egress> implements AsyncDisposable {
     }
     this.#options.roster.move(spare.entry, "warm");
     this.#waiting.push(spare);
-    void spare.outdated?.then(() => this.retire(spare.entry));
+    spare.onOutdated?.(() => this.retire(spare.entry));
     void spare.gone.then(({ how }) => {
       if (!this.#remove(spare)) return;
       this.#options.log.warn("a spare Chrome ended while it waited", { pid: spare.entry.pid, how });

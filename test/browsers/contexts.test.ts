@@ -134,7 +134,8 @@ describe("runs that share a Chrome", () => {
     const leases = [await take(), await take()];
     const pid = chromeOf(leases[0] as TestLease)?.pid ?? 0;
     const service = membersOf(pid).find((each) => readFileSync(`/proc/${each}/cmdline`, "latin1").includes("network.mojom.NetworkService"));
-    process.kill(service ?? 0, "SIGKILL");
+    if (service === undefined) throw new Error("There is no network service to kill");
+    process.kill(service, "SIGKILL");
     for (const lease of leases) {
       expect(await aborted(lease.lost)).toMatchObject({ ...loss("browser_exit"), message: expect.stringContaining("network service") });
       await lease[Symbol.asyncDispose]();
@@ -200,7 +201,8 @@ describe("runs that share a Chrome", () => {
   it("are all told when the Chrome stops answering; it is killed, and the next run has another", async () => {
     await idle();
     const leases = [await take(), await take()];
-    const pid = chromeOf(leases[0] as TestLease)?.pid ?? 0;
+    const pid = chromeOf(leases[0] as TestLease)?.pid;
+    if (!pid) throw new Error("There is no Chrome to stop");
     process.kill(pid, "SIGSTOP");
     for (const lease of leases) expect(await aborted(lease.lost)).toMatchObject({ code: "BROWSER_CRASHED" });
     await using next = await take();
