@@ -18,17 +18,22 @@ export type CaptchaWatch = {
 /** How long one that blocks the page may take, and one that is a part of it. */
 const LIMITS = { blockingMs: 30_000, widgetMs: 5_000 };
 const POLL_MS = 500;
+/** A page that hangs says nothing of a captcha, and must not hide what is known already. */
+const LOOK_MS = 2_000;
 
 export function createCaptchaWatch(tabs: Tabs, { blockingMs, widgetMs } = LIMITS): CaptchaWatch {
   let waitedFor: string | null = null;
 
   async function look(signal: AbortSignal): Promise<{ sign: CaptchaSign | null; page: string }> {
-    const link = await tabs.ready(signal);
-    const page = `${link.activity.mainFrame} ${link.activity.document.count}`;
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
+    let page = "";
     try {
-      return { sign: await link.call(link.main, "captcha", undefined, signal), page };
+      const link = await tabs.ready(limited);
+      page = `${link.activity.mainFrame} ${link.activity.document.count}`;
+      return { sign: await link.call(link.main, "captcha", undefined, limited), page };
     } catch (error) {
-      if (error instanceof FrameGone) return { sign: null, page }; // the next page says what is on it
+      signal.throwIfAborted();
+      if (error instanceof FrameGone || limited.aborted) return { sign: null, page }; // the next page says what is on it
       throw error;
     }
   }

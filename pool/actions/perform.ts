@@ -63,7 +63,7 @@ export async function perform(tabs: Tabs, action: Action, context: PerformContex
   const done = await runAttempt(tabs, context, timeoutMs, work, (attempt, error) => failure(action, attempt, error));
   await tabs.ready(context.signal).catch((error: unknown) => {
     context.signal.throwIfAborted();
-    if (!(error instanceof ActionError)) throw error; // the click has closed the last tab: the next action says so
+    if (!(error instanceof ActionError || error instanceof PuppeteerError)) throw error; // it has closed its tab: the next action is for another, or says so
   });
   return { ...done, url: tabs.url() };
 }

@@ -44,7 +44,7 @@ export function openEntry(event: Protocol.Network.RequestWillBeSentEvent, url: U
       httpVersion: "HTTP/1.1",
       cookies: [],
       headers: harHeaders(event.request.headers),
-      queryString: [...url.searchParams].map(([name, value]) => ({ name, value })),
+      queryString: queryOf(url),
       headersSize: -1,
       bodySize: 0,
     },
@@ -55,6 +55,25 @@ export function openEntry(event: Protocol.Network.RequestWillBeSentEvent, url: U
     _monotonicTime: at,
     ...(event.type ? { _resourceType: event.type.toLowerCase() } : {}),
   };
+}
+
+/** What is not UTF-8 stays as it stands in the URL: decoded, a secret in it would no longer be known for one. */
+function queryOf({ search }: URL): HarEntry["request"]["queryString"] {
+  const decoded = (text: string): string => {
+    try {
+      return decodeURIComponent(text.replaceAll("+", " "));
+    } catch {
+      return text;
+    }
+  };
+  return search
+    .slice(1)
+    .split("&")
+    .filter((pair) => pair !== "")
+    .map((pair) => {
+      const [name = "", ...value] = pair.split("=");
+      return { name: decoded(name), value: decoded(value.join("=")) };
+    });
 }
 
 const noResponse = (): HarEntry["response"] => ({

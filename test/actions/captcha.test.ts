@@ -21,6 +21,16 @@ describe("a captcha", () => {
     expect(await createCaptchaWatch(bench.tabs, SHORT).check(bench.stop.signal)).toBeNull();
   });
 
+  it("is not looked for where the page hangs: what is known already is said at once", async () => {
+    await using bench = await harness.open("<h1>Fine</h1>");
+    const watch = createCaptchaWatch(bench.tabs, SHORT);
+    await watch.check(bench.stop.signal);
+    bench.read("(() => { for (;;); })()").catch(() => {}); // ends with the page
+    const error = new AppError("STEP_FAILED", "The button did nothing");
+    expect(await watch.explain(error, bench.stop.signal)).toBe(error);
+    expect(await watch.check(bench.stop.signal)).toBeNull();
+  });
+
   it("that blocks the page is waited for, and said to have let us through", async () => {
     const { opened, open } = gate();
     const script = `<script>fetch("/go").then(() => location.replace("/in"))</script>`;

@@ -129,4 +129,16 @@ describe("tabs", () => {
     expect(performance.now() - start).toBeLessThan(10_000); // each would wait for 20 s
     await expect(bench.act("click", { selector: "#p" })).rejects.toBe(reason);
   });
+
+  it("may be closed by the action itself; the next is for the tab that opened it", async () => {
+    await using bench = await harness.open(`<h1>First</h1><button onclick="window.open('/second')">Pop</button>`, {
+      "/second": "<h1>Second</h1>",
+    });
+    await bench.act("click", { selector: "text=Pop" });
+    await expect(bench.act("extract", { selector: "h1" })).resolves.toMatchObject({ text: "Second" });
+    await bench
+      .act("evaluate", { expression: "(window.close(), 1)" })
+      .catch((error: unknown) => expect(error).toMatchObject({ code: "STEP_FAILED" }));
+    await expect(bench.act("extract", { selector: "h1" })).resolves.toMatchObject({ text: "First" });
+  });
 });

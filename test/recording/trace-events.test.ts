@@ -122,6 +122,21 @@ describe("a line of a trace", () => {
     expect(toLine({ ...begin("call@1"), params } as TraceEvent, clean)).not.toContain("hunter2");
   });
 
+  it("tells a query as it was meant, and what is not UTF-8 as it stands, so that a secret in it is known for one", () => {
+    const url = new URL("https://a.test/?a=1+2&b=%C3%BC&p=w%F6rt&=x&c&d=e=f");
+    const event = { requestId: "1", wallTime: 1, request: { method: "GET", headers: {} } } as Protocol.Network.RequestWillBeSentEvent;
+    expect(openEntry(event, url, "page@1", 1).request.queryString.map(({ name, value }) => [name, value])).toEqual([
+      ...[
+        ["a", "1 2"],
+        ["b", "ü"],
+        ["p", "w%F6rt"],
+        ["", "x"],
+        ["c", ""],
+        ["d", "e=f"],
+      ],
+    ]);
+  });
+
   it("masks before it cuts, also the names of parameters", () => {
     const clean = createClean((text) => text.replaceAll("hunter2", "[redacted]"), 20);
     const line = toLine({ ...begin("call@1"), title: `${"a".repeat(17)}hunter2`, params: { hunter2: ["hunter2"] } } as TraceEvent, clean);
