@@ -29,12 +29,13 @@ const WAYS = {
   iframe: (url) => placed("iframe", { src: url }),
   "redirect-iframe": (url) => placed("iframe", { src: redirect(url) }),
   form: async (url) => {
-    const name = "f" + Math.random();
-    const done = placed("iframe", { name });
-    const form = Object.assign(document.createElement("form"), { method: "post", action: url, target: name });
-    document.body.append(form);
+    const frame = Object.assign(document.createElement("iframe"), { name: "f" + Math.random() });
+    const form = Object.assign(document.createElement("form"), { method: "post", action: url, target: frame.name });
+    document.body.append(frame, form); // the empty page in it is loaded by now
+    const done = new Promise((resolve) => { frame.onload = frame.onerror = resolve; });
     form.submit();
-    await done;
+    await Promise.race([done, limit()]);
+    frame.remove();
     form.remove();
   },
   websocket: (url) => Promise.race([limit(), new Promise((resolve) => {

@@ -22,7 +22,8 @@ it("reaches no address that it may not, in any way", async () => {
     const { run } = await corpus.fromPage(urls, WAYS);
     expect([run.error, escapes()]).toEqual([null, []]);
   }
-  expect(corpus.friend.hits).toEqual([]);
+  const hosts = corpus.friend.hits.map((hit) => hit.split(" ")[1]);
+  expect(hosts.filter((host) => host !== `good.test:${corpus.port}`)).toEqual([]); // Chrome makes some of them addresses of a host that may be reached
 });
 
 it("reaches every host that it may, in every way but those that a page is told nothing of", async () => {
