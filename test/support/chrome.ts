@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, type DownloadBehavior, launch } from "puppeteer-core";
 import { requireChrome } from "../../pool/browsers/find-chrome.ts";
+import { HEADLESS_ARGS } from "./headless.ts";
 
 /** The one that a node takes. */
 export const CHROME_PATH = await requireChrome(process.env.CHROME_PATH ?? null);
@@ -23,15 +24,7 @@ export async function openChrome(): Promise<{
     headless: true,
     userDataDir,
     downloadBehavior,
-    args: [
-      "--site-per-process",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--no-first-run",
-    ],
+    args: ["--site-per-process", ...HEADLESS_ARGS],
   });
   return {
     browser,

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import puppeteer, { type Page } from "puppeteer-core";
 import { CHROME_PATH } from "../../support/chrome.ts";
-import { HEADLESS_ARGS, VIEWPORT } from "../support/headless.ts";
+import { HEADLESS_ARGS, VIEWPORT } from "../../support/headless.ts";
 import { openAndRead, type Timing } from "./contender.ts";
 import { endWithBench } from "./life-line.ts";
 

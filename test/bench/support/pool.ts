@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { type Browser, launch, type Page } from "puppeteer-core";
 import { pause } from "../../../shared/deadline.ts";
 import { CHROME_PATH } from "../../support/chrome.ts";
+import { HEADLESS_ARGS, VIEWPORT } from "../../support/headless.ts";
 import { openTestSystem, type TestSystem } from "../../support/system.ts";
-import { HEADLESS_ARGS, VIEWPORT } from "./headless.ts";
 
 type Browsers = { browsers: { state: string }[] };
 
