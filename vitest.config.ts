@@ -25,6 +25,7 @@ export default defineConfig({
     expect: { poll: { timeout: 30_000 } }, // a busy machine is no fault
     maxWorkers: 3, // on two cores: some wait while others work
     isolate: false, // files share their worker and what it has imported: a fifth of the time of those that need no browser
-    reporters: ["default"],
+    retry: process.env.CI ? 1 : 0, // and second-tries.ts names each test that needed it
+    reporters: ["default", "./test/support/second-tries.ts"],
   },
 });
