@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { secondTries } from "./test/support/second-tries.ts";
 
 /** Chromes and stores make and remove thousands of small files: where memory can hold them, a tenth of the time goes with the disk. */
 const MEMORY_FOLDER = "/dev/shm";
@@ -26,6 +27,6 @@ export default defineConfig({
     maxWorkers: 3, // on two cores: some wait while others work
     isolate: false, // files share their worker and what it has imported: a fifth of the time of those that need no browser
     retry: process.env.CI ? 1 : 0, // and second-tries.ts names each test that needed it
-    reporters: ["default", "./test/support/second-tries.ts"],
+    reporters: ["default", secondTries()],
   },
 });

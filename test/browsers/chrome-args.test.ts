@@ -22,8 +22,7 @@ describe("Chrome's flags", () => {
   it("let a Chrome that runs share reach the ways out of all its contexts", () => {
     const shared = args({ shared: { proxyHosts: "127.0.0.*" } });
     expect(shared).toContain("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.*");
-    expect(shared.find((arg) => arg.startsWith("--disable-features="))).toMatch(/,SpareRendererForSitePerProcess$/);
-    expect(args().join()).not.toContain("SpareRenderer");
+    expect([shared, args()].map((each) => each.join().includes("NetworkServiceInProcess"))).toEqual([false, true]); // its end is what tells that contexts lost their proxies
   });
 
   it("open no port, and weaken no guard", () => {
