@@ -1,4 +1,4 @@
-/** The embedded store: PGlite, a Postgres in this process, on a directory. What it needs of us is in docs/findings.md. */
+/** The embedded store: PGlite, a Postgres in this process, on a directory, spoken to as a server is. What it needs of us is in docs/findings.md. */
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,33 +6,52 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { setFlagsFromString } from "node:v8";
-import type { PGlite, Transaction } from "@electric-sql/pglite";
+import type { PGlite } from "@electric-sql/pglite";
+import { Client, type ClientConfig, type Notification } from "pg";
 import { extract } from "tar";
 import { withDeadline } from "../../shared/deadline.ts";
+import { type Ask, beginAndCommit, send } from "./connection.ts";
+import { PgliteWire } from "./pglite-wire.ts";
 import type { Store } from "./sql.ts";
 
 /** 128 MB by default, for data that is in the system's page cache anyway; once touched, a page of it stays with the node. */
 const SHARED_BUFFERS = "4MB";
 
+/** Texts that have a plan of their own: ours and pg-boss's are some eighty, and none is made anew for each call. */
+const PLANS = 300;
+
 export async function openEmbedded(dir: string): Promise<Store> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const database = await openPglite(dir);
+  const client = new Client({ stream: () => new PgliteWire(database), user: "postgres", database: "postgres" } as ClientConfig);
+  client.on("error", () => {}); // each statement from then on reports it
+  await client.connect();
   const exclusive = createMutex();
+  const planOf = createNames();
+  const ask: Ask = (text, values) => send<never>(client, text, values, values ? planOf(text) : {});
+  const askOrRollBack: Ask = (text, values) =>
+    ask<never>(text, values).catch(async (error: unknown) => {
+      // A script of several statements may have failed between its BEGIN and COMMIT; there is one connection, and the next must not inherit that.
+      if (values === undefined) await client.query("ROLLBACK");
+      throw error;
+    });
 
   const store: Store = {
     kind: "embedded",
-    query: (text, values) =>
+    query: async (text, values) => (await exclusive(() => askOrRollBack<never>(text, values))).rows,
+    transaction: (work) =>
       exclusive(() =>
-        run<never>(database, text, values).catch(async (error: unknown) => {
-          // A script of several statements may have failed between its BEGIN and COMMIT; there is one connection, and the next must not inherit that.
-          if (values === undefined) await database.exec("ROLLBACK");
+        beginAndCommit(ask, work).catch(async (error: unknown) => {
+          await client.query("ROLLBACK"); // there may be nothing left to roll back: then it only warns
           throw error;
         }),
       ),
-    transaction: (work) => exclusive(() => database.transaction((tx) => work({ query: (text, values) => run<never>(tx, text, values) }))),
     async listen(channel, on) {
-      const stop = await exclusive(() => database.listen(channel, on));
-      return { [Symbol.asyncDispose]: () => exclusive(() => stop()) };
+      const hear = (message: Notification) => message.channel === channel && on(message.payload ?? "");
+      client.on("notification", hear);
+      await store.query(`LISTEN ${channel}`);
+      // Left, the connection goes on listening: channels are few and never made anew.
+      return { [Symbol.asyncDispose]: async () => void client.off("notification", hear) };
     },
     healthy: () =>
       withDeadline(2_000, () => store.query("SELECT 1")).then(
@@ -44,10 +63,16 @@ export async function openEmbedded(dir: string): Promise<Store> {
   return store;
 }
 
-/** `query` speaks the extended protocol (one statement, values), `exec` the simple one (several, none). */
-async function run<R>(database: PGlite | Transaction, text: string, values: unknown[] | undefined): Promise<R[]> {
-  if (values !== undefined) return (await database.query<R>(text, values)).rows as R[];
-  return (await database.exec(text)).flatMap((result) => result.rows as R[]);
+/** A name for each text, by which Postgres keeps it parsed and planned; `VACUUM ANALYZE` (upkeep.ts) has it plan anew. */
+function createNames(): (text: string) => { name?: string } {
+  const names = new Map<string, { name: string }>();
+  return (text) => {
+    const known = names.get(text);
+    if (known || names.size >= PLANS) return known ?? {};
+    const fresh = { name: `s${names.size}` };
+    names.set(text, fresh);
+    return fresh;
+  };
 }
 
 /** Imported late: V8 must know these flags before it compiles the wasm. With its optimising compiler at work the peak is 724 MB, without 184. */

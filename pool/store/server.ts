@@ -1,7 +1,8 @@
 /** The store on a Postgres server: a pool of connections, and one more that listens. */
-import { Client, DatabaseError, Pool, type PoolClient, type QueryResult } from "pg";
+import { Client, DatabaseError, Pool, type PoolClient } from "pg";
 import { pause } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
+import { type Ask, beginAndCommit, send } from "./connection.ts";
 import { type Sql, type Store, StoreOutage } from "./sql.ts";
 
 /** A statement with values is one of ours, and small. Scripts are set-up and upkeep. A connection that was cut without a word ends here. */
@@ -31,7 +32,7 @@ export async function openServer(url: string, log: Log): Promise<Store> {
 
   const store: Store = {
     kind: "server",
-    query: (text, values) => run(pool, text, values),
+    query: async (text, values) => (await askOf(pool)<never>(text, values)).rows,
     transaction: (work) => transaction(pool, work),
     listen: listener.listen,
     healthy: () =>
@@ -53,15 +54,12 @@ export async function openServer(url: string, log: Log): Promise<Store> {
   }
 }
 
-async function run<R>(target: Pool | PoolClient, text: string, values: unknown[] | undefined): Promise<R[]> {
-  const statement = { text, ...(values && { values }), query_timeout: values ? STATEMENT_LIMIT_MS : SCRIPT_LIMIT_MS };
-  try {
-    const result = (await target.query(statement as { text: string; values?: unknown[] })) as unknown as QueryResult | QueryResult[];
-    return Array.isArray(result) ? result.flatMap((each) => each.rows as R[]) : (result.rows as R[]);
-  } catch (error) {
-    throw toOutage(error);
-  }
-}
+const askOf =
+  (target: Pool | PoolClient): Ask =>
+  (text, values) =>
+    send<never>(target, text, values, { query_timeout: values ? STATEMENT_LIMIT_MS : SCRIPT_LIMIT_MS }).catch((error: unknown) => {
+      throw toOutage(error);
+    });
 
 /** What the server said stays as it is; what kept us from hearing it is an outage. */
 function toOutage(error: unknown): unknown {
@@ -74,19 +72,13 @@ async function transaction<T>(pool: Pool, work: (tx: Sql) => Promise<T>): Promis
   const client = await pool.connect().catch((error: unknown) => {
     throw toOutage(error);
   });
+  const ask = askOf(client);
   let broken: Error | undefined;
   try {
-    await run(client, "BEGIN", []);
-    const result = await work({ query: (text, values) => run(client, text, values) });
-    const end = await client.query({ text: "COMMIT", query_timeout: STATEMENT_LIMIT_MS } as { text: string }).catch((error: unknown) => {
-      throw toOutage(error);
-    });
-    // The server answers so when a statement failed and `work` went on regardless.
-    if (end.command === "ROLLBACK") throw new Error("The transaction was rolled back: a statement in it had failed");
-    return result;
+    return await beginAndCommit(ask, work);
   } catch (error) {
     if (error instanceof StoreOutage) broken = error;
-    else await run(client, "ROLLBACK", []).catch((cause: Error) => (broken = cause)); // closing the connection rolls back too
+    else await ask("ROLLBACK", []).catch((cause: Error) => (broken = cause)); // closing the connection rolls back too
     throw error;
   } finally {
     client.release(broken);
