@@ -16,7 +16,8 @@ import { type RecordingLimits, RecordingLimitsSchema } from "./recording/limits.
 import { LOG_LEVELS } from "./telemetry/log.ts";
 
 const WILDCARDS = ["0.0.0.0", "::", "[::]"];
-const integer = (min: number, max: number, fallback: number) => z.coerce.number().int().min(min).max(max).default(fallback);
+const between = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const integer = (min: number, max: number, fallback: number) => between(min, max).default(fallback);
 const list = z
   .string()
   .default("")
@@ -72,6 +73,7 @@ const EnvironmentSchema = z
     POOL_ISOLATION: z.enum(["process", "context"]).optional(),
     POOL_SPARE_MAX_AGE_S: integer(1, 604_800, 1_800),
     POOL_SPARE_MAX_MB: integer(0, 1_000_000, 0),
+    POOL_SHARED_CHROME_MAX_MB: between(0, 1_000_000).optional(),
     POOL_QUEUE_MAX: integer(0, 10_000_000, 1000),
     POOL_KEY_LIMITS: z
       .string()
@@ -131,6 +133,9 @@ const EnvironmentSchema = z
     if (env.POOL_ISOLATION !== undefined && env.CHROME_WS_ENDPOINTS.length > 0) {
       issue("POOL_ISOLATION", "Has no use with CHROME_WS_ENDPOINTS: in a remote Chrome each run always has a context");
     }
+    if (env.POOL_SHARED_CHROME_MAX_MB !== undefined && env.POOL_ISOLATION !== "context") {
+      issue("POOL_SHARED_CHROME_MAX_MB", "Has no use without POOL_ISOLATION=context: no runs share a Chrome");
+    }
     if (env.DATABASE_URL !== undefined && env.SECRETS_KEY === undefined) {
       issue("SECRETS_KEY", "Required with DATABASE_URL: nodes of one store must read each other's sealed credentials");
     }
@@ -153,6 +158,10 @@ const EnvironmentSchema = z
     if (provider !== "openai-compatible" && env.LLM_API_KEY === undefined) issue("LLM_API_KEY", `Required with ${provider}`);
   });
 
+/** What a Chrome that runs share may take by default: itself with spares, and for each run as much as a heavy page needs. */
+const SHARED_CHROME_MB = 1_000;
+const SHARED_SLOT_MB = 500;
+
 /** Seconds each clock allows; `total` comes from the run. */
 export const CLOCK_LIMITS_S: ClockLimits = { queue: 600, start: 30, idle: 120 };
 
@@ -171,6 +180,8 @@ export type PoolConfig = {
   spareMaxAgeMs: number;
   /** 0: however much it takes. */
   spareMaxBytes: number;
+  /** Of a Chrome that runs share, with all that is in it; 0: however much. */
+  sharedMaxBytes: number;
   queueMax: number;
   keyLimits: LimitsOfKeys;
   drainGraceMs: number;
@@ -216,6 +227,7 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     isolation: env.POOL_ISOLATION ?? "process",
     spareMaxAgeMs: env.POOL_SPARE_MAX_AGE_S * 1000,
     spareMaxBytes: env.POOL_SPARE_MAX_MB * 1_000_000,
+    sharedMaxBytes: (env.POOL_SHARED_CHROME_MAX_MB ?? SHARED_CHROME_MB + SHARED_SLOT_MB * env.POOL_SLOTS) * 1_000_000,
     queueMax: env.POOL_QUEUE_MAX,
     keyLimits: env.POOL_KEY_LIMITS,
     diskMinFreeBytes: env.POOL_DISK_MIN_FREE_MB * 1_000_000,

@@ -88,6 +88,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       isolation: config.isolation,
       spareMaxAgeMs: config.spareMaxAgeMs,
       spareMaxBytes: config.spareMaxBytes,
+      sharedMaxBytes: config.sharedMaxBytes,
       chromePath: config.chromePath,
       sandbox: config.sandbox,
       endpoints: config.chromeEndpoints,
@@ -103,6 +104,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
     slots: { total: slots.total, busy: slots.busy },
     queue: await readQueue(store, new Date()).catch(() => null),
     browsers: browsers.counts(),
+    retiredChromes: browsers.list().filter(({ retired }) => retired).length,
     browserMemory: await browsers.memory(),
     diskFree: await readDiskFree(diskFolders),
   }));

@@ -73,6 +73,10 @@ export const BrowserInfoSchema = z
       .string()
       .optional()
       .describe("`browser_id` of the shared Chrome that this is a context of, which stands in the list too; absent: a Chrome of its own"),
+    retired: z
+      .boolean()
+      .optional()
+      .describe("A shared Chrome that takes no more runs, and ends with the last that is in it; absent: it is not"),
   })
   .meta({ id: "Browser" });
 export type BrowserInfo = z.infer<typeof BrowserInfoSchema>;

@@ -48,6 +48,21 @@ describe("a node's environment", () => {
       expect(() => read(wrong)).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED", details: { issues } }));
   });
 
+  it("bounds a Chrome that runs share, by its slots unless told otherwise; where there is none, there is nothing to bound", () => {
+    const read = (given: Record<string, string>) =>
+      readConfig({ POOL_TOKEN: "token-0123", POOL_ISOLATION: "context", POOL_SLOTS: "4", ...given });
+    const bounds = ["", "0", "700"].map((mb) => read({ POOL_SHARED_CHROME_MAX_MB: mb }).sharedMaxBytes);
+    expect(bounds).toEqual([3_000_000_000, 0, 700_000_000]);
+    const issues = [expect.objectContaining({ path: "POOL_SHARED_CHROME_MAX_MB" })];
+    for (const [mb, isolation] of [
+      ["much", "context"],
+      ["700", "process"],
+    ] as const) {
+      const wrong = { POOL_SHARED_CHROME_MAX_MB: mb, POOL_ISOLATION: isolation };
+      expect(() => read(wrong)).toThrow(expect.objectContaining({ details: { issues } }));
+    }
+  });
+
   it("takes the operator's guardrails as JSON, and says what is wrong with them", () => {
     const read = (POOL_GUARDRAILS: string) => readConfig({ POOL_TOKEN: "token-0123", POOL_GUARDRAILS }).guardrails;
     expect(read('{"max_urls_visited": 20, "blocked_domains": ["@default", "Shop.Example"]}')).toEqual({

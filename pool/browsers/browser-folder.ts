@@ -63,3 +63,10 @@ export function readRecord(path: string): FolderRecord | null {
 export async function removeFolder(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }
+
+/** A folder of one run's own below a Chrome's, so that what it downloads goes with it. */
+export function makeDownloads(path: string, uid: number | null): AsyncDisposable & { path: string } {
+  mkdirSync(path, { mode: 0o700 });
+  if (uid !== null) chownSync(path, uid, uid);
+  return { path, [Symbol.asyncDispose]: () => removeFolder(path) };
+}

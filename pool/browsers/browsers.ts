@@ -34,6 +34,8 @@ export type BrowsersOptions<E extends Egress> = {
   /** A spare that is older, or takes more memory, is replaced; 0: however much it takes. Default 30 minutes, 0. */
   spareMaxAgeMs?: number;
   spareMaxBytes?: number;
+  /** A shared Chrome that takes more, with all that is in it, is replaced once its runs are over; 0, the default: however much. */
+  sharedMaxBytes?: number;
   /** Opens a deny-all listener; for remote Chromes its `proxyUrl` bears the advertised address. */
   openEgress: () => Promise<E>;
   log: Log;

@@ -1,10 +1,11 @@
 /** A run's context in a Chrome that others use too: a remote one, or one of this node's that runs share. */
 import type { Browser, BrowserContext, Page } from "puppeteer-core";
-import { withDeadline } from "../../shared/deadline.ts";
+import { untilAborted, withDeadline } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
 import { closeAll } from "./close-all.ts";
 import type { Egress, Gone, SpareBrowser } from "./held-browser.ts";
+import type { KeptListeners } from "./kept-listeners.ts";
 import { openPulse, type Pulse } from "./pulse.ts";
 import type { Entry, Roster } from "./roster.ts";
 
@@ -13,6 +14,8 @@ const CLOSE_LIMIT_MS = 2_000;
 /** The Chrome around contexts. */
 export interface ContextHost {
   readonly isRunning: boolean;
+  /** Goes when it ends. */
+  readonly kept: KeptListeners;
   /** Calls back when it takes no more: who waits in it for a run, waits in vain. Until the result is called. */
   onOutdated?(callback: () => void): () => void;
   closeContext(context: BrowserContext): Promise<void>;
@@ -29,27 +32,34 @@ export interface ContextHost {
 /** A context with its one tab. */
 export type OpenedTab = { browser: Browser; context: BrowserContext; page: Page; pulse: Pulse; version: string };
 
-/** Opens the tab of a run. Where it rejects, its context is being closed. */
+type TabRequest = { browser: Browser; newContext: () => Promise<BrowserContext>; egress: Egress; viewport: Viewport };
+
+/**
+ * Opens the tab of a run; as long as `signal` allows. Where it rejects, nothing of it stays: what there is is being closed, what comes later is
+ * closed when it comes, and then its egress listener, which refuses everything until then.
+ */
 export async function openTab(
-  host: Pick<ContextHost, "closeContext">,
-  { browser, newContext, viewport }: { browser: Browser; newContext: () => Promise<BrowserContext>; viewport: Viewport },
-  { signal, limitMs }: { signal: AbortSignal; limitMs: number },
+  host: Pick<ContextHost, "closeContext" | "doubt" | "kept">,
+  { browser, newContext, egress, viewport }: TabRequest,
+  signal: AbortSignal,
 ): Promise<OpenedTab> {
-  let opened: BrowserContext | null = null;
-  const close = (context: BrowserContext) => void host.closeContext(context).catch(() => {}); // it goes with its Chrome, or the connection, at the latest
+  const coming = newContext(); // also where the signal has aborted just now: there is one way for the listener to end
+  let pulsing: Promise<Pulse> | null = null;
   try {
-    const open = async (limit: AbortSignal): Promise<OpenedTab> => {
-      const context = await newContext();
-      if (limit.aborted) close(context); // came too late
-      limit.throwIfAborted();
-      opened = context;
-      const page = await context.newPage();
-      const [pulse, version] = await Promise.all([openPulse(browser, page), browser.version(), page.setViewport(viewport)]);
-      return { browser, context, page, pulse, version };
-    };
-    return await withDeadline(limitMs, open, { signal });
+    const context = await untilAborted(coming, signal);
+    const page = await untilAborted(context.newPage(), signal);
+    pulsing = openPulse(browser, page, signal);
+    const [pulse, version] = await untilAborted(Promise.all([pulsing, browser.version(), page.setViewport(viewport)]), signal);
+    return { browser, context, page, pulse, version };
   } catch (error) {
-    if (opened !== null) close(opened);
+    await host.kept.keep(egress);
+    pulsing?.then((pulse) => pulse.browser.detach()).catch(() => {}); // it left none, or is gone with the connection
+    coming
+      .then((context) => host.closeContext(context))
+      .then(
+        () => host.kept.release(egress),
+        () => host.doubt(true), // it goes with its Chrome, or the connection, at the latest
+      );
     throw error;
   }
 }
@@ -58,7 +68,7 @@ export type ContextBrowserOptions<E extends Egress> = OpenedTab & {
   entry: Entry;
   egress: E;
   downloadsDir: string | null;
-  /** Closed after the context, in this order: its egress listener, and what else it has. */
+  /** What else goes with it, closed after it in this order. */
   belongings: AsyncDisposable[];
   viewport: Viewport;
   roster: Roster;
@@ -125,7 +135,7 @@ export class ContextBrowser<E extends Egress> implements SpareBrowser<E> {
     else void this.#host.doubt(false);
   }
 
-  /** A context cannot be killed, only closed: in the background, so that nobody waits for a hung one. */
+  /** A context cannot be killed, only cut off at once and closed: in the background, so that nobody waits for a hung one. */
   kill(): void {
     void this.end();
   }
@@ -136,25 +146,41 @@ export class ContextBrowser<E extends Egress> implements SpareBrowser<E> {
   }
 
   async #end(): Promise<void> {
-    const { entry, browser, context, pulse, belongings, roster } = this.#options;
+    const { entry, egress, belongings, roster } = this.#options;
+    egress.cut(); // whatever Chrome does now
     roster.move(entry, "closing");
     const log = this.#options.log.with({ browser_id: roster.id(entry) });
     this.#unlistenOutdated?.();
     this.#unlisten(); // the Chrome outlives the run, as the session below would
-    if (browser.connected) {
-      const close = () => Promise.all([pulse.browser.detach(), this.#host.closeContext(context)]);
-      await withDeadline(CLOSE_LIMIT_MS, close).catch(async (error: unknown) => {
-        log.warn("could not close a run's context", { error });
-        const asked = withDeadline(CLOSE_LIMIT_MS, () => browser.version());
-        const answers = await asked.then(
-          () => true,
-          () => false,
-        );
-        await this.#host.doubt(answers);
-      });
-    }
+    if (await this.#closeContext(log)) await closeAll([egress], log);
     await closeAll(belongings, log);
     this.#host.left();
     roster.remove(entry);
+  }
+
+  /** false: it may still be at work, until its Chrome has ended or the connection, and its listener is kept. */
+  async #closeContext(log: Log): Promise<boolean> {
+    const { browser, context, egress, pulse } = this.#options;
+    const { kept } = this.#host;
+    const closing = Promise.all([pulse.browser.detach(), this.#host.closeContext(context)]);
+    try {
+      await withDeadline(CLOSE_LIMIT_MS, () => closing);
+      return true;
+    } catch (error) {
+      await kept.keep(egress);
+      closing.then(
+        () => kept.release(egress), // late, and closed all the same
+        () => {},
+      );
+      if (!browser.connected) return false;
+      log.warn("could not close a run's context", { error });
+      const asked = withDeadline(CLOSE_LIMIT_MS, () => browser.version());
+      const answers = await asked.then(
+        () => true,
+        () => false,
+      );
+      await this.#host.doubt(answers);
+      return false;
+    }
   }
 }

@@ -1,13 +1,11 @@
 /** Watches one leased browser: does its process answer, does the page the run acts on? Tells of a crash and of a hang, once. */
 import type { CDPSession, Page } from "puppeteer-core";
 import type { Log } from "../telemetry/log.ts";
-import { answered, beat, HEARTBEAT_LIMITS, type Heartbeat, newHeartbeat } from "./heartbeat.ts";
+import { answered, beat, HEARTBEAT_LIMITS, type Heartbeat, newHeartbeat, patience } from "./heartbeat.ts";
 import { loadPerCpu } from "./machine-load.ts";
 import { askBrowser, askPage, type Pulse } from "./pulse.ts";
 
 const TICK_MS = 1_000;
-/** A machine under load answers late: up to so many times the limit is allowed. */
-const MAX_PATIENCE = 4;
 
 export type Illness = { what: "page_crash" | "page_hang" | "browser_hang"; how: string };
 
@@ -106,8 +104,8 @@ export class Health implements Disposable {
 
   #tick(): void {
     const { pulse } = this.#options;
-    const patience = Math.min(MAX_PATIENCE, Math.max(1, (this.#options.loadPerCpu ?? loadPerCpu)()));
-    const limits = { ...HEARTBEAT_LIMITS, limitTicks: Math.ceil(HEARTBEAT_LIMITS.limitTicks * patience) };
+    const allowed = patience((this.#options.loadPerCpu ?? loadPerCpu)());
+    const limits = { ...HEARTBEAT_LIMITS, limitTicks: Math.ceil(HEARTBEAT_LIMITS.limitTicks * allowed) };
 
     const [browser, browserTodo] = beat(this.#browser, limits);
     this.#browser = browser;

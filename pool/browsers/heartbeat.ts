@@ -17,6 +17,12 @@ export type HeartbeatLimits = {
 
 export const HEARTBEAT_LIMITS: HeartbeatLimits = { restTicks: 2, limitTicks: 12, aidTicks: 3 };
 
+/** A machine under load answers late: up to so many times the limit is allowed. */
+const MAX_PATIENCE = 4;
+
+/** How many times as long as on an idle machine an answer may take, by the load average per CPU. */
+export const patience = (loadPerCpu: number): number => Math.min(MAX_PATIENCE, Math.max(1, loadPerCpu));
+
 export const newHeartbeat = (mayAid: boolean): Heartbeat => ({ state: "resting", ticks: 0, mayAid });
 
 /** One tick later: the next state, and what is to be done now. */

@@ -15,6 +15,8 @@ export type Egress = {
   takeFrom(server: Server): void;
   /** This connection is, see ways-out.ts. */
   take(socket: Socket): void;
+  /** Refuses everything from now on, and destroys what is open. It still listens: nobody else gets its port. */
+  cut(): void;
 } & AsyncDisposable;
 
 export interface HeldBrowser<E extends Egress> {
@@ -34,7 +36,7 @@ export interface HeldBrowser<E extends Egress> {
   end(): Promise<void>;
   /** Its Chrome answers nothing any more: where others have a part in that one, they are told too. */
   hung?(): void;
-  /** Ends it in this tick, as far as that can be; `end` must still follow. */
+  /** Ends it in this tick, as far as that can be: its way out is cut whatever Chrome does. `end` must still follow. */
   kill(): void;
 }
 

@@ -49,8 +49,7 @@ class BrowserLease<E extends Egress> implements Lease<E> {
     const log = options.log.with({ browser_id: options.browserId });
     const lose = (what: BrowserLoss, how: string) => {
       if (this.#isOver) return;
-      this.#isOver = true;
-      this.#health[Symbol.dispose]();
+      this.#finish();
       log.warn("a run's browser is lost", { what, how });
       this.#lost.abort(new AppError("BROWSER_CRASHED", `${MESSAGES[what]} (${how})`, { details: { what, how } }));
       if (what === "browser_hang") held.hung?.();
@@ -100,9 +99,10 @@ class BrowserLease<E extends Egress> implements Lease<E> {
     return this.#ending;
   }
 
-  /** From now on the browser may go: nobody is to be told. */
+  /** From now on the browser may go: nobody is to be told. What of it is still at work reaches nothing any more, however long its end takes. */
   #finish(): void {
     this.#isOver = true;
+    this.#held.egress.cut();
     this.#health[Symbol.dispose]();
   }
 }

@@ -63,7 +63,8 @@ class ProcessBrowser<E extends Egress> implements SpareBrowser<E> {
   }
 
   kill(): void {
-    this.#chrome.kill();
+    this.egress.cut();
+    this.#chrome.kill(); // whoever waits for it hears that it is gone, as after a crash
   }
 
   end(): Promise<void> {
@@ -72,6 +73,7 @@ class ProcessBrowser<E extends Egress> implements SpareBrowser<E> {
   }
 
   async #end(): Promise<void> {
+    this.egress.cut();
     this.#roster.move(this.entry, "closing");
     await closeAll([this.#chrome, this.egress], this.#log.with({ browser_id: this.#roster.id(this.entry) }));
     this.#roster.remove(this.entry);
@@ -98,14 +100,15 @@ export async function openProcessBrowser<E extends Egress>(
     const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
     const chrome = await launchChrome({ executable, isolation, folderPath, egress, viewport }, signal);
     opened.unshift(chrome);
-    const pulse = await withDeadline(PULSE_LIMIT_MS, () => openPulse(chrome.browser, chrome.page), {
+    const pulse = await withDeadline(PULSE_LIMIT_MS, (limit) => openPulse(chrome.browser, chrome.page, limit), {
       signal,
       reason: () => new AppError("SETUP_FAILED", "Chrome started and then did not answer"),
     });
     entry.pid = chrome.pid;
     entry.version = chrome.version;
-    entry.kill = () => chrome.kill(); // whoever waits for it hears that it is gone, as after a crash
-    return new ProcessBrowser(chrome, { entry, egress, pulse, viewport, roster, log });
+    const held = new ProcessBrowser(chrome, { entry, egress, pulse, viewport, roster, log });
+    entry.kill = () => held.kill();
+    return held;
   } catch (error) {
     await closeAll(opened, log);
     roster.remove(entry);

@@ -6,7 +6,9 @@ import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
 import { requireChrome } from "./find-chrome.ts";
 import { folderCandidates, removeFolderRoot, sweepFolders } from "./folder-root.ts";
+import { patience } from "./heartbeat.ts";
 import type { BrowserSource, Egress, HeldBrowser, SpareBrowser } from "./held-browser.ts";
+import { loadPerCpu } from "./machine-load.ts";
 import { openProcessBrowser, type ProcessBrowserOptions } from "./process-browser.ts";
 import { askPage } from "./pulse.ts";
 import type { Entry, Roster } from "./roster.ts";
@@ -17,7 +19,7 @@ import { Spares } from "./spares.ts";
 /** Each run has a Chrome process of its own, or a context of its own in one that runs share. */
 export type RunIsolation = "process" | "context";
 
-/** A spare that takes longer to say that it lives is put aside: a fresh Chrome is here sooner than its time-out. */
+/** A spare that takes longer to say that it lives is put aside: a fresh Chrome is here sooner than its time-out. On a busy machine both take longer. */
 const ANSWER_LIMIT_MS = 2_000;
 
 export type ProcessesOptions<E extends Egress> = {
@@ -36,6 +38,7 @@ export type ProcessesOptions<E extends Egress> = {
   spareCheckMs?: number;
   spareMaxAgeMs?: number;
   spareMaxBytes?: number;
+  sharedMaxBytes?: number;
 };
 
 class OwnBrowsers<E extends Egress> implements BrowserSource<E> {
@@ -45,6 +48,7 @@ class OwnBrowsers<E extends Egress> implements BrowserSource<E> {
   readonly #roster: Roster;
   readonly #log: Log;
   readonly #folders: string[];
+  readonly #load: () => number;
 
   constructor(tier: string, opener: Opener<E>, options: ProcessesOptions<E>, first: SpareBrowser<E>, folders: string[]) {
     this.tier = tier;
@@ -52,6 +56,7 @@ class OwnBrowsers<E extends Egress> implements BrowserSource<E> {
     this.#opener = opener;
     this.#roster = options.roster;
     this.#log = options.log;
+    this.#load = options.loadPerCpu ?? loadPerCpu;
     this.#spares = new Spares({
       size: Math.max(options.warm, opener.leastSpares),
       slots: options.slots,
@@ -99,7 +104,7 @@ class OwnBrowsers<E extends Egress> implements BrowserSource<E> {
       spare.entry.runId = runId;
       this.#roster.move(spare.entry, "busy");
       try {
-        await makeFit(spare, viewport, signal);
+        await makeFit(spare, viewport, { signal, limitMs: ANSWER_LIMIT_MS * patience(this.#load()) });
         return spare;
       } catch (error) {
         if (signal.aborted) {
@@ -129,11 +134,13 @@ class OwnBrowsers<E extends Egress> implements BrowserSource<E> {
 }
 
 /** Does it answer, and with the run's viewport? */
-async function makeFit<E extends Egress>(spare: SpareBrowser<E>, viewport: Viewport, signal: AbortSignal): Promise<void> {
+async function makeFit<E extends Egress>(
+  spare: SpareBrowser<E>,
+  viewport: Viewport,
+  { signal, limitMs }: { signal: AbortSignal; limitMs: number },
+): Promise<void> {
   const isSame = spare.viewport.width === viewport.width && spare.viewport.height === viewport.height;
-  await withDeadline(ANSWER_LIMIT_MS, () => Promise.all([askPage(spare.pulse.page), isSame ? null : spare.page.setViewport(viewport)]), {
-    signal,
-  });
+  await withDeadline(limitMs, () => Promise.all([askPage(spare.pulse.page), isSame ? null : spare.page.setViewport(viewport)]), { signal });
   spare.viewport = viewport;
 }
 
@@ -155,8 +162,9 @@ function openerOf<E extends Egress>(options: ProcessesOptions<E>, chrome: Proces
       [Symbol.asyncDispose]: async () => {},
     };
   }
-  const { viewport, spareCheckMs, spareMaxAgeMs, spareMaxBytes } = options;
-  const shared = new SharedChromes({ ...chrome, viewport, checkMs: spareCheckMs, maxAgeMs: spareMaxAgeMs, maxBytes: spareMaxBytes });
+  const { viewport, loadPerCpu, spareCheckMs, spareMaxAgeMs, spareMaxBytes, sharedMaxBytes } = options;
+  const limits = { checkMs: spareCheckMs, maxAgeMs: spareMaxAgeMs, maxIdleBytes: spareMaxBytes, maxBytes: sharedMaxBytes };
+  const shared = new SharedChromes({ ...chrome, viewport, loadPerCpu, ...limits });
   return {
     leastSpares: 1,
     open: (entry, viewport, signal) => shared.open(entry, viewport, signal),

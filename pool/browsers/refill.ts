@@ -1,4 +1,4 @@
-/** When to launch the next spare: never beside a run that starts, not on a busy machine, not again and again when it fails. Pure. */
+/** When to launch the next spare: never beside a run that starts, on a busy machine only the one that the next run needs, not again and again when it fails. Pure. */
 
 export type RefillState = {
   /** Milliseconds on one clock, as are the other times. */
@@ -28,10 +28,13 @@ const BUSY_LOOK_MS = 1_000;
 export function waitBeforeRefill(state: RefillState): number | null {
   const { now, startingRuns, busyRuns, lastTakenAt, retryAt } = state;
   if (state.isLaunching || startingRuns > 0 || state.spares >= wanted(state)) return null;
-  if (state.isMachineBusy) return BUSY_LOOK_MS;
+  if (state.isMachineBusy && !isNeededNext(state)) return BUSY_LOOK_MS;
   const quietAt = busyRuns > 0 ? lastTakenAt + QUIET_MS : now;
   return Math.max(0, quietAt - now, retryAt - now);
 }
+
+/** A run that came now would wait for a whole launch: what the machine saves without a spare it only pays later, while that run waits. */
+const isNeededNext = ({ spares, busyRuns, slots }: RefillState): boolean => spares === 0 && busyRuns < slots;
 
 /** With every slot taken, one spare is enough for the next run: it starts when a slot is free, and no two are freed at once. */
 const wanted = ({ size, busyRuns, slots }: RefillState): number => (busyRuns >= slots ? Math.min(size, 1) : size);

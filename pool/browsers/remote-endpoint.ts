@@ -4,6 +4,7 @@ import { z } from "zod";
 import { withDeadline } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { Log } from "../telemetry/log.ts";
+import { KeptListeners } from "./kept-listeners.ts";
 import { backoffMs } from "./refill.ts";
 
 const CONNECT_LIMIT_MS = 5_000;
@@ -21,6 +22,8 @@ export class RemoteEndpoint {
   readonly #headers: Record<string, string>;
   readonly #log: Log;
   readonly #contexts = new Set<string | undefined>();
+  readonly #endings = new Set<Promise<void>>();
+  #kept: KeptListeners;
   #connection: Promise<Browser> | null = null;
   #failures = 0;
   #retryAt = 0;
@@ -34,6 +37,12 @@ export class RemoteEndpoint {
     this.#url.password = "";
     this.name = `${this.#url.protocol}//${this.#url.host}`;
     this.#log = log;
+    this.#kept = new KeptListeners(log);
+  }
+
+  /** Of contexts of the connection that is open now. */
+  get kept(): KeptListeners {
+    return this.#kept;
   }
 
   /** It failed a short while ago. */
@@ -66,6 +75,7 @@ export class RemoteEndpoint {
     if (this.#retry !== null) clearTimeout(this.#retry);
     const browser = await this.#connection?.catch(() => null); // a connection that failed is closed
     await browser?.disconnect();
+    await Promise.all([this.#kept[Symbol.asyncDispose](), ...this.#endings]);
   }
 
   /** Tells of a Chrome that is connected and yet of no use. */
@@ -80,6 +90,9 @@ export class RemoteEndpoint {
     if (this.#isClosed) return;
     this.#connection = null;
     this.#contexts.clear(); // they went with it
+    const ending = this.#kept[Symbol.asyncDispose]().finally(() => this.#endings.delete(ending));
+    this.#endings.add(ending);
+    this.#kept = new KeptListeners(this.#log);
     this.#failures += 1;
     const waitMs = backoffMs(this.#failures);
     this.#retryAt = performance.now() + waitMs;

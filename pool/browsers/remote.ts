@@ -4,7 +4,6 @@ import { untilAborted } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
-import { closeAll } from "./close-all.ts";
 import { ContextBrowser, type ContextHost, openTab } from "./context-browser.ts";
 import type { BrowserSource, Egress, HeldBrowser } from "./held-browser.ts";
 import { RemoteEndpoint, tellable } from "./remote-endpoint.ts";
@@ -49,17 +48,14 @@ export class RemoteChromes<E extends Egress> implements BrowserSource<E> {
    * @throws SETUP_FAILED none works, with the reason of each; or the signal's reason.
    */
   async obtain(runId: string, viewport: Viewport, signal: AbortSignal): Promise<HeldBrowser<E>> {
-    const { roster, log } = this.#options;
+    const { roster } = this.#options;
     const entry = roster.add("remote");
     entry.runId = runId;
-    let egress: E | null = null;
     try {
-      egress = await this.#options.openEgress();
-      const held = await this.#openAnywhere(entry, egress, viewport, signal);
+      const held = await this.#openAnywhere(entry, viewport, signal);
       roster.move(entry, "busy");
       return held;
     } catch (error) {
-      await closeAll(egress === null ? [] : [egress], log);
       roster.remove(entry);
       throw error;
     }
@@ -73,11 +69,11 @@ export class RemoteChromes<E extends Egress> implements BrowserSource<E> {
     await Promise.all(this.#endpoints.map((endpoint) => endpoint.close()));
   }
 
-  async #openAnywhere(entry: Entry, egress: E, viewport: Viewport, signal: AbortSignal): Promise<HeldBrowser<E>> {
+  async #openAnywhere(entry: Entry, viewport: Viewport, signal: AbortSignal): Promise<HeldBrowser<E>> {
     const failures: string[] = [];
     for (const endpoint of this.#inTurn()) {
       try {
-        return await this.#openAt(endpoint, entry, egress, viewport, signal);
+        return await this.#openAt(endpoint, entry, viewport, signal);
       } catch (error) {
         signal.throwIfAborted();
         failures.push(`${endpoint.name}: ${tellable(error, "no tab could be opened in it")}`);
@@ -93,16 +89,19 @@ export class RemoteChromes<E extends Egress> implements BrowserSource<E> {
     return rotated.sort((a, b) => Number(a.isResting) - Number(b.isResting) || a.runs - b.runs);
   }
 
-  async #openAt(endpoint: RemoteEndpoint, entry: Entry, egress: E, viewport: Viewport, signal: AbortSignal): Promise<HeldBrowser<E>> {
+  /** Each endpoint that is tried gets a listener of its own: a context that one opened too late must not have the way out of the run in another. */
+  async #openAt(endpoint: RemoteEndpoint, entry: Entry, viewport: Viewport, signal: AbortSignal): Promise<HeldBrowser<E>> {
     const { roster, log, useEgress } = this.#options;
     endpoint.runs += 1; // at once: runs that start together go to different endpoints
     try {
       const browser = await untilAborted(endpoint.connect(), signal);
+      const host = hostOf(endpoint, browser);
+      const egress = await this.#options.openEgress();
       const newContext = () => endpoint.newContext(browser, useEgress ? egress.proxyUrl : null);
-      const tab = await openTab(endpoint, { browser, newContext, viewport }, { signal, limitMs: OPEN_LIMIT_MS });
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(OPEN_LIMIT_MS)]);
+      const tab = await openTab(host, { browser, newContext, egress, viewport }, limit);
       entry.version = tab.version;
-      const options = { ...tab, entry, egress, downloadsDir: null, belongings: [egress], viewport, roster, log };
-      return new ContextBrowser(hostOf(endpoint, browser), options);
+      return new ContextBrowser(host, { ...tab, entry, egress, downloadsDir: null, belongings: [], viewport, roster, log });
     } catch (error) {
       endpoint.runs -= 1;
       throw error;
@@ -110,11 +109,12 @@ export class RemoteChromes<E extends Egress> implements BrowserSource<E> {
   }
 }
 
-/** An endpoint as long as this connection to it lasts. */
+/** An endpoint as long as this connection to it lasts. To be made in the tick in which that was found open. */
 const hostOf = (endpoint: RemoteEndpoint, browser: Browser): ContextHost => ({
   get isRunning() {
     return browser.connected;
   },
+  kept: endpoint.kept,
   closeContext: (context) => endpoint.closeContext(context),
   onGone: (callback) => {
     const onDisconnected = () => callback({ what: "disconnected", how: endpoint.name });

@@ -13,6 +13,8 @@ export type Entry = {
   pid: number | null;
   version: string | null;
   recycleRequested: boolean;
+  /** A shared Chrome that takes no more contexts: it ends with the last of its runs. */
+  isRetired: boolean;
   /** The shared Chrome that it is a context of, itself an entry; null: it has a Chrome of its own, or is one. */
   chrome: Entry | null;
   /** Ends it in this tick, as a crash would; null: it is not there yet, or not this node's to end. */
@@ -50,6 +52,7 @@ export class Roster {
       pid: null,
       version: null,
       recycleRequested: false,
+      isRetired: false,
       chrome: null,
       kill: null,
     };
@@ -105,12 +108,16 @@ export class Roster {
       memory_bytes: null, // measured where it is asked for
       cpu_s: null,
       ...(entry.chrome && { chrome_id: this.id(entry.chrome) }),
+      ...(entry.isRetired && { retired: true }),
     };
   }
 
-  /** A shared Chrome is in use for as long as one of its contexts is. */
+  /** Does a run have a context of this shared Chrome? */
+  isInUse(entry: Entry): boolean {
+    return [...this.#entries.values()].some((each) => each.chrome === entry && each.state === "busy");
+  }
+
   #shownState(entry: Entry): Entry["state"] {
-    const isUsed = entry.state === "warm" && [...this.#entries.values()].some((each) => each.chrome === entry && each.state === "busy");
-    return isUsed ? "busy" : entry.state;
+    return entry.state === "warm" && this.isInUse(entry) ? "busy" : entry.state;
   }
 }

@@ -1,24 +1,25 @@
 /** A Chrome of this node that runs share: each has a context of its own in it, with a way out and a folder of its own. */
-import { chownSync, mkdirSync } from "node:fs";
 import type { Server } from "node:net";
 import { join } from "node:path";
-import type { BrowserContext, BrowserContextOptions } from "puppeteer-core";
+import type { BrowserContext, BrowserContextOptions, CDPSession } from "puppeteer-core";
 import { withDeadline } from "../../shared/deadline.ts";
-import { removeFolder } from "./browser-folder.ts";
+import { AppError } from "../../shared/errors.ts";
+import { makeDownloads } from "./browser-folder.ts";
 import type { Viewport } from "./chrome-args.ts";
 import { type ChromeProcess, launchChrome } from "./chrome-process.ts";
 import { closeAll } from "./close-all.ts";
 import { ContextBrowser, type ContextHost, openTab } from "./context-browser.ts";
 import { openFolderRoot } from "./folder-root.ts";
 import type { Egress, Gone } from "./held-browser.ts";
+import { KeptListeners } from "./kept-listeners.ts";
+import { watchOpening } from "./opening-watch.ts";
 import type { ProcessBrowserOptions } from "./process-browser.ts";
 import { isAlive, memberWith, type ProcessIdentity } from "./process-identity.ts";
 import type { Entry } from "./roster.ts";
 import { WaysOut } from "./ways-out.ts";
 
-/** In a Chrome that is well it takes a tenth of a second; its browser process answers sooner, or hangs. */
-const OPEN_LIMIT_MS = 5_000;
-const ANSWER_LIMIT_MS = 2_000;
+/** Chrome has just started. */
+const SESSION_LIMIT_MS = 10_000;
 /** It has 253 ways out; whatever it keeps of contexts that are gone ends here too. */
 const MAX_CONTEXTS = 250;
 
@@ -26,12 +27,23 @@ const MAX_CONTEXTS = 250;
 const NETWORK_SERVICE = "network.mojom.NetworkService";
 const NETWORK_LOOK_MS = 1_000;
 
+export type SharedChromeOptions<E extends Egress> = ProcessBrowserOptions<E> & {
+  /** For tests: the machine's load. */
+  loadPerCpu?: () => number;
+};
+
 /** The Chrome's own fault, not that of the node, which may have no file handle or no room left. */
 export class TabNotOpened extends Error {
   override readonly name = "TabNotOpened";
 }
 
-type Parts<E extends Egress> = { chrome: ChromeProcess; ground: E; waysOut: WaysOut | null; options: ProcessBrowserOptions<E> };
+type Parts<E extends Egress> = {
+  chrome: ChromeProcess;
+  session: CDPSession;
+  ground: E;
+  waysOut: WaysOut | null;
+  options: SharedChromeOptions<E>;
+};
 
 export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposable {
   readonly entry: Entry;
@@ -39,6 +51,7 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
   opened = 0;
   /** A context could not be closed: what was in that one may still be at work. */
   isDoubtful = false;
+  readonly kept: KeptListeners;
   readonly #parts: Parts<E>;
   readonly #listeners = new Set<(gone: Gone) => void>();
   readonly #waiting = new Set<() => void>();
@@ -59,6 +72,7 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
 
   constructor(entry: Entry, parts: Parts<E>, onDoubt: () => void) {
     this.entry = entry;
+    this.kept = new KeptListeners(parts.options.log);
     this.#parts = parts;
     this.#onDoubt = onDoubt;
     void parts.chrome.exited.then((how) => {
@@ -79,9 +93,12 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
     return this.isRunning && !this.#isRetired && this.opened < MAX_CONTEXTS;
   }
 
-  /** A context with its tab. Where it rejects, nothing of it is left but a context that is being closed. */
+  /**
+   * A context with its tab, for as long as the signal allows and Chrome answers. Where it rejects, nothing of it is left but a context that is being closed.
+   * @throws TabNotOpened it is broken, or the signal has aborted
+   */
   async open(entry: Entry, viewport: Viewport, signal: AbortSignal): Promise<ContextBrowser<E>> {
-    const { chrome, waysOut, options } = this.#parts;
+    const { chrome, session, waysOut, options } = this.#parts;
     const { openEgress, isolation, roster, log } = options;
     this.opened += 1;
     this.#contexts += 1;
@@ -98,13 +115,13 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
         proxyBypassList: ["<-loopback>"], // as in chrome-args.ts
         downloadBehavior: { policy: "allowAndName", downloadPath: downloads.path },
       };
-      const newContext = () => withDeadline(ANSWER_LIMIT_MS, () => chrome.browser.createBrowserContext(contextOptions));
-      const tab = await openTab(this, { browser: chrome.browser, newContext, viewport }, { signal, limitMs: OPEN_LIMIT_MS }).catch(
-        (cause: Error) => {
-          throw new TabNotOpened(cause.message, { cause });
-        },
-      );
-      this.#network ??= memberWith(chrome.pid, NETWORK_SERVICE); // it runs by now
+      const newContext = () => chrome.browser.createBrowserContext(contextOptions);
+      belongings.shift(); // the listener goes with its context
+      using watch = watchOpening(session, options);
+      const limit = AbortSignal.any([signal, watch.broken]);
+      const tab = await openTab(this, { browser: chrome.browser, newContext, egress, viewport }, limit).catch((cause: Error) => {
+        throw new TabNotOpened(cause.message, { cause });
+      });
       entry.version = chrome.version;
       entry.chrome = this.entry;
       const opened = new ContextBrowser(this, {
@@ -113,6 +130,7 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
         belongings,
       });
       entry.kill = () => opened.crash("an operator closed its context");
+      this.#network ??= memberWith(chrome.pid, NETWORK_SERVICE); // it runs by now
       return opened;
     } catch (error) {
       await closeAll(belongings, log);
@@ -154,6 +172,7 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
   /** Takes no more; ends when the last run in it is over. */
   retire(): void {
     this.#isRetired = true;
+    this.entry.isRetired = true;
     for (const callback of [...this.#waiting]) callback();
     if (this.#contexts === 0) void this[Symbol.asyncDispose]();
   }
@@ -182,17 +201,11 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
     this.#isRetired = true;
     clearInterval(this.#networkLook);
     options.roster.move(this.entry, "closing");
-    await closeAll([chrome, ...(waysOut ? [waysOut] : []), ground], options.log.with({ browser_id: options.roster.id(this.entry) }));
+    const log = options.log.with({ browser_id: options.roster.id(this.entry) });
+    await closeAll([chrome, this.kept, ...(waysOut ? [waysOut] : []), ground], log);
     options.roster.remove(this.entry);
     this.#ended.resolve();
   }
-}
-
-/** Of one run, so that what it downloads goes with it. */
-function makeDownloads(path: string, uid: number | null): AsyncDisposable & { path: string } {
-  mkdirSync(path, { mode: 0o700 });
-  if (uid !== null) chownSync(path, uid, uid);
-  return { path, [Symbol.asyncDispose]: () => removeFolder(path) };
 }
 
 /**
@@ -200,7 +213,7 @@ function makeDownloads(path: string, uid: number | null): AsyncDisposable & { pa
  * @throws SETUP_FAILED, or the signal's reason; nothing is left then
  */
 export async function openSharedChrome<E extends Egress>(
-  options: ProcessBrowserOptions<E>,
+  options: SharedChromeOptions<E>,
   { viewport, onDoubt, signal }: { viewport: Viewport; onDoubt: () => void; signal: AbortSignal },
 ): Promise<SharedChrome<E>> {
   const { executable, isolation, roster, log } = options;
@@ -214,9 +227,14 @@ export async function openSharedChrome<E extends Egress>(
     const egress = { proxyUrl: ground.proxyUrl, takeFrom: (server: Server) => waysOut?.takeFrom(server, ground) };
     const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
     const chrome = await launchChrome({ executable, isolation, folderPath, egress, isShared: true, viewport }, signal);
+    opened.unshift(chrome);
+    const session = await withDeadline(SESSION_LIMIT_MS, () => chrome.browser.target().createCDPSession(), {
+      signal,
+      reason: () => new AppError("SETUP_FAILED", "Chrome started and then did not answer"),
+    });
     entry.pid = chrome.pid;
     entry.version = chrome.version;
-    const shared = new SharedChrome(entry, { chrome, ground, waysOut, options }, onDoubt);
+    const shared = new SharedChrome(entry, { chrome, session, ground, waysOut, options }, onDoubt);
     entry.kill = () => shared.kill("an operator killed it");
     roster.move(entry, "warm");
     return shared;

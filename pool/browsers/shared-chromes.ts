@@ -4,23 +4,34 @@ import type { Viewport } from "./chrome-args.ts";
 import type { ContextBrowser } from "./context-browser.ts";
 import type { Egress } from "./held-browser.ts";
 import { groupUsage } from "./memory.ts";
-import type { ProcessBrowserOptions } from "./process-browser.ts";
 import { backoffMs } from "./refill.ts";
 import type { Entry } from "./roster.ts";
-import { openSharedChrome, type SharedChrome, TabNotOpened } from "./shared-chrome.ts";
+import { openSharedChrome, type SharedChrome, type SharedChromeOptions, TabNotOpened } from "./shared-chrome.ts";
 
 const CHECK_MS = 30_000;
 const MAX_AGE_MS = 30 * 60_000;
 /** After so many contexts the next Chrome is launched, ahead of the last that this one could take. */
 const REPLACE_AFTER = 200;
+/**
+ * Chromes that take no more and wait for the last of their runs. With so many, one that could still be used is used on, however old or large. One that cannot
+ * makes one more, so that in all there are never more of them than runs.
+ */
+const MAX_RETIRED = 2;
 
-export type SharedChromesOptions<E extends Egress> = ProcessBrowserOptions<E> & {
+export type SharedChromesOptions<E extends Egress> = SharedChromeOptions<E> & {
   viewport: Viewport;
   checkMs?: number;
   maxAgeMs?: number;
-  /** 0: however much it takes, with all that is in it. */
+  /** What it may take while no run is in it, and what with all that is in it; 0: as much as it likes. */
+  maxIdleBytes?: number;
   maxBytes?: number;
 };
+
+/** What one may take now. */
+export function mostBytes(isInUse: boolean, { maxIdleBytes, maxBytes }: { maxIdleBytes: number; maxBytes: number }): number {
+  const limits = isInUse ? [maxBytes] : [maxBytes, maxIdleBytes];
+  return Math.min(...limits.filter((limit) => limit > 0));
+}
 
 export class SharedChromes<E extends Egress> implements AsyncDisposable {
   readonly #options: SharedChromesOptions<E>;
@@ -92,7 +103,10 @@ export class SharedChromes<E extends Egress> implements AsyncDisposable {
     this.#failures = 0;
     this.#retryAt = 0;
     this.#all.add(chrome);
-    void chrome.ended.then(() => this.#all.delete(chrome));
+    void chrome.ended.then(() => {
+      this.#all.delete(chrome);
+      this.#replaceOld(); // there is room for another that is retired
+    });
     const earlier = this.#current;
     this.#current = chrome;
     earlier?.retire();
@@ -103,6 +117,7 @@ export class SharedChromes<E extends Egress> implements AsyncDisposable {
   #replaceOld(why: string | null = this.#whyOld()): void {
     const current = this.#current;
     if (why === null || !current || this.#launching !== null || performance.now() < this.#retryAt || this.#stop.signal.aborted) return;
+    if (this.#all.size > MAX_RETIRED) return; // itself and those; looked at again when one ends
     const { log } = this.#options;
     log.info("the shared Chrome is replaced once its runs are over", { pid: current.entry.pid, contexts: current.opened, why });
     this.#launch().catch((error: unknown) => {
@@ -128,13 +143,15 @@ export class SharedChromes<E extends Egress> implements AsyncDisposable {
 
   /** Now and then: what no event tells. */
   async #checkCurrent(): Promise<void> {
-    const { maxAgeMs = MAX_AGE_MS, maxBytes = 0 } = this.#options;
+    const { maxAgeMs = MAX_AGE_MS, maxIdleBytes = 0, maxBytes = 0, roster } = this.#options;
     const current = this.#current;
     if (!current?.takesMore) return;
     const isOld = current.entry.startedAt.getTime() < Date.now() - maxAgeMs;
     this.#replaceOld(this.#whyOld() ?? (isOld ? "it is older than it may be" : null));
-    if (maxBytes === 0 || current.entry.pid === null) return;
+    if (maxIdleBytes + maxBytes === 0 || current.entry.pid === null) return;
     const bytes = (await groupUsage(new Set([current.entry.pid]))).get(current.entry.pid)?.bytes ?? 0;
-    if (bytes > maxBytes && current === this.#current) this.#replaceOld(`it takes more memory than it may: ${bytes} bytes`);
+    if (current !== this.#current) return;
+    const most = mostBytes(roster.isInUse(current.entry), { maxIdleBytes, maxBytes });
+    if (bytes > most) this.#replaceOld(`it takes more memory than it may: ${bytes} bytes`);
   }
 }

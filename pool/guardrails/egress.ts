@@ -14,6 +14,8 @@ export type EgressListener = AsyncDisposable &
     readonly proxyUrl: string;
     /** From now on this run's policy decides; before, everything is refused. A second policy cuts all that the first one let through. */
     attach(policy: Policy, onRefusal: (refusal: Refusal) => void): void;
+    /** From now on everything is refused, for good, and what is open is destroyed. Its port stays taken until it is disposed: nobody else gets it. */
+    cut(): void;
     /** What comes to this server is the same Chrome's, from the network of its own where it listens. Closed with this one. */
     takeFrom(server: Server): void;
     /** So is this connection, where one server of a Chrome's network serves many listeners. */
@@ -51,6 +53,7 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
   const limits = { maxSockets: MAX_SOCKETS_PER_HOST, timeout: IDLE_UPSTREAM_MS, noDelay: true, autoSelectFamilyAttemptTimeout: ATTEMPT_MS };
   const agents = { kept: new Agent({ ...limits, keepAlive: true, maxFreeSockets: 32 }), fresh: new Agent(limits) };
   let attached: { policy: Policy; onRefusal: (refusal: Refusal) => void } | null = null;
+  let isCut = false;
 
   const record = (refusal: Parameters<typeof log.refused>[0]) => {
     const entry = log.refused(refusal);
@@ -96,7 +99,7 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
   const { port } = server.address() as AddressInfo;
 
   const inside: Server[] = [];
-  const cut = () => {
+  const destroyAll = () => {
     for (const socket of sockets) socket.destroy();
     agents.kept.destroy();
     agents.fresh.destroy();
@@ -106,8 +109,14 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
     mark: log.mark,
     since: log.since,
     attach(policy, onRefusal) {
-      if (attached !== null) cut();
+      if (isCut) return; // its run was killed while it began
+      if (attached !== null) destroyAll();
       attached = { policy, onRefusal };
+    },
+    cut() {
+      isCut = true;
+      attached = null;
+      destroyAll();
     },
     takeFrom(other) {
       if (!server.listening) return void other.close();
@@ -125,7 +134,7 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
       if (!server.listening) return;
       const closed = once(server, "close");
       server.close();
-      cut();
+      destroyAll();
       await closed;
     },
   };

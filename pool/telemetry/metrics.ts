@@ -9,6 +9,8 @@ export type Levels = {
   slots: { total: number; busy: number };
   queue: { queued: number; oldestS: number } | null;
   browsers: { warm: number; busy: number };
+  /** Shared Chromes that take no more runs and are not over yet. */
+  retiredChromes: number;
   /** Bytes, by state. */
   browserMemory: Record<string, number>;
   /** Bytes left, by place. */
@@ -87,6 +89,11 @@ export function createMetrics(nodeId: string, levels: () => Promise<Levels>): Me
     labelNames: ["state"],
     registers,
   });
+  const retired = new Gauge({
+    name: "understudy_browsers_retired",
+    help: "Chromes that runs share which were replaced and wait for the last of their runs",
+    registers,
+  });
 
   return {
     runEnded: (status, code) => runs.inc({ status, code: code ?? "" }),
@@ -105,6 +112,7 @@ export function createMetrics(nodeId: string, levels: () => Promise<Levels>): Me
       for (const [place, bytes] of Object.entries(now.diskFree)) disk.set({ place }, bytes ?? Number.NaN);
       browsers.set({ state: "warm" }, now.browsers.warm);
       browsers.set({ state: "busy" }, now.browsers.busy);
+      retired.set(now.retiredChromes);
       return registry.metrics();
     },
   };

@@ -42,6 +42,16 @@ describe("a run's browser that is lost", () => {
     await using lease = await take();
     for (const renderer of renderersOf(pidOf(lease))) process.kill(renderer, "SIGKILL");
     expect(await aborted(lease.lost)).toMatchObject(loss("page_crash"));
+    expect(lease.egress).toMatchObject({ isCut: true, isOpen: true }); // what else is in that Chrome reaches nothing, however long its end takes
+  });
+
+  it("has no way out any more in the tick in which an operator kills it, or its session", async () => {
+    const [one, other] = [await take(), await take()];
+    pool.kill(Number(one.browserId.split(".").at(-1)));
+    other.kill();
+    expect([one.egress.isCut, other.egress.isCut]).toEqual([true, true]);
+    await Promise.all([one, other].map((lease) => lease[Symbol.asyncDispose]()));
+    expect([one.egress.isOpen, other.egress.isOpen]).toEqual([false, false]);
   });
 
   it("is told when its process stops answering, and is gone after disposing all the same", async () => {

@@ -25,7 +25,17 @@ describe("refilling", () => {
     expect(wait({ busyRuns: 1, lastTakenAt: IDLE.now - 300 })).toBe(QUIET_MS - 300));
   it("does not wait for a run that is over already", () => expect(wait({ busyRuns: 0, lastTakenAt: IDLE.now - 300 })).toBe(0));
   it("waits after a failed launch", () => expect(wait({ retryAt: IDLE.now + 4_000 })).toBe(4_000));
-  it("looks again later on a busy machine", () => expect(wait({ isMachineBusy: true })).toBeGreaterThan(0));
+  it.each<[string, Partial<RefillState>, number | null]>([
+    ["has one while a slot is free", {}, 0],
+    ["has one beside runs at work", { busyRuns: 3 }, 0],
+    ["has that one a second after the last run began, as ever", { busyRuns: 3, lastTakenAt: IDLE.now - 300 }, QUIET_MS - 300],
+    ["looks again later for a second one", { spares: 1 }, 1_000],
+    ["looks again later while no slot is free", { busyRuns: 4 }, 1_000],
+    ["launches none beside another launch", { isLaunching: true }, null],
+    ["launches none beside a launch for a run that waits", { startingRuns: 1 }, null],
+    ["launches none where none is wanted", { size: 0 }, null],
+    ["waits after a failed launch", { retryAt: IDLE.now + 4_000 }, 4_000],
+  ])("on a busy machine %s", (_, change, expected) => expect(wait({ ...change, isMachineBusy: true })).toBe(expected));
   it("keeps one spare, not two, while every slot is taken", () => {
     expect(wait({ busyRuns: 4, spares: 0 })).toBe(0);
     expect(wait({ busyRuns: 4, spares: 1 })).toBeNull();
@@ -61,7 +71,8 @@ describe("refilling", () => {
       fc.property(state, (given) => {
         if (waitBeforeRefill(given) !== 0) return;
         expect(given.spares).toBeLessThan(given.size);
-        expect([given.isLaunching, given.startingRuns, given.isMachineBusy]).toEqual([false, 0, false]);
+        expect([given.isLaunching, given.startingRuns]).toEqual([false, 0]);
+        if (given.isMachineBusy) expect([given.spares, given.busyRuns < given.slots]).toEqual([0, true]);
         expect(given.retryAt).toBeLessThanOrEqual(given.now);
       }),
     );

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
-import type { AddressInfo, Server as TcpServer } from "node:net";
+import type { AddressInfo, Socket, Server as TcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browsers, type BrowsersOptions, openBrowsers } from "../../pool/browsers/browsers.ts";
@@ -14,13 +14,16 @@ export const VIEWPORT = { width: 1280, height: 720 };
 export const quiet = createLog("silent");
 export const soon = () => AbortSignal.timeout(25_000);
 
-export type TestEgress = Egress & { readonly asked: string[]; readonly isOpen: boolean };
+export type TestEgress = Egress & { readonly asked: string[]; readonly isOpen: boolean; readonly isCut: boolean };
 
 /** A forward proxy that lets everything through and writes down what was asked for. */
 export async function openTestEgress(): Promise<TestEgress> {
   const asked: string[] = [];
   const inside: TcpServer[] = [];
+  const sockets = new Set<Socket>();
+  let isCut = false;
   const server = createServer((incoming, outgoing) => {
+    if (isCut) return void outgoing.writeHead(403).end();
     asked.push(incoming.url ?? "");
     const upstream = request(incoming.url ?? "", { method: incoming.method, headers: incoming.headers }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -34,9 +37,17 @@ export async function openTestEgress(): Promise<TestEgress> {
     socket.on("error", () => socket.destroy()); // a killed Chrome resets its connections
     socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
   });
+  server.on("connection", (socket: Socket) => sockets.add(socket.once("close", () => sockets.delete(socket))));
   await listen(server);
   return {
     asked,
+    get isCut() {
+      return isCut;
+    },
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.destroy();
+    },
     proxyUrl: urlOf(server),
     get isOpen() {
       return server.listening;
@@ -48,6 +59,7 @@ export async function openTestEgress(): Promise<TestEgress> {
     take: (socket) => void server.emit("connection", socket),
     async [Symbol.asyncDispose]() {
       for (const each of inside) each.close();
+      if (!server.listening) return;
       server.closeAllConnections();
       server.close();
       await once(server, "close");

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type ClientRequest, type IncomingMessage, request as openRequest, type RequestOptions } from "node:http";
+import type { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type EgressListener, openEgress } from "../../pool/guardrails/egress.ts";
 import type { Refusal } from "../../pool/guardrails/egress-record.ts";
@@ -432,6 +433,23 @@ describe("its end", () => {
     egress.attach(labPolicy("", names), () => {});
     await once(socket.resume(), "end");
     expect((await get(urlOf(site))).status).toBe(403);
+  });
+
+  it("of its run cuts what is open, and refuses everything from then on: it keeps its port, and takes no policy any more", async () => {
+    const site = await serveRaw((socket) => socket.on("data", (chunk) => socket.write(chunk)));
+    attach();
+    const tunnel = await openSocket(egress.proxyUrl);
+    tunnel.write(`CONNECT good.test:${site.port} HTTP/1.1\r\nHost: x\r\n\r\nhello`);
+    await readUntil(tunnel, "hello");
+    const [upstream] = site.sockets;
+    const over = Promise.all([once(tunnel.resume(), "end"), once(upstream as Socket, "close")]);
+    egress.cut();
+    await over;
+    for (const again of [() => {}, attach, egress.cut]) {
+      again();
+      expect((await get(urlOf(site))).status).toBe(403);
+    }
+    expect(site.hits).toHaveLength(1);
   });
 
   it("leaves its neighbours alone: each listener has its own policy", async () => {

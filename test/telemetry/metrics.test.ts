@@ -5,6 +5,7 @@ const LEVELS: Levels = {
   slots: { total: 4, busy: 1 },
   queue: { queued: 7, oldestS: 3.5 },
   browsers: { warm: 2, busy: 1 },
+  retiredChromes: 1,
   browserMemory: { warm: 400, busy: 300 },
   diskFree: { data: 1000, volume: null },
 };
@@ -56,6 +57,7 @@ describe("a node's metrics", () => {
     expect(await sample(metrics, "understudy_disk_free_bytes", { place: "data" })).toBe("1000");
     expect(await sample(metrics, "understudy_disk_free_bytes", { place: "volume" })).toBe("Nan");
     expect(await sample(metrics, "understudy_browsers", { state: "warm" })).toBe("2");
+    expect(await sample(metrics, "understudy_browsers_retired")).toBe("1");
   });
 
   it("say nothing of a queue they do not know, and all the rest", async () => {
