@@ -122,7 +122,7 @@ describe("a run", () => {
     expect(posts).toHaveLength(3);
     for (const post of posts) {
       expect(post).toMatchObject({ parentId: "", fields: { "http.route": "/runs", "http.response.status_code": 202 }, error: null });
-      expect(below(post).map(({ service, name }) => [service, name])).toEqual([["understudy-node", "POST /runs"]]);
+      expect(new Set(below(post).map(({ service, name }) => `${service} ${name}`))).toEqual(new Set(["understudy-node POST /runs"])); // asked again where it is slow
     }
     const [root, ...others] = spans.filter(({ traceId, parentId }) => traceId === run_id.replaceAll("-", "") && parentId === "");
     expect(others).toEqual([]);
@@ -223,7 +223,7 @@ describe("a run", () => {
       error: { code: "STEP_FAILED" },
       step_results: [{ success: true }, { success: false, attempts: 2 }],
     });
-    expect(run.error?.message).toMatch(/^Step 2 \(click\): Cannot click #no-such: nothing matches \(for [\d.]+ s\)$/);
+    expect(run.error?.message).toMatch(/^Step 2 \(click\): Cannot click #no-such: (?:nothing matches|the page does not answer) \(for [\d.]+ s\)$/);
     expect(run.error?.details?.raw_error).toContain("not recovered: no model is configured");
   });
 
