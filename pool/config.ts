@@ -16,7 +16,13 @@ import { type RecordingLimits, RecordingLimitsSchema } from "./recording/limits.
 import { LOG_LEVELS } from "./telemetry/log.ts";
 
 const WILDCARDS = ["0.0.0.0", "::", "[::]"];
-const between = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const between = (min: number, max: number) =>
+  z.string().transform((text, context) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    context.addIssue({ code: "custom", message: `Expected a whole number, ${min} to ${max}` });
+    return z.NEVER;
+  });
 const integer = (min: number, max: number, fallback: number) => between(min, max).default(fallback);
 const list = z
   .string()
