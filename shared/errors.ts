@@ -17,7 +17,10 @@ export const ERROR_CODES = {
   RANGE_NOT_SATISFIABLE: { status: 416, meaning: "The range lies outside the artifact" },
   RATE_LIMITED: { status: 429, meaning: "Too many requests; come back after `Retry-After`" },
   POOL_SATURATED: { status: 503, meaning: "The queue is full, or every node drains; come back after `Retry-After`" },
-  POOL_UNREACHABLE: { status: 502, meaning: "No node answered, or the one that owns the run broke off" },
+  POOL_UNREACHABLE: {
+    status: 502,
+    meaning: "No node answered, the one that owns the run broke off, or the run has not begun to leave anything: `details.reason` says which",
+  },
   UPSTREAM_TIMEOUT: { status: 504, meaning: "A node took the request and did not answer in time" },
   GUARDRAIL_BLOCKED: { status: null, meaning: "A guardrail refused an action; `details.rule` names it" },
   STUCK: { status: null, meaning: "The run repeated itself without getting on" },
