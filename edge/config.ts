@@ -2,7 +2,7 @@
 import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucketUrl } from "../shared/bucket.ts";
 import { AppError } from "../shared/errors.ts";
 import { MAX_BODY_BYTES } from "../shared/node.ts";
-import { OTLP_ENDPOINT_FORM, parseOtlpEndpoint, type TracingConfig } from "../shared/tracing.ts";
+import { OTLP_ENDPOINT_FORM, otlpHeadersProblem, parseOtlpEndpoint, type TracingConfig } from "../shared/tracing.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 export const SCOPES = ["read", "runs", "pool"] as const;
@@ -90,10 +90,10 @@ export function parseConfig(env: Env): EdgeConfig {
 }
 
 function parseTracing(endpoint: string, env: Env, problem: (text: string) => null): EdgeConfig["tracing"] {
-  const url = parseOtlpEndpoint(endpoint);
-  return url === null
-    ? problem(`OTEL_EXPORTER_OTLP_ENDPOINT: expected ${OTLP_ENDPOINT_FORM}`)
-    : { url, headers: env.OTEL_EXPORTER_OTLP_HEADERS ?? "" };
+  const [url, headers] = [parseOtlpEndpoint(endpoint), env.OTEL_EXPORTER_OTLP_HEADERS ?? ""];
+  const wrong = otlpHeadersProblem(headers);
+  if (wrong !== null) problem(`OTEL_EXPORTER_OTLP_HEADERS: ${wrong}`);
+  return url === null ? problem(`OTEL_EXPORTER_OTLP_ENDPOINT: expected ${OTLP_ENDPOINT_FORM}`) : { url, headers };
 }
 
 function parseBucket(url: string, env: Env, problem: (text: string) => void): EdgeConfig["bucket"] {
