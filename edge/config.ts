@@ -1,7 +1,8 @@
 /** Environment → EdgeConfig, read once. Everything that is wrong is said at once. */
 import { type BucketCredentials, type BucketPlace, bucketCredentials, parseBucketUrl } from "../shared/bucket.ts";
+import { AppError } from "../shared/errors.ts";
 import { MAX_BODY_BYTES } from "../shared/node.ts";
-import { OTLP_ENDPOINT_FORM, parseOtlpEndpoint, type TracingConfig } from "../shared/tracing.ts";
+import { OTLP_ENDPOINT_FORM, otlpHeadersProblem, parseOtlpEndpoint, type TracingConfig } from "../shared/tracing.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 export const SCOPES = ["read", "runs", "pool"] as const;
@@ -39,7 +40,7 @@ export const MAX_KEY_CHARS = 256;
 const MAX_DEFAULT_THREADS = 4; // one relays more than a gigabyte a second; more cores are better left to Chromes, if nobody says otherwise
 type Env = Record<string, string | undefined>;
 
-/** @throws Error that names every variable that is wrong, one a line; never a value that may be secret */
+/** @throws VALIDATION_FAILED that names every variable that is wrong, one a line; never a value that may be secret */
 export function parseConfig(env: Env): EdgeConfig {
   const problems: string[] = [];
   const problem = <T>(text: string, instead: T): T => {
@@ -83,15 +84,16 @@ export function parseConfig(env: Env): EdgeConfig {
       "EDGE_CORS_ORIGINS: EDGE_VIEWER_ORIGIN shows recorded pages, so it must not be able to call the API: not as one of *, either",
       null,
     );
-  if (problems.length > 0) throw new Error(`The edge cannot start:\n${[...new Set(problems)].map((text) => `  ${text}`).join("\n")}`);
+  if (problems.length > 0)
+    throw new AppError("VALIDATION_FAILED", `The edge cannot start:\n${[...new Set(problems)].map((text) => `  ${text}`).join("\n")}`);
   return config;
 }
 
 function parseTracing(endpoint: string, env: Env, problem: (text: string) => null): EdgeConfig["tracing"] {
-  const url = parseOtlpEndpoint(endpoint);
-  return url === null
-    ? problem(`OTEL_EXPORTER_OTLP_ENDPOINT: expected ${OTLP_ENDPOINT_FORM}`)
-    : { url, headers: env.OTEL_EXPORTER_OTLP_HEADERS ?? "" };
+  const [url, headers] = [parseOtlpEndpoint(endpoint), env.OTEL_EXPORTER_OTLP_HEADERS ?? ""];
+  const wrong = otlpHeadersProblem(headers);
+  if (wrong !== null) problem(`OTEL_EXPORTER_OTLP_HEADERS: ${wrong}`);
+  return url === null ? problem(`OTEL_EXPORTER_OTLP_ENDPOINT: expected ${OTLP_ENDPOINT_FORM}`) : { url, headers };
 }
 
 function parseBucket(url: string, env: Env, problem: (text: string) => void): EdgeConfig["bucket"] {

@@ -7,7 +7,7 @@ import { AppError, type Issue, toIssues, validationFailed } from "../shared/erro
 import { type GuardrailsInput, GuardrailsInputSchema } from "../shared/guardrails.ts";
 import { type LimitsOfKeys, parseKeyLimits } from "../shared/key-limits.ts";
 import type { ClockLimits } from "../shared/run-status.ts";
-import { OTLP_ENDPOINT_FORM, parseOtlpEndpoint, type TracingConfig } from "../shared/tracing.ts";
+import { OTLP_ENDPOINT_FORM, otlpHeadersProblem, parseOtlpEndpoint, type TracingConfig } from "../shared/tracing.ts";
 import { mergeGuardrails } from "./guardrails/merge.ts";
 import type { LlmConfig } from "./llm/llm.ts";
 import { MODEL_NAME_FORM, readModelName } from "./llm/model-name.ts";
@@ -16,7 +16,13 @@ import { type RecordingLimits, RecordingLimitsSchema } from "./recording/limits.
 import { LOG_LEVELS } from "./telemetry/log.ts";
 
 const WILDCARDS = ["0.0.0.0", "::", "[::]"];
-const between = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const between = (min: number, max: number) =>
+  z.string().transform((text, context) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    context.addIssue({ code: "custom", message: `Expected a whole number, ${min} to ${max}` });
+    return z.NEVER;
+  });
 const integer = (min: number, max: number, fallback: number) => between(min, max).default(fallback);
 const list = z
   .string()
@@ -122,7 +128,13 @@ const EnvironmentSchema = z
         return url ?? z.NEVER;
       })
       .optional(),
-    OTEL_EXPORTER_OTLP_HEADERS: z.string().default(""),
+    OTEL_EXPORTER_OTLP_HEADERS: z
+      .string()
+      .default("")
+      .superRefine((text, context) => {
+        const message = otlpHeadersProblem(text);
+        if (message !== null) context.addIssue({ code: "custom", message });
+      }),
     LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
   })
   .superRefine((env, context) => {

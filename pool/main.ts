@@ -30,6 +30,7 @@ try {
 } catch (error) {
   if (!(error instanceof AppError)) throw error;
   const issues = (error.details?.issues ?? []) as { path: string; message: string }[];
-  process.stderr.write(`${[error.message, ...issues.map(({ path, message }) => `  ${path}: ${message}`)].join("\n")}\n`);
+  const lines = issues.map(({ path, message }) => `  ${path}: ${message}`);
+  process.stderr.write(`${[lines.length > 0 ? "The node cannot start:" : error.message, ...lines].join("\n")}\n`);
   process.exitCode = error.code === "VALIDATION_FAILED" || error.code === "CONFLICT" ? EXIT_CONFIG : 1;
 }

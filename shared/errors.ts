@@ -1,5 +1,8 @@
 /** The one table of error codes, and the one error class. Codes come from the type of what went wrong, never from words in its text. */
 import { z } from "zod";
+import { eitherInWords, issueInWords } from "./issue-words.ts";
+
+z.config({ customError: issueInWords }); // whoever tells of what a schema found does so through this file
 
 /** Code → HTTP status and meaning. `status: null`: it names how a run ended and is never itself the answer to a request. */
 export const ERROR_CODES = {
@@ -17,7 +20,11 @@ export const ERROR_CODES = {
   RANGE_NOT_SATISFIABLE: { status: 416, meaning: "The range lies outside the artifact" },
   RATE_LIMITED: { status: 429, meaning: "Too many requests; come back after `Retry-After`" },
   POOL_SATURATED: { status: 503, meaning: "The queue is full, or every node drains; come back after `Retry-After`" },
-  POOL_UNREACHABLE: { status: 502, meaning: "No node answered, or the one that owns the run broke off" },
+  POOL_UNREACHABLE: {
+    status: 502,
+    meaning:
+      "No node answered, the one that owns the run broke off, or the run has not begun to leave anything: `details.reason` says which",
+  },
   UPSTREAM_TIMEOUT: { status: 504, meaning: "A node took the request and did not answer in time" },
   GUARDRAIL_BLOCKED: { status: null, meaning: "A guardrail refused an action; `details.rule` names it" },
   STUCK: { status: null, meaning: "The run repeated itself without getting on" },
@@ -87,7 +94,7 @@ export function flatIssues(issues: readonly z.core.$ZodIssue[]): { path: Propert
     if (issue.code === "invalid_union" && issue.errors.length > 0) {
       const meant = issue.errors.filter((form) => !form.some((each) => each.code === "invalid_type" && each.path.length === 0));
       if (meant.length === 1) return flatIssues(meant.flat()).map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
-      return [{ path: issue.path, message: issue.errors.map((form) => form[0]?.message ?? issue.message).join(", or ") }];
+      return [{ path: issue.path, message: eitherInWords(issue.errors.map((form) => form[0]?.message ?? issue.message)) }];
     }
     return [{ path: issue.path, message: issue.message }];
   });

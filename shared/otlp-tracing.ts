@@ -1,6 +1,6 @@
 /** Tracing by OpenTelemetry's SDK. `tracing.ts` loads it, where there is a collector. */
 import { ROOT_CONTEXT, type Span as SdkSpan, type SpanContext, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
-import { parseKeyPairsIntoRecord, parseTraceParent } from "@opentelemetry/core";
+import { getStringFromEnv, parseKeyPairsIntoRecord, parseTraceParent } from "@opentelemetry/core";
 import {
   defaultResource,
   detectResources,
@@ -12,6 +12,8 @@ import { BatchSpanProcessor, RandomIdGenerator, TracerProvider } from "@opentele
 import { validationFailed } from "./errors.ts";
 import { OtlpExporter } from "./otlp-exporter.ts";
 import {
+  otlpHeadersProblem,
+  resourceAttributesProblem,
   type Span,
   type SpanFields,
   type SpanKindName,
@@ -28,6 +30,8 @@ const MAX_VALUE_CHARS = 256;
 const KINDS: Record<SpanKindName, SpanKind> = { internal: SpanKind.INTERNAL, server: SpanKind.SERVER, client: SpanKind.CLIENT };
 
 export function openOtlpTracing({ url, headers }: TracingConfig, service: TracingService, log: TracingLog): Tracing {
+  const wrong = resourceAttributesProblem(getStringFromEnv("OTEL_RESOURCE_ATTRIBUTES") ?? "");
+  if (wrong !== null) log.warn("OTEL_RESOURCE_ATTRIBUTES is left out, all of it", { error: wrong });
   const exporter = new OtlpExporter(url, parseHeaders(headers), log);
   const random = new RandomIdGenerator();
   /** The id of the trace that is begun next; null: any. */
@@ -77,11 +81,9 @@ export function openOtlpTracing({ url, headers }: TracingConfig, service: Tracin
 
 /** @throws VALIDATION_FAILED, without the values: they are secrets */
 function parseHeaders(text: string): Headers {
-  try {
-    return new Headers({ ...parseKeyPairsIntoRecord(text), "Content-Type": "application/json" });
-  } catch {
-    throw validationFailed("The environment", [{ path: "OTEL_EXPORTER_OTLP_HEADERS", message: "Expected name=value, comma-separated" }]);
-  }
+  const message = otlpHeadersProblem(text);
+  if (message !== null) throw validationFailed("The environment", [{ path: "OTEL_EXPORTER_OTLP_HEADERS", message }]);
+  return new Headers({ ...parseKeyPairsIntoRecord(text), "Content-Type": "application/json" });
 }
 
 function resourceOf({ name, version, instance }: TracingService) {

@@ -42,6 +42,44 @@ export function parseOtlpEndpoint(text: string): string | null {
   return `${origin}${pathname.replace(/\/+$/, "")}/v1/traces`;
 }
 
+/** Of OTEL_EXPORTER_OTLP_HEADERS: what is wrong with an entry, by its place, since it may be a secret; null: nothing. OpenTelemetry's own reader leaves such an entry out. */
+export function otlpHeadersProblem(text: string): string | null {
+  return entriesProblem(text, (entry) => {
+    const [, name = "", value = ""] = /^([^=]*)=(.*)$/s.exec(entry) ?? [];
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name.trim()) || value.trim() === "") return "is not name=value";
+    if (value.includes(";")) return "has a semicolon, which must be written as %3B";
+    const decoded = decode(value.trim());
+    return decoded !== null && /^[\t\x20-\x7e\x80-\xff]*$/.test(decoded) ? null : "has a value that is no percent-encoded header";
+  });
+}
+
+/** Of OTEL_RESOURCE_ATTRIBUTES, as above. OpenTelemetry then leaves out all of them, as its specification asks. */
+export function resourceAttributesProblem(text: string): string | null {
+  return entriesProblem(text, (entry) => {
+    const [name = "", value, ...more] = entry.split("=").map((each) => decode(each.trim()));
+    if (name === "" || value === undefined || more.length > 0) return "is not name=value";
+    if (name === null || value === null) return "is not percent-encoded";
+    return Math.max(name.length, value.length) > MAX_ATTRIBUTE_CHARS ? `is longer than ${MAX_ATTRIBUTE_CHARS} characters` : null;
+  });
+}
+const MAX_ATTRIBUTE_CHARS = 255;
+
+function entriesProblem(text: string, problemOf: (entry: string) => string | null): string | null {
+  for (const [i, entry] of text.split(",").entries()) {
+    const problem = entry.trim() === "" ? null : problemOf(entry);
+    if (problem !== null) return `Expected name=value, comma-separated, values percent-encoded; entry ${i + 1} ${problem}`;
+  }
+  return null;
+}
+
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
 /** @throws VALIDATION_FAILED where the collector's headers are none */
 export async function openTracing(config: TracingConfig | null, service: TracingService, log: TracingLog): Promise<Tracing> {
   if (config === null) return NO_TRACING;

@@ -4,10 +4,11 @@ import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Run } from "../shared/run.ts";
 import { DEMO_USER, openDashboard } from "../test/fixtures/dashboard/dashboard.ts";
+import { exitCode } from "./program.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { createRunClient } from "./run-client.ts";
 import { nextSignal } from "./signals.ts";
-import { openSystem } from "./system.ts";
+import { openSystem, type System } from "./system.ts";
 
 const ORDER_ID = "12345";
 const PLAYBOOK = fileURLToPath(new URL("../examples/cancel-order.yaml", import.meta.url));
@@ -20,15 +21,21 @@ const progress = createProgress(process.stdout);
 const folder = resolve(process.env.DATA_DIR || "./data", "demo");
 const logFile = join(folder, "demo.log");
 const stop = new AbortController();
-nextSignal().then((signal) => stop.abort(new Error(`Ended by ${signal}`)));
+let system: System | null = null;
+let asked: NodeJS.Signals | null = null;
+nextSignal().then((signal) => {
+  asked = signal;
+  progress.line();
+  progress.line(`${signal}: ending …`);
+  stop.abort(new Error(`Ended by ${signal}`));
+  nextSignal().then(() => system?.kill()); // and so that an echo of the first does not end us with everything left behind
+});
 
 try {
   await demo(progress, stop.signal);
 } catch (error) {
-  progress.line();
-  progress.line(progress.styled("red", `The demo failed. ${error instanceof Error ? error.message : error}`));
-  if (!stop.signal.aborted) await showLog(progress);
-  process.exitCode = 1;
+  if (!stop.signal.aborted) await showFailure(progress, error);
+  process.exitCode = asked === null ? 1 : exitCode({ code: null, signal: asked });
 }
 
 async function demo({ line, show, styled }: Progress, signal: AbortSignal): Promise<void> {
@@ -41,7 +48,7 @@ async function demo({ line, show, styled }: Progress, signal: AbortSignal): Prom
   line(`  dashboard  ${dashboard.url}`);
 
   const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name)));
-  const system = await openSystem({
+  system = await openSystem({
     environment: {
       ...environment,
       DATA_DIR: dataDir,
@@ -103,7 +110,9 @@ function shown(path: string): string {
   return fromHere.startsWith("..") ? path : fromHere;
 }
 
-async function showLog({ line, styled }: Progress): Promise<void> {
+async function showFailure({ line, styled }: Progress, error: unknown): Promise<void> {
+  line();
+  line(styled("red", `The demo failed. ${error instanceof Error ? error.message : error}`));
   const text = await readFile(logFile, "utf8").catch(() => ""); // it failed before there was one
   if (text === "") return;
   line(`The end of ${shown(logFile)}:`);

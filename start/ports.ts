@@ -23,7 +23,13 @@ export async function takePort(host: string, port: number, variable: string): Pr
 /** The port that an environment variable names. */
 export function readPort(environment: NodeJS.ProcessEnv, variable: string, fallback: number): number {
   const text = environment[variable] || String(fallback);
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port <= 65_535)) throw new Error(`${variable} is "${text}"; expected a port, 0 to 65535`);
+  const port = parsePort(text);
+  if (port === null) throw new Error(`${variable} is "${text}"; expected a port, 0 to 65535`);
   return port;
+}
+
+/** null: it is none. */
+export function parsePort(text: string): number | null {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  return port <= 65_535 ? port : null;
 }

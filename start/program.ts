@@ -9,6 +9,16 @@ export type Exit = { code: number | null; signal: NodeJS.Signals | null };
 /** Where its logs go: this terminal, or an open file. */
 export type Output = "inherit" | number;
 
+/** A program that ended while it was being started. */
+export class EndedEarly extends Error {
+  override readonly name = "EndedEarly";
+  readonly exit: Exit;
+  constructor(program: string, exit: Exit) {
+    super(`${program} ended before it was ready (${describeExit(exit)})`);
+    this.exit = exit;
+  }
+}
+
 /** A process of its own group: Ctrl+C in a terminal reaches the launcher alone, which knows in what order to end them. */
 export class Program {
   readonly name: string;
@@ -34,7 +44,7 @@ export class Program {
   /** Waits until its `/readyz` answers 200. @throws when it ends before, or is not ready in time; the message holds the reasons it gave */
   async ready(url: string, limitMs: number): Promise<void> {
     const gone = this.exited.then((exit) => {
-      throw new Error(`${this.name} ended before it was ready (${describeExit(exit)})`);
+      throw new EndedEarly(this.name, exit);
     });
     gone.catch(() => {}); // too late to matter once it is ready
     const limit = performance.now() + limitMs;

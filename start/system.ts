@@ -1,10 +1,10 @@
 /** An edge and a node as two processes that live and end together: what `npm start` keeps up, and what the demo runs on. */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { untilAborted } from "../shared/deadline.ts";
+import { untilAborted, withDeadline } from "../shared/deadline.ts";
 import { type Keys, openKeys } from "./keys.ts";
-import { readPort, takePort } from "./ports.ts";
-import { type Exit, exitCode, type Output, Program } from "./program.ts";
+import { parsePort, takePort } from "./ports.ts";
+import { EndedEarly, type Exit, exitCode, type Output, Program } from "./program.ts";
 import { seedPlaybooks } from "./seed.ts";
 
 const PROGRAMS = {
@@ -20,6 +20,12 @@ const NODE_MALLOC = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "262144" };
 /** A first start on a busy machine takes a minute; a program that ends is told of at once. */
 const READY_LIMIT_MS = 180_000;
 const EDGE_END_MS = 10_000;
+/** One that was still starting: it ends once it has started, and takes along what it has made by then. */
+const START_END_MS = 20_000;
+/** As both end when their environment will not do, having said all that is wrong with it. */
+const EXIT_CONFIG = 78;
+/** Then the other gets this long to say what is wrong with its own. */
+const OTHER_FAULTS_MS = 5_000;
 /** Over the drain's grace: what a node may need for finalizing and for closing its store. */
 const NODE_END_MARGIN_MS = 90_000;
 const DRAIN_GRACE_S = 60;
@@ -27,6 +33,7 @@ const DRAIN_GRACE_S = 60;
 /** What only one of the two needs is not told to the other. */
 const EDGE_ONLY = ["EDGE_API_KEYS"];
 const NODE_ONLY = ["DATABASE_URL", "SECRETS_KEY", "VOLUME_URL", "LLM_API_KEY", "CHROME_WS_ENDPOINTS"];
+const NOWHERE = "http://127.0.0.1:0";
 const WILDCARDS: Record<string, string> = { "0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]" };
 
 export type System = {
@@ -56,7 +63,8 @@ export type SystemOptions = {
 export async function openSystem({ environment, output, signal, programs = PROGRAMS }: SystemOptions): Promise<System> {
   const dataDir = resolve(environment.DATA_DIR || "./data");
   const [node, edge] = [await place(environment, "POOL", 7070), await place(environment, "EDGE", 8080)];
-  if (node.url === edge.url) throw new Error(`EDGE_PORT and POOL_PORT are both ${node.port}; set one of them to another, or to 0 for any`);
+  if (node.url === edge.url && node.url !== NOWHERE)
+    throw new Error(`EDGE_PORT and POOL_PORT are both ${node.port}; set one of them to another, or to 0 for any`);
   const keys = await openKeys(dataDir);
   await seedPlaybooks(dataDir);
 
@@ -92,13 +100,14 @@ export async function openSystem({ environment, output, signal, programs = PROGR
     },
   };
 
+  const ready = [nodeProgram.ready(node.url, READY_LIMIT_MS), edgeProgram.ready(edge.url, READY_LIMIT_MS)];
   try {
-    const ready = Promise.all([nodeProgram.ready(node.url, READY_LIMIT_MS), edgeProgram.ready(edge.url, READY_LIMIT_MS)]);
-    await untilAborted(ready, signal);
+    await untilAborted(Promise.all(ready), signal);
     return system;
   } catch (error) {
-    system.kill();
-    await Promise.allSettled(both.map(({ exited }) => exited));
+    if (error instanceof EndedEarly && error.exit.code === EXIT_CONFIG)
+      await withDeadline(OTHER_FAULTS_MS, () => Promise.allSettled(ready)).catch(() => {});
+    await Promise.allSettled(both.map((each) => each.end(START_END_MS)));
     throw error;
   }
 }
@@ -126,10 +135,13 @@ function tell(given: NodeJS.ProcessEnv, { dataDir, keys, node, edge }: { dataDir
   };
 }
 
-/** Where one of them listens, and how the others reach it there. */
+/** Where one of them listens, and how the others reach it there. What is no port stays as it is: the program refuses it, with all else that is wrong. */
 async function place(environment: NodeJS.ProcessEnv, prefix: "POOL" | "EDGE", fallback: number) {
+  const variable = `${prefix}_PORT`;
   const host = environment[`${prefix}_HOST`] || "127.0.0.1";
-  const port = await takePort(host, readPort(environment, `${prefix}_PORT`, fallback), `${prefix}_PORT`);
+  const wanted = parsePort(environment[variable] || String(fallback));
+  if (wanted === null) return { host, port: environment[variable], url: NOWHERE };
+  const port = await takePort(host, wanted, variable);
   const reached = WILDCARDS[host] ?? (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);
   return { host, port, url: `http://${reached}:${port}` };
 }

@@ -88,7 +88,7 @@ describe("a node's environment", () => {
     expect(read("{}")).toEqual(RECORDING_LIMITS);
     for (const [wrong, message] of [
       ["hunter2", /^Expected JSON/],
-      ["[]", /expected object/],
+      ["[]", /^Expected an object, not a list/],
       ['{"film": 2}', /^film: Unknown field/],
       ['{"trace_bytes": 5000000000}', /^trace_bytes: /],
       ['{"film_per_second": "2"}', /^film_per_second: /],

@@ -25,7 +25,14 @@ export type ViewerDeps = {
 };
 
 const ViewerLinkSchema = z
-  .object({ viewer_url: z.string().describe("For a browser; good until `expires_at`"), expires_at: z.iso.datetime() })
+  .object({
+    viewer_url: z
+      .string()
+      .describe(
+        "For a browser; good until `expires_at`. A path of this edge, as `status_url` is, unless the viewer has an origin of its own",
+      ),
+    expires_at: z.iso.datetime(),
+  })
   .meta({ id: "ViewerLink" });
 const RunRecordingSchema = z.object({ recording: RecordingSchema });
 

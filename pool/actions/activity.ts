@@ -1,6 +1,7 @@
 /** What a page is doing, from Chrome's own events: its requests, and where it navigates. Nothing is polled. */
 import type { CDPSession, Protocol } from "puppeteer-core";
 import { pause } from "../../shared/deadline.ts";
+import { netErrorMeaning, proxyErrorMeaning } from "./net-errors.ts";
 
 /** Requests that change what a page shows. Pictures, fonts, beacons, sockets and event streams hold nobody up. */
 const KINDS: Partial<Record<Protocol.Network.ResourceType, "code" | "data">> = {
@@ -41,6 +42,8 @@ export class Activity {
   mainFrame = "";
   /** The main frame's document: its loader, when it came, how many there were before, and whether it is read to its end. */
   document = { loaderId: "", since: Number.NEGATIVE_INFINITY, count: 0, loaded: true };
+  /** The document stands in for one that did not come: which, and why, where that is known. */
+  failure: { url: string; why: string | null } | null = null;
   /** How the last request for a document of the main frame was answered. */
   response: DocumentResponse | null = null;
   /** Downloads that began, and the name of the last one's file. */
@@ -58,6 +61,8 @@ export class Activity {
   start({ frame, childFrames = [] }: Protocol.Page.FrameTree, isError = false): void {
     this.mainFrame = frame.id;
     this.url = isError ? ERROR_PAGE : frame.url + (frame.urlFragment ?? "");
+    if (frame.unreachableUrl) this.failure = { url: frame.unreachableUrl, why: null };
+    if (isError) this.failure = { url: frame.url, why: "an error without content" };
     this.document.loaderId = frame.loaderId;
     const add = (tree: Protocol.Page.FrameTree) => {
       this.#childFrames.add(tree.frame.id);
@@ -173,7 +178,8 @@ export class Activity {
         this.response = { loaderId: requestId, status, statusText, proxyError: proxyErrorOf(response) };
     });
     on("Network.loadingFinished", ({ requestId }) => void this.#requests.delete(requestId));
-    on("Network.loadingFailed", ({ requestId }) => {
+    on("Network.loadingFailed", ({ requestId, type, errorText }) => {
+      if (type === "Document") this.#failed = { loaderId: requestId, errorText };
       this.#requests.delete(requestId);
       if (this.#navigation?.loaderId === requestId) this.#navigation = null;
     });
@@ -207,6 +213,7 @@ export class Activity {
     this.#mainSession ??= session;
   }
   #mainSession: CDPSession | null = null;
+  #failed = { loaderId: "", errorText: "" };
 
   /** A frame's own session has ended: nobody will tell how its requests ended. */
   unwatch(session: CDPSession): void {
@@ -217,7 +224,12 @@ export class Activity {
   #navigated(frame: Protocol.Page.Frame): void {
     if (frame.parentId) return;
     this.mainFrame = frame.id;
-    const isOurError = this.response?.loaderId === frame.loaderId && this.response.proxyError !== null;
+    const proxyError = this.response?.loaderId === frame.loaderId ? this.response.proxyError : null;
+    const isOurError = proxyError !== null;
+    const url = frame.unreachableUrl ?? frame.url;
+    const netError = frame.unreachableUrl && this.#failed.loaderId === frame.loaderId ? this.#failed.errorText : null;
+    if (isOurError) this.failure = { url, why: proxyErrorMeaning(proxyError) };
+    else this.failure = frame.unreachableUrl ? { url, why: netError && netErrorMeaning(netError) } : null;
     this.url = isOurError ? ERROR_PAGE : frame.url + (frame.urlFragment ?? "");
     this.document = { loaderId: frame.loaderId, since: performance.now(), count: this.document.count + 1, loaded: false };
     this.#loaders.push(frame.loaderId);

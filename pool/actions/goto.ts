@@ -3,6 +3,7 @@ import { untilAborted } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
 import type { DocumentResponse } from "./activity.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
+import { netErrorMeaning, proxyErrorMeaning } from "./net-errors.ts";
 import type { PageLink } from "./page-link.ts";
 import { markInput } from "./settle.ts";
 
@@ -69,35 +70,23 @@ function withoutDocument({ activity }: PageLink, url: string, errorText: string,
   if (isDownload) return `Downloading ${activity.downloads.file || "a file"}`;
   if (errorText === "net::ERR_ABORTED" && response && (response.status === 204 || response.status === 205)) return statusText(response);
   if (errorText === "net::ERR_HTTP_RESPONSE_CODE_FAILURE" && response) return errorStatus(url, response); // an error without a body
-  throw new ActionError(`Cannot open ${shownUrl(url)}: ${MEANINGS[errorText] ?? errorText}`, {
+  throw new ActionError(`Cannot open ${shownUrl(url)}: ${netErrorMeaning(errorText)}`, {
     dispatched: true,
     details: { net_error: errorText },
   });
 }
 
-const MEANINGS: Record<string, string> = {
-  "net::ERR_NAME_NOT_RESOLVED": "no such host (net::ERR_NAME_NOT_RESOLVED)",
-  "net::ERR_CONNECTION_REFUSED": "the connection was refused (net::ERR_CONNECTION_REFUSED)",
-  "net::ERR_TUNNEL_CONNECTION_FAILED": "the network did not let it through (net::ERR_TUNNEL_CONNECTION_FAILED)",
-  "net::ERR_ABORTED": "the navigation was broken off (net::ERR_ABORTED)",
-};
-
 /** What our own way out says of plain http (RFC 9209). */
 const REFUSED = "http_request_denied";
-const PROXY_MEANINGS: Record<string, string> = {
-  connection_refused: "the connection was refused",
-  connection_timeout: "the server did not answer in time",
-  connection_terminated: "the server broke the connection off",
-  destination_ip_unroutable: "there is no way to the server",
-  http_protocol_error: "what the server answered is not HTTP",
-};
 
 /** @throws ActionError the answer is not the server's, but says that our own way out did not get through to it */
 function errorStatus(url: string, response: DocumentResponse): string {
   const { proxyError } = response;
   if (proxyError === null || proxyError === REFUSED) return statusText(response); // a refusal is told by the guardrails
-  const meaning = PROXY_MEANINGS[proxyError] ?? `the server could not be reached (${proxyError})`;
-  throw new ActionError(`Cannot open ${shownUrl(url)}: ${meaning}`, { dispatched: true, details: { net_error: proxyError } });
+  throw new ActionError(`Cannot open ${shownUrl(url)}: ${proxyErrorMeaning(proxyError)}`, {
+    dispatched: true,
+    details: { net_error: proxyError },
+  });
 }
 
 const statusText = ({ status, statusText: text }: { status: number; statusText: string }): string => `${status} ${text}`.trim();

@@ -68,7 +68,16 @@ export async function perform(tabs: Tabs, action: Action, context: PerformContex
   return { ...done, url: tabs.url() };
 }
 
+/** What is looked for on an error page is not there: that page is why. */
 function failure(action: Action, attempt: Attempt, error: unknown): ActionError {
+  const failed = reason(action, attempt, error);
+  const trouble = action.action === "goto" ? null : attempt.tabs.trouble();
+  if (trouble === null) return failed;
+  const { dispatched, code, cause, details } = failed;
+  return new ActionError(`${failed.message}; ${trouble}`, { dispatched, code, cause, details: details ?? undefined });
+}
+
+function reason(action: Action, attempt: Attempt, error: unknown): ActionError {
   const { dispatched, obstacle, timeoutMs } = attempt;
   if (error instanceof ActionError) {
     const { message, code, details } = error;

@@ -3,6 +3,8 @@ import { type Page, type Target, TargetType } from "puppeteer-core";
 import { untilAborted } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
 import { answerDialogs, type DialogNotice } from "./dialogs.ts";
+import { shownUrl } from "./goto.ts";
+import { codeMeaning } from "./net-errors.ts";
 import { linkOf, type PageLink } from "./page-link.ts";
 import { settleForReading } from "./settle.ts";
 
@@ -11,6 +13,8 @@ export type TabsOptions = {
   viewport: { width: number; height: number };
   /** Each page of the run, the first one too, before anything is done to it. */
   onPage?: (page: Page) => Promise<void> | void;
+  /** Why our own way out did not get through to that server, as Node's code; null where it knows of nothing. */
+  whyUnreached?: (url: URL) => string | null;
   /** A dialog that was answered. Its message is the page's own words. */
   onDialog?: (notice: DialogNotice) => void;
 };
@@ -24,6 +28,8 @@ export interface Tabs extends AsyncDisposable {
   ready(signal: AbortSignal): Promise<PageLink>;
   /** What `ready` is waiting for, in words for an error; null when it waits for nothing. */
   heldUpBy(): string | null;
+  /** That the active page stands in for one that did not come, in words for an error; null when it does not. */
+  trouble(): string | null;
   /**
    * Resolves when what the last action started is done and drawn: a navigation, requests; with `debounce`, also what typing starts after a
    * moment of silence. At most about 3 s after it; never rejects but with the signal's reason.
@@ -155,6 +161,16 @@ class OpenTabs implements Tabs {
   heldUpBy(): string | null {
     if (this.#opening.size > 0) return "a tab that is opening is not there yet";
     return this.#tabs.at(-1)?.link.activity.isNavigating ? "the next document has not come yet" : null;
+  }
+
+  trouble(): string | null {
+    const tab = this.#tabs.at(-1);
+    const failure = tab?.link.activity.failure;
+    if (!failure) return null;
+    const { url, why } = failure;
+    const code = URL.canParse(url) ? this.#options.whyUnreached?.(new URL(url)) : null;
+    const known = code ? codeMeaning(code) : (why ?? "it could not be opened"); // of a tab's first document Chrome often told before we could listen
+    return `${tab.opener ? "the new tab" : "the page"} is an error page: ${shownUrl(url)}: ${known}`;
   }
 
   async settled(signal: AbortSignal, options?: { debounce?: boolean }): Promise<void> {

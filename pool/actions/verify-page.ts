@@ -15,7 +15,7 @@ export async function checkVerify(tabs: Tabs, verify: Verify, { signal }: { sign
   const { expect_url_contains: url, expect_element_visible: visible, expect_element_gone: gone, expect_text_on_page: text } = verify;
   const check = (words: string, work: (attempt: Attempt) => Promise<unknown>) =>
     runAttempt(tabs, { signal }, Math.max(ONE_LOOK_MS, verify.timeout_ms), work, (attempt, cause) => {
-      const why = attempt.obstacle ?? (cause instanceof ActionError ? cause.message : null);
+      const why = tabs.trouble() ?? attempt.obstacle ?? (cause instanceof ActionError ? cause.message : null);
       return new ActionError(`Verification failed: ${words}${why ? ` (${why})` : ""}`, {
         cause,
         details: { timeout_ms: verify.timeout_ms },

@@ -1,11 +1,13 @@
 /** One Chrome process: started into a group and a folder of its own, and ended so that neither outlives it. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { type Browser, connect, type Page } from "puppeteer-core";
 import { pause, untilAborted, withDeadline } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import { type BrowserFolder, makeFolder, removeFolder, writeRecord } from "./browser-folder.ts";
 import { chromeArgs, hostOf, type Viewport } from "./chrome-args.ts";
+import { whyOutOfReach } from "./closed-folder.ts";
 import type { Egress } from "./held-browser.ts";
 import { inOwnNetwork, OWN_NETWORK_HOSTS, OWN_NETWORK_PROXY_URL, takeWayOut } from "./own-network.ts";
 import { openPipe } from "./pipe-transport.ts";
@@ -138,6 +140,9 @@ export async function launchChrome(options: LaunchOptions, signal: AbortSignal):
     await group?.gone();
     await removeFolder(folder.path);
     signal.throwIfAborted();
+    const { uid } = options.isolation;
+    const closed = uid === null ? null : whyOutOfReach(options.executable, uid);
+    if (closed !== null) throw new AppError("SETUP_FAILED", `Cannot start Chrome (${options.executable}): ${closed}`, { cause });
     const reason = how !== null ? `Chrome ended (${how})` : cause instanceof Error ? cause.message : String(cause);
     const stderr = await lastWords();
     throw new AppError("SETUP_FAILED", `Cannot start Chrome (${options.executable}): ${reason}${stderr && `. It said: ${stderr}`}`, {
@@ -156,13 +161,15 @@ async function spawnChrome(options: LaunchOptions, folder: BrowserFolder): Promi
   const chrome = chromeArgs({ profileDir: folder.profile, proxyUrl, shared, sandbox, viewport });
   const ids = { uid: isolation.uid ?? process.getuid?.() ?? 0, gid: isolation.uid ?? process.getgid?.() ?? 0 };
   const { command, args } = apart ? inOwnNetwork(executable, chrome, ids) : { command: executable, args: chrome };
+  const node = apart ? openSync(process.execPath, "r") : null;
   const child = spawn(command, args, {
     cwd: folder.tmp,
     detached: true, // a group of its own
-    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", ...(apart ? ["ipc" as const] : [])],
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", ...(node === null ? [] : ["ipc" as const, node])],
     env: chromeEnvironment(folder),
     ...(isolation.uid === null ? {} : { uid: isolation.uid, gid: isolation.uid }), // drops the supplementary groups too
   });
+  if (node !== null) closeSync(node);
   if (child.pid === undefined) {
     const error = await new Promise<Error>((resolve) => child.once("error", resolve));
     throw error;

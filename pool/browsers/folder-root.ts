@@ -1,12 +1,13 @@
 /** Where the folders of this node's Chromes live, and the sweep of what an earlier process left there. */
 import { createHash } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, realpathSync } from "node:fs";
 import { readdir, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { AppError } from "../../shared/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { folderAt, MAX_TMPDIR_BYTES, readRecord, removeFolder } from "./browser-folder.ts";
+import { closedFolder } from "./closed-folder.ts";
 import { groupMembers, isAlive, killGroup, machineIdentity, type ProcessIdentity } from "./process-identity.ts";
 
 /** Longest name of a Chrome's folder: six hex digits of the boot, a dash, its number. */
@@ -30,7 +31,7 @@ export function folderCandidates(dataDir: string, nodeId: string): string[] {
 export function openFolderRoot(candidates: string[], uid: number | null): string {
   for (const path of candidates) {
     if (Buffer.byteLength(folderAt(join(path, LONGEST_NAME)).tmp) > MAX_TMPDIR_BYTES) continue;
-    if (uid !== null && !isOpenToOthers(dirname(path))) continue;
+    if (uid !== null && closedFolder(dirname(path)) !== null) continue;
     mkdirSync(path, { recursive: true });
     assertOurs(path);
     chmodSync(path, uid === null ? 0o700 : 0o711);
@@ -40,14 +41,6 @@ export function openFolderRoot(candidates: string[], uid: number | null): string
     "SETUP_FAILED",
     `No folder will do for Chrome: tried ${candidates.join(", ")}. Set TMPDIR to a short path open to all.`,
   );
-}
-
-/** May any user pass through all of these folders? */
-function isOpenToOthers(path: string): boolean {
-  for (let each = path; ; each = dirname(each)) {
-    if ((statSync(each).mode & 0o001) === 0) return false;
-    if (each === dirname(each)) return true;
-  }
 }
 
 /** In a directory that all may write to, somebody else may have made "our" folder first. */

@@ -17,6 +17,8 @@ export const OWN_NETWORK_HOSTS = "127.0.0.*";
 
 /** The child's IPC channel, after the pipes that drive Chrome. */
 export const IPC_FD = 5;
+/** Our own Node, opened for reading: the user that Chrome runs as may start it, and need not be let into the folder where it is (a clone in /root). */
+export const NODE_FD = 6;
 
 /** Runs inside, once: opens the socket, hands it over, and is gone before Chrome starts. */
 const OPENER = `const server = require("net").createServer().listen({ port: ${PORT}, host: "0.0.0.0", backlog: 511 }, () =>
@@ -30,16 +32,16 @@ server.on("error", (error) => { console.error(error.message); process.exit(1); }
  */
 const SCRIPT = `set -e
 PATH="$PATH:/usr/sbin:/sbin" ip link set lo up
-"$1" -e "$2" 3<&- 4<&-
+/proc/self/fd/${NODE_FD} -e "$1" 3<&- 4<&-
 unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE
-uid=$3 gid=$4; shift 4
-exec unshare --user --map-user="$uid" --map-group="$gid" -- "$@" ${IPC_FD}<&-`;
+uid=$2 gid=$3; shift 3
+exec unshare --user --map-user="$uid" --map-group="$gid" -- "$@" ${IPC_FD}<&- ${NODE_FD}<&-`;
 
 export type Ids = { uid: number; gid: number };
 
-/** What to spawn in place of Chrome. It needs an IPC channel as its fd 5. */
+/** What to spawn in place of Chrome. It needs an IPC channel as its fd 5, and this Node as 6. */
 export function inOwnNetwork(executable: string, args: readonly string[], { uid, gid }: Ids): { command: string; args: string[] } {
-  const inside = ["sh", "-c", SCRIPT, "sh", process.execPath, OPENER, String(uid), String(gid), executable, ...args];
+  const inside = ["sh", "-c", SCRIPT, "sh", OPENER, String(uid), String(gid), executable, ...args];
   return { command: "unshare", args: ["--user", "--map-root-user", "--net", "--", ...inside] };
 }
 

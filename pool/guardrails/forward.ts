@@ -9,7 +9,7 @@ const HOP_BY_HOP = new Set([
   ...["connection", "proxy-connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "host"],
   ...["proxy-authorization", "proxy-authenticate", "proxy-authentication-info", "proxy-status"],
 ]);
-/** What went wrong on the way to an allowed host, in the words of RFC 9209; `actions/goto.ts` tells them to people. */
+/** What went wrong on the way to an allowed host, in the words of RFC 9209; `actions/net-errors.ts` tells them to people. */
 const FAILURES: Record<string, string> = {
   ECONNREFUSED: "connection_refused",
   ETIMEDOUT: "connection_timeout",

@@ -16,6 +16,7 @@ import { checkPlaybookRequest, resolvePlaybook } from "../playbook/request.ts";
 import { placeholders } from "../playbook/template.ts";
 import type { NewRun } from "../store/runs.ts";
 import type { Seal } from "../store/seal.ts";
+import { asWarnings, withoutEffect } from "./without-effect.ts";
 
 /** `llm` null: no model is configured. */
 export type AdmissionDeps = {
@@ -68,13 +69,15 @@ export async function admit({ library, seal, operator, llm }: AdmissionDeps, bod
       credentialNames: Object.keys(credentials),
     });
   const run_id = newRunId();
+  const merged = mergeGuardrails({ operator, playbook: playbook?.guardrails, request: guardrails });
   return {
     run_id,
     api_key_name: apiKeyName,
     request: { ...request, start_url: body.start_url ?? bound?.start_url ?? undefined },
     playbook,
     params: bound?.params ?? {},
-    guardrails: mergeGuardrails({ operator, playbook: playbook?.guardrails, request: guardrails }),
+    guardrails: merged,
+    warnings: asWarnings(withoutEffect({ body, playbook, guardrails: merged, hasModel: llm !== null })),
     sealed_credentials: Object.keys(credentials).length > 0 ? seal.seal(run_id, credentials) : null,
   };
 }
@@ -105,6 +108,7 @@ export async function dryRun({ library, operator, policyOf, llm }: AdmissionDeps
     warnings: [
       ...warnings,
       ...remarks(body, llm !== null),
+      ...withoutEffect({ body, playbook, guardrails: merged.guardrails, hasModel: llm !== null }),
       ...nowhere(body, playbook),
       ...(llm ? [] : recoverable(playbook)),
       ...refusals(body, playbook, policyOf(merged.guardrails)),
@@ -177,9 +181,6 @@ function remarks(body: CreateRun, hasModel: boolean): string[] {
     ...unbound(body).map((name) => `Credential "${name}" may be typed on any page: credential_origins does not name it`),
     ...(body.output_schema && !hasModel ? ["output_schema needs a model, and none is configured: data will be null"] : []),
     ...(body.output_schema && !("type" in body.output_schema) ? ["output_schema has no type"] : []),
-    ...(["thinking", "max_steps"] as const)
-      .filter((name) => !hasModel && body[name] !== undefined && body[name] !== 50)
-      .map((name) => `No model is configured: ${name} has no effect`),
     ...(body.max_steps > 100 ? ["max_steps over 100: an agent that needs so many is usually lost"] : []),
     ...(body.timeout_seconds > 1800 ? ["timeout_seconds over 1800: a slot is taken for more than half an hour"] : []),
   ];

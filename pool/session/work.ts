@@ -133,7 +133,14 @@ function bindRun(row: RunRow, playbook: Playbook, credentials: Credentials): Bou
 }
 
 function openRunTabs({ row, signal }: Stage, lease: Lease<EgressListener>, recorder: Recorder): Promise<Tabs> {
-  return openTabs(lease.page, { signal, viewport: row.request.viewport, onPage: (page) => recorder.attach(page) });
+  const whyUnreached = (url: URL) => lastFailure(lease.egress, url);
+  return openTabs(lease.page, { signal, viewport: row.request.viewport, onPage: (page) => recorder.attach(page), whyUnreached });
+}
+
+function lastFailure(egress: Pick<EgressListener, "since">, { hostname, port, protocol }: URL): string | null {
+  const wanted = Number(port || (protocol === "https:" ? 443 : 80));
+  const failed = egress.since(0).findLast((each) => each.host === hostname && each.port === wanted);
+  return failed?.outcome === "unreachable" ? failed.code : null;
 }
 
 /** @throws SETUP_FAILED, unless a guardrail or the run's end is the reason. */

@@ -19,8 +19,8 @@ export async function insertRun(tx: Sql, run: NewRun, clockLimits: ClockLimits, 
   const [row] = await tx.query<RunRow>(
     `WITH added AS (
        INSERT INTO understudy.runs (run_id, api_key_name, status, request, playbook_id, playbook, params, guardrails, sealed_credentials,
-         labels, clock_limits, created_at, last_event_id, recording_state, node_id, boot_id, node_url, claim_id, claimed_at, priority)
-       VALUES ($1, $2, $3, $4::json, $5, $6::json, $7::json, $8::json, $9, $10::jsonb, $11::json, $12, $13, $14, $15, $16, $17, $18, $19, $21)
+         labels, clock_limits, created_at, last_event_id, recording_state, node_id, boot_id, node_url, claim_id, claimed_at, priority, warnings)
+       VALUES ($1, $2, $3, $4::json, $5, $6::json, $7::json, $8::json, $9, $10::jsonb, $11::json, $12, $13, $14, $15, $16, $17, $18, $19, $21, $22::jsonb)
        RETURNING ${RUN_COLUMNS}
      ), logged AS (
        INSERT INTO understudy.events (run_id, id, event)
@@ -49,6 +49,7 @@ export async function insertRun(tx: Sql, run: NewRun, clockLimits: ClockLimits, 
       claim ? at : null,
       toJson(events),
       run.request.priority,
+      toJson(run.warnings ?? []),
     ],
   );
   if (!row) throw new Error(`The insert of run ${run.run_id} returned nothing`);

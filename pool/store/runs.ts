@@ -23,6 +23,8 @@ export type NewRun = {
   params: RunParams;
   guardrails: Guardrails;
   sealed_credentials: Uint8Array | null;
+  /** Known before it begins. */
+  warnings?: Warning[];
 };
 
 /** How a run ended. */

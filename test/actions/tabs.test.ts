@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { perform } from "../../pool/actions/perform.ts";
 import { openTabs } from "../../pool/actions/tabs.ts";
+import { checkVerify } from "../../pool/actions/verify-page.ts";
+import type { Action } from "../../shared/action.ts";
+import { VerifySchema } from "../../shared/playbook.ts";
+import { freePort } from "../support/system.ts";
 import { type Harness, html, openHarness } from "./harness.ts";
 
 describe("tabs", () => {
@@ -49,6 +54,32 @@ describe("tabs", () => {
     await popup.close();
     await expect(bench.act("extract", { selector: "h1" })).resolves.toMatchObject({ text: "Opener" });
     expect(bench.tabs.active()).toBe(bench.page);
+  });
+
+  it("says that the tab which opened shows an error page, of what, and why", async () => {
+    const port = await freePort();
+    await using bench = await harness.open(`<h1>Opener</h1><a href="http://127.0.0.1:${port}/report?key=k" target=_blank>Report</a>`);
+    await using tabs = await openTabs(bench.page, {
+      signal: bench.stop.signal,
+      viewport: { width: 1280, height: 720 },
+      whyUnreached: (url) => (url.port === String(port) ? "ECONNREFUSED" : null),
+    });
+    await bench.act("click", { selector: "text=Report" });
+    const trouble = `the new tab is an error page: http://127.0.0.1:${port}/report: the connection was refused (ECONNREFUSED)`;
+    const look = {
+      action: "extract",
+      selector: { primary: "h1", fallbacks: [], description: null },
+      params: { mode: "text" },
+      timeout_ms: 300,
+    };
+    await expect(perform(tabs, look as Action, { signal: bench.stop.signal })).rejects.toMatchObject({
+      code: "STEP_FAILED",
+      message: `Cannot extract h1: nothing matches (for 0.3 s); ${trouble}`,
+    });
+    const verify = VerifySchema.parse({ expect_element_visible: "h1", timeout_ms: 0 });
+    await expect(checkVerify(tabs, verify, { signal: bench.stop.signal })).rejects.toThrow(`the element is not visible (${trouble})`);
+    await tabs.active().close();
+    await expect(perform(tabs, look as Action, { signal: bench.stop.signal })).resolves.toMatchObject({ text: "Opener" });
   });
 
   it("brings a tab that opened in the background to the front", async () => {

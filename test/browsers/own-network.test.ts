@@ -1,11 +1,12 @@
 /** The strongest tier, wherever this machine could run it. With CI=true it must not be skipped there: the tier itself is then asked for. */
 import { fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { takeWayOut } from "../../pool/browsers/own-network.ts";
-import { membersOf, openPool, openSite, renderersOf, securityOf, soon, VIEWPORT } from "./support.ts";
+import { membersOf, openPool, openSite, renderersOf, securityOf, soon, tempDir, VIEWPORT } from "./support.ts";
 
 const NOBODY = 65534;
 const isRoot = process.getuid?.() === 0;
@@ -22,6 +23,7 @@ const possible =
 describe.runIf(possible)("a Chrome with a network of its own", () => {
   it("is what auto and required choose, has a loopback and nothing else, and reaches its egress listener alone", async () => {
     await using site = await openSite();
+    using _closed = nodeInClosedFolder(); // as in a clone below /root, which Chrome's own user may not enter
     await using pool = await openPool({ sandbox: "auto", warm: 1 });
     expect(pool.tier).toBe("netns");
     await using lease = await pool.lease("run", { signal: soon(), viewport: VIEWPORT });
@@ -42,6 +44,20 @@ describe.runIf(possible)("a Chrome with a network of its own", () => {
     }
   });
 });
+
+/** Our Node, by a path that its owner alone may pass. */
+function nodeInClosedFolder(): Disposable {
+  const [dir, real] = [tempDir(), process.execPath];
+  chmodSync(dir, 0o700);
+  process.execPath = join(dir, "node");
+  symlinkSync(real, process.execPath);
+  return {
+    [Symbol.dispose]() {
+      process.execPath = real;
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
 
 describe("the way out of a Chrome's network", () => {
   const isOpen = (port: number) =>

@@ -29,6 +29,17 @@ describe("a Chrome that does not start", () => {
     });
   });
 
+  it.runIf(process.getuid?.() === 0)("names the folder that its own user may not enter, and what to do", async () => {
+    const closed = join(dir, "closed");
+    mkdirSync(closed, { mode: 0o700 });
+    chmodSync(dir, 0o755);
+    const chromePath = program("exit 7", join(closed, "chrome.sh"));
+    await expect(openPool({ chromePath, sandbox: "required" })).rejects.toMatchObject({
+      code: "SETUP_FAILED",
+      message: expect.stringContaining(`user 65534 cannot enter "${closed}", where it is. Let others pass (chmod o+x '${closed}')`),
+    });
+  });
+
   it("is said to lack its sandbox where that is required, and what to do", async () => {
     const chrome = await realChrome();
     const chromePath = program(`case "$*" in *--no-sandbox*) exec ${chrome} "$@";; esac; echo 'No usable sandbox!' >&2; exit 1`);

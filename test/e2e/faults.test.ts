@@ -70,8 +70,13 @@ describe("when nobody listens where a run is to go", () => {
     const { run } = await writer.finished(step.run_id);
     expect(run.error).toMatchObject({ code: "STEP_FAILED", details: { raw_error: message } });
     expect(run.step_results).toMatchObject([{ attempts: 2, success: false }]);
-    for (const { run_id } of scripts)
-      expect((await writer.finished(run_id)).run.step_results).toMatchObject([{ success: true }, { success: true }, { success: false }]);
+    for (const [i, { run_id }] of scripts.entries()) {
+      const { step_results } = (await writer.finished(run_id)).run;
+      expect(step_results).toMatchObject([{ success: true }, { success: true }, { success: false }]);
+      expect(step_results[2]?.raw_error).toContain(
+        `${i === 0 ? "the page" : "the new tab"} is an error page: ${url}: the connection was refused (ECONNREFUSED)`,
+      );
+    }
   });
 });
 

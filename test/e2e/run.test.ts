@@ -14,12 +14,13 @@ let collector: Collector;
 /** A run that is over and stored, of which most tests look at another side. */
 let done: { run_id: string; run: Run; events: NumberedEvent[]; live: Uint8Array };
 const ONCE = { "Idempotency-Key": "once-only" };
+const postedOnce = () => ({ ...readOrders(system.dashboard.url), thinking: "low" });
 beforeAll(async () => {
   collector = await openCollector();
   const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
   system = await openTestSystem({ env: tracing, edgeEnv: tracing });
   const { writer } = system.as;
-  const created = await Promise.all([1, 2, 3].map(() => writer.create(readOrders(system.dashboard.url), ONCE)));
+  const created = await Promise.all([1, 2, 3].map(() => writer.create(postedOnce(), ONCE)));
   expect(new Set(created.map(({ run_id }) => run_id)).size).toBe(1);
   const { run_id, status } = created[0] as RunCreated;
   expect(created[0]).toEqual({ run_id, status, status_url: `/runs/${run_id}`, stream_url: `/runs/${run_id}/stream` });
@@ -47,6 +48,7 @@ describe("a run", () => {
       result: "Orders",
       extracted_texts: ["Orders"],
       playbook_id: "read-orders",
+      warnings: [{ phase: "request", error: { message: "No model is configured: thinking has no effect" } }],
     });
     expect(run.step_results.map(({ index, success }) => [index, success])).toEqual([0, 1, 2, 3, 4].map((index) => [index, true]));
     expect(run.actions.map(({ seq, action }) => [seq, action])).toEqual([
@@ -349,7 +351,7 @@ describe("a run", () => {
 
   it("is created once for one idempotency key", async () => {
     const { writer } = system.as;
-    const again = await writer.create(readOrders(system.dashboard.url), ONCE);
+    const again = await writer.create(postedOnce(), ONCE);
     expect(again.run_id).toBe(done.run_id);
     const body = JSON.stringify({ ...readOrders(system.dashboard.url), labels: { a: "b" } });
     expect((await writer.call("/runs", { method: "POST", headers: ONCE, body })).status).toBe(409);

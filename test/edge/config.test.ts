@@ -102,7 +102,7 @@ describe("parseConfig", () => {
         try {
           expect(parseConfig(env).keys.length).toBeGreaterThan(0);
         } catch (error) {
-          expect(String(error)).toMatch(/^Error: The edge cannot start:\n {2}/);
+          expect(String(error)).toMatch(/^AppError: The edge cannot start:\n {2}/);
         }
       }),
     );

@@ -39,7 +39,7 @@ describe.each(runtimes)("the edge as a process on %s", (_, command, args) => {
     const child = spawnEdge({});
     const exit = once(child, "exit");
     expect(await heard(child)).toMatch(/^The edge cannot start:\n {2}EDGE_API_KEYS is missing[^\n]*\n {2}POOL_TOKEN is missing[^\n]*\n$/);
-    expect(await exit).toEqual([1, null]);
+    expect(await exit).toEqual([78, null]);
   });
 
   it("serves from several threads, counts for all of them, leaves its port to no other, and sends its last traces when it is told to end", async () => {

@@ -18,6 +18,30 @@ it("takes a max_cost_usd only where every model that the run may be charged for 
   expect((await admitted("openai:m", "openai:small")).playbook?.id).toBe("a");
 });
 
+it("says what has no effect, in a dry run and on the run", async () => {
+  const deps = (llm: object | null) =>
+    ({ llm, operator: {}, policyOf: () => ({ judgeShown: () => null }), seal: { seal: () => null } }) as unknown as AdmissionDeps;
+  const typing = (params: object) => ({ action: "key_press", selector: "#a", params });
+  const steps = [
+    typing({ credential_ref: "user" }),
+    { action: "sequence", params: { actions: [typing({ text: "{credentials.password}!" })] } },
+  ];
+  const credentials = { user: "u", password: "p", pin: "1" };
+  const body = CreateRunSchema.parse({
+    ...{ playbook: { id: "a", start_url: "http://shop.test/", steps }, credentials, thinking: "high" },
+    guardrails: { allowed_domains: [] },
+  });
+  const empty = "allowed_domains is empty: no host may be reached";
+  const all = [empty, "No model is configured: thinking has no effect", 'Credential "pin" is typed by no step'];
+  const { warnings } = await dryRun(deps(null), body);
+  expect(warnings.filter((each) => all.includes(each))).toEqual(all);
+  const onRun = async (llm: object | null) => (await admit(deps(llm), body, null)).warnings;
+  expect(await onRun(null)).toEqual(
+    all.map((message) => ({ phase: "request", error: { code: "VALIDATION_FAILED", message, details: null } })),
+  );
+  expect((await onRun({ model: "openai:m", utilityModel: "openai:m" }))?.map(({ error }) => error.message)).toEqual([empty]);
+});
+
 it("warns in a dry run of a playbook that begins on an empty page", async () => {
   const deps = { llm: null, operator: {}, policyOf: () => ({ judgeShown: () => null }) } as unknown as AdmissionDeps;
   const warnings = async (steps: object[], more: object = {}) =>

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
@@ -10,6 +11,8 @@ import {
   toIssues,
   validationFailed,
 } from "../../shared/errors.ts";
+import { PlaybookSchema, StepSchema } from "../../shared/playbook.ts";
+import { CreateRunSchema } from "../../shared/run.ts";
 
 describe("the table of codes", () => {
   it("has a status and a meaning for each, and no code besides", () => {
@@ -61,7 +64,36 @@ describe("toIssues", () => {
     const { error } = z.object({ a: z.union([z.number(), z.array(z.number())]) }).safeParse({ a: "x" });
     const [issue] = toIssues(error as z.ZodError);
     expect(issue?.path).toBe("a");
-    expect(issue?.message).toMatch(/number.*, or .*array/);
+    expect(issue?.message).toBe("Expected a number or a list, not a text");
+  });
+
+  it.each([
+    [z.string(), undefined, "Required: a text"],
+    [z.string().min(1), "", "Must not be empty"],
+    [z.string().max(3), "abcd", "Expected at most 3 characters"],
+    [z.int().min(1), 1.5, "Expected a whole number, not a fraction"],
+    [z.int().max(200), 201, "Expected at most 200"],
+    [z.number().gt(0), 0, "Expected more than 0"],
+    [z.array(z.string()).max(1), ["a", "b"], "Expected at most 1 entry"],
+    [z.enum(["up", "down"]), "away", "Expected one of up, down"],
+    [z.boolean(), null, "Expected true or false, not null"],
+    [z.url(), "x", "Expected a URL, as https://example.com"],
+    [z.string().regex(/^x$/, "Expected an x"), "y", "Expected an x"],
+  ])("says in plain words what is wrong: %#", (schema, value, message) => {
+    const { error } = schema.safeParse(value);
+    expect(toIssues(error as z.ZodError)).toEqual([{ path: "", message }]);
+  });
+
+  it("never speaks as the schema library does, whatever a run or a playbook is given", () => {
+    const given = ({ shape }: { shape: object }) => fc.record(Object.fromEntries(Object.keys(shape).map((name) => [name, fc.jsonValue()])));
+    fc.assert(
+      fc.property(given(CreateRunSchema), given(StepSchema), (run, step) => {
+        for (const parsed of [CreateRunSchema.safeParse(run), PlaybookSchema.safeParse({ id: "a", steps: [step] })])
+          for (const { message } of toIssues(parsed.error ?? new z.ZodError([])))
+            expect(message).not.toMatch(/^Invalid|Invalid input|Too (big|small)|received|Unrecognized|^Not valid$/);
+      }),
+      { numRuns: 200 },
+    );
   });
 });
 

@@ -1,5 +1,14 @@
+import { resourceAttributesEnvDetector } from "@opentelemetry/resources";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { NO_TRACING, openTracing, parseOtlpEndpoint, type Tracing } from "../../shared/tracing.ts";
+import {
+  NO_TRACING,
+  openTracing,
+  otlpHeadersProblem,
+  parseOtlpEndpoint,
+  resourceAttributesProblem,
+  type Tracing,
+} from "../../shared/tracing.ts";
 import { type Collector, openCollector } from "../support/collector.ts";
 
 const CALLER = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
@@ -82,10 +91,37 @@ describe("tracing", () => {
     other.request("GET /x", head()).end();
     await other[Symbol.asyncDispose]();
     expect(collector.heads[0]).toMatchObject({ "api-key": "s ecret", "x-team": "one", "content-type": "application/json" });
+    for (const [text, problem] of [
+      ["a=b,hunter2,c=d", "entry 2 is not name=value"],
+      ["a=b,api-key=", "entry 2 is not name=value"],
+      ["bad name=hunter2", "entry 1 is not name=value"],
+      ["a=hunter2;b", "entry 1 has a semicolon, which must be written as %3B"],
+      ["a=b,,c=%zzhunter2,", "entry 3 has a value that is no percent-encoded header"],
+      ["a=hunter2%0A", "entry 1 has a value that is no percent-encoded header"],
+    ] as const) {
+      expect(otlpHeadersProblem(text)).toMatch(new RegExp(`^Expected name=value(?!.*hunter2).*; ${problem}$`));
+    }
+    expect(["", "a=b", " a = b=c== , d=e%2Cf,"].map(otlpHeadersProblem)).toEqual([null, null, null]);
     await expect(open(collector.url, "bad name=hunter2")).rejects.toMatchObject({
       code: "VALIDATION_FAILED",
       message: expect.stringMatching(/^(?!.*hunter2).*OTEL_EXPORTER_OTLP_HEADERS/),
     });
+  });
+
+  it("takes for resource attributes what OpenTelemetry takes, and says of others which entry is wrong", async () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(..."a=,; %24é"), maxLength: 12 }), (text) => {
+        process.env.OTEL_RESOURCE_ATTRIBUTES = text;
+        const isTaken =
+          Object.keys(resourceAttributesEnvDetector.detect().attributes ?? {}).length > 0 || text.replaceAll(",", "").trim() === "";
+        expect(resourceAttributesProblem(text) === null).toBe(isTaken);
+      }),
+    );
+    process.env.OTEL_RESOURCE_ATTRIBUTES = "a=b,c";
+    await using _other = await open();
+    delete process.env.OTEL_RESOURCE_ATTRIBUTES;
+    const error = expect.stringMatching(/; entry 2 is not name=value$/);
+    expect(warnings).toEqual([["OTEL_RESOURCE_ATTRIBUTES is left out, all of it", { error }]]);
   });
 
   it("tries again where a collector asks for that", async () => {

@@ -1,7 +1,7 @@
 /** `npm start` and `npm run demo`, as their processes: a real edge and a real node below them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -60,6 +60,15 @@ describe("npm start", { timeout: 60_000 }, () => {
     expect(launcher.output()).toMatch(/^Cannot start\. Port \d+ on 127\.0\.0\.1 is taken; set EDGE_PORT to another, or to 0 for any\n$/);
     holder.close();
   });
+
+  it("says all that is wrong with the settings of both at once, a line each", async () => {
+    const wrong = { EDGE_PORT: "http", EDGE_THREADS: "0", POOL_PORT: "70000", POOL_SLOTS: "many", RETENTION_DAYS: "1e3" };
+    const launcher = place.start("start/start.ts", wrong);
+    expect(await launcher.exited).toEqual([1, null]);
+    const names = [...launcher.output().matchAll(/^ {2}([A-Z_]+): expected /gim)].map(([, name]) => name);
+    expect(names.toSorted()).toEqual(Object.keys(wrong).toSorted());
+    expect(launcher.output()).toMatch(/^Cannot start\. The (edge|node) ended before it was ready \(exit code 78\)\n$/m);
+  });
 });
 
 describe("npm run demo", { timeout: 60_000 }, () => {
@@ -75,6 +84,22 @@ describe("npm run demo", { timeout: 60_000 }, () => {
     expect((await readdir(join(recording, "screenshots"))).length).toBeGreaterThan(0);
     expect(await readdir(join(place.dataDir, "demo"))).toEqual(["demo.log", "recordings"]);
     expect(await processesWith(place.dataDir)).toEqual([]);
+  });
+
+  it("ends with 130 when it is interrupted, however often one Ctrl+C is heard, and leaves nothing", async () => {
+    await rm(join(place.dataDir, "demo"), { recursive: true });
+    const tmp = await mkdtemp(join(tmpdir(), "us-tmp-"));
+    await chmod(tmp, 0o755); // DATA_DIR is closed to Chrome's own user: its folder is here
+    const demo = place.start("start/demo.ts", { TMPDIR: tmp });
+    await demo.says("POST /runs");
+    demo.process.kill("SIGINT"); // the terminal's
+    demo.process.kill("SIGINT"); // npm's
+    expect(await demo.exited, demo.output()).toEqual([130, null]);
+    expect(demo.output()).not.toContain("failed");
+    expect(await readdir(join(place.dataDir, "demo"))).toEqual(["demo.log"]);
+    expect(await readdir(tmp)).toEqual([]);
+    expect([await processesWith(place.dataDir), await processesWith(tmp)]).toEqual([[], []]);
+    await rmdir(tmp);
   });
 });
 
@@ -93,10 +118,17 @@ async function makePlace() {
     untilGone,
     /** The node is who holds DATA_DIR. */
     nodePid: async () => (JSON.parse(await readFile(join(dataDir, "node.holder.json"), "utf8")) as { pid: number }).pid,
-    start(file: string) {
+    start(file: string, environment: Record<string, string> = {}) {
       const child = spawn(process.execPath, [file], {
         cwd: ROOT,
-        env: { ...INHERITED, DATA_DIR: dataDir, EDGE_PORT: String(edgePort), POOL_PORT: String(poolPort), LOG_LEVEL: "warn" },
+        env: {
+          ...INHERITED,
+          DATA_DIR: dataDir,
+          EDGE_PORT: String(edgePort),
+          POOL_PORT: String(poolPort),
+          LOG_LEVEL: "warn",
+          ...environment,
+        },
         stdio: ["ignore", "pipe", "pipe"],
       });
       children.push(child);

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm, stat, watch, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -50,7 +50,12 @@ describe("a launched system", () => {
 
   it("can be given up while it starts", async () => {
     await using place = await makePlace();
-    await expect(place.open({}, AbortSignal.abort(new Error("SIGINT came before it was ready")))).rejects.toThrow("SIGINT came");
+    const stop = new AbortController();
+    const opening = place.open({ NODE_DOES: "not get ready" }, stop.signal);
+    await place.says("node: listens");
+    stop.abort(new Error("SIGINT came before it was ready"));
+    await expect(opening).rejects.toThrow("SIGINT came");
+    expect((await place.log()).filter((line) => line.startsWith("node: ended"))).toHaveLength(1); // in peace: what it has made by then goes with it
   });
 });
 
@@ -125,6 +130,9 @@ async function makePlace() {
         signal,
         programs: { node: fixture("node.ts"), edge: fixture("edge.ts") },
       }),
+    async says(text: string): Promise<void> {
+      for await (const _change of watch(folder)) if ((await readFile(join(folder, "log"), "utf8")).includes(text)) return;
+    },
     log: async () => (await readFile(join(folder, "log"), "utf8")).trimEnd().split("\n"),
     async [Symbol.asyncDispose]() {
       await output.close();
