@@ -4,16 +4,18 @@ import type { Issue } from "./errors.ts";
 
 /** `host` matches exactly, `*.host` its subdomains; nothing else. */
 const HOST_RULE = /^(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$|^\[[0-9a-f:.]+\]$/;
-export const HostRuleSchema = z
-  .string()
-  .max(253)
-  .transform((rule) => rule.toLowerCase().replace(/\.$/, ""))
-  .pipe(z.string().regex(HOST_RULE, "Expected a host or *.host"));
+const hostRule = (form: RegExp, message: string) =>
+  z
+    .string()
+    .max(253)
+    .transform((rule) => rule.toLowerCase().replace(/\.$/, ""))
+    .pipe(z.string().regex(form, message));
+export const HostRuleSchema = hostRule(HOST_RULE, "Expected a host or *.host");
 
 const HostRules = z.array(HostRuleSchema).max(100);
 /** In `blocked_domains`: all hosts of the list that counts where nobody set one. */
 export const DEFAULT_LIST = "@default";
-const BlockedRuleSchema = z.union([z.literal(DEFAULT_LIST), HostRuleSchema]);
+const BlockedRuleSchema = hostRule(new RegExp(`^${DEFAULT_LIST}$|${HOST_RULE.source}`), "Expected a host, *.host or @default");
 
 /** What an agent is for, the narrowest first: each may do, and is shown, at least what the one before it is. */
 export const GOAL_TYPES = ["navigate", "read", "interact", "fill_form"] as const;

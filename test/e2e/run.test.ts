@@ -225,7 +225,9 @@ describe("a run", () => {
       error: { code: "STEP_FAILED" },
       step_results: [{ success: true }, { success: false, attempts: 2 }],
     });
-    expect(run.error?.message).toMatch(/^Step 2 \(click\): Cannot click #no-such: (?:nothing matches|the page does not answer) \(for [\d.]+ s\)$/);
+    expect(run.error?.message).toMatch(
+      /^Step 2 \(click\): Cannot click #no-such: (?:nothing matches|the page does not answer) \(for [\d.]+ s\)$/,
+    );
     expect(run.error?.details?.raw_error).toContain("not recovered: no model is configured");
   });
 
