@@ -77,7 +77,7 @@ export function lettersIn(folded: Uint16Array): Uint16Array {
 export type Margins = { before: number; after: number };
 const NO_MARGINS: Margins = { before: 0, after: 0 };
 export function marginsOf(secret: string): Margins {
-  const others = (text: string) => [...text].filter((char) => char >= "\x80").length;
+  const others = (text: string) => [...text].filter((char) => char >= "\x80" && char.trim() !== "").length;
   return { before: others(/^[^a-z0-9]*/i.exec(secret)?.[0] ?? ""), after: others(/[^a-z0-9]*$/i.exec(secret)?.[0] ?? "") };
 }
 

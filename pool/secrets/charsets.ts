@@ -15,39 +15,39 @@ const TWO_BYTES = ["shift_jis", "euc-jp", "gbk", "big5", "euc-kr"];
 /** For all of them, and for UTF-8: in what a text is read that was written in another. */
 export const CHARSETS: readonly string[] = [...ONE_BYTE, ...TWO_BYTES];
 
-/** By charset: what its sequences of bytes are read as, each between line breaks, those of one byte first. */
-const readings = new Map<string, string>();
-/** By charset and character. Null: the charset has it not. */
-const writings = new Map<string, Buffer | null>();
-
 /** Lead bytes, and those that may follow one. */
 const [LEAD, LEADS, NEXT, NEXTS] = [0x80, 128, 0x40, 191];
+const LINE_BREAK = 10;
 
-function readingOf(charset: string): string {
-  const known = readings.get(charset);
+/** By charset, by character: which of its sequences stands for it, counted from 1; 0: none. */
+const tables = new Map<string, Uint16Array>();
+
+/** Every sequence is read on a line of its own, those of one byte first. */
+function tableOf(charset: string): Uint16Array {
+  const known = tables.get(charset);
   if (known !== undefined) return known;
   const pairs = TWO_BYTES.includes(charset) ? LEADS * NEXTS : 0;
-  const bytes = Buffer.alloc(1 + LEADS * 2 + pairs * 3, "\n");
-  for (let i = 0; i < LEADS + pairs; i += 1) sequence(i).copy(bytes, i < LEADS ? 1 + i * 2 : 1 + LEADS * 2 + (i - LEADS) * 3);
-  const reading = readAs(bytes, charset);
-  readings.set(charset, reading);
-  return reading;
+  const bytes = Buffer.alloc(LEADS * 2 + pairs * 3, LINE_BREAK);
+  for (let i = 0; i < LEADS + pairs; i += 1) sequence(i).copy(bytes, i < LEADS ? i * 2 : LEADS * 2 + (i - LEADS) * 3);
+  const read = readAs(bytes, charset);
+  const table = new Uint16Array(0x10000);
+  for (let i = 0, line = 1, start = 0; i < read.length; i += 1) {
+    if (read.charCodeAt(i) !== LINE_BREAK) continue;
+    const unit = read.charCodeAt(start);
+    if (i === start + 1 && table[unit] === 0) table[unit] = line;
+    start = i + 1;
+    line += 1;
+  }
+  tables.set(charset, table);
+  return table;
 }
 
 const sequence = (i: number): Buffer =>
   i < LEADS ? Buffer.of(LEAD + i) : Buffer.of(LEAD + Math.floor((i - LEADS) / NEXTS), NEXT + ((i - LEADS) % NEXTS));
 
 function writingOf(charset: string, char: string): Buffer | null {
-  const key = `${charset} ${char}`;
-  const known = writings.get(key);
-  if (known !== undefined) return known;
-  const reading = readingOf(charset);
-  const at = reading.indexOf(`\n${char}\n`);
-  let breaks = 0;
-  for (let i = 0; i < at; i += 1) if (reading.charCodeAt(i) === 10) breaks += 1;
-  const bytes = at < 0 ? null : sequence(breaks);
-  writings.set(key, bytes);
-  return bytes;
+  const line = char.length === 1 && char !== "\ufffd" ? tableOf(charset)[char.charCodeAt(0)] : 0;
+  return line ? sequence(line - 1) : null;
 }
 
 /** What the charset lacks is an entity, as browsers send it. */

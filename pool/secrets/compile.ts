@@ -5,7 +5,7 @@ import { Starts } from "./cuts.ts";
 import { createMatcher, fold, type Matcher, type Pattern } from "./matcher.ts";
 import { roomOf } from "./room.ts";
 import { skeletonOf } from "./skeleton.ts";
-import { isAscii, MIN_CHARS, plainOf, variantsOf } from "./variants.ts";
+import { isAscii, MIN_CHARS, variantsOf, wordsOf } from "./variants.ts";
 
 /** What is left of a text that held nothing else, where no name may be shown. */
 export const REDACTED = "[redacted]";
@@ -70,7 +70,7 @@ export function compile(secrets: readonly SecretValue[]): Compiled {
       split.set(key, { units: letters, text, id, exact: false });
       starts.bare.add(letters);
     }
-    for (const text of plainOf(value)) {
+    for (const text of wordsOf(value)) {
       const letters = lettersIn(fold(text));
       const key = String.fromCharCode(...letters.subarray(0, 4_000));
       if (letters.length < SKELETON_CHARS || bare.has(key)) continue;

@@ -13,13 +13,12 @@ const MIN_ROTATED = 8;
 /** Of a longer form its beginning is looked for, and then as far as it goes on. */
 const MAX_COMPOSED = 2_000;
 
-/** The secret as it may stand in text; of a key of several lines each line. */
-export const plainOf = (secret: string): Set<string> =>
-  new Set([secret, secret.normalize("NFC"), secret.normalize("NFD"), secret.normalize("NFKC"), ...lines(secret)]);
+/** The secret as it is typed, each letter one character; of a key of several lines each line. */
+export const wordsOf = (secret: string): Set<string> => new Set([secret, secret.normalize("NFC"), ...lines(secret)]);
 
 /** All forms of one secret, the plain one first, each once. */
 export function variantsOf(secret: string): string[] {
-  const plain = plainOf(secret);
+  const plain = new Set([secret, secret.normalize("NFC"), secret.normalize("NFD"), secret.normalize("NFKC"), ...lines(secret)]);
   const cased = isAscii(secret) ? [secret.toUpperCase()] : [secret.toUpperCase(), secret.toLowerCase()]; // pages show text in capitals
   const own = new Set([...plain, ...cased, [...secret].reverse().join(""), ...(secret.length < MIN_ROTATED ? [] : [rot13(secret)])]);
   const escaped = new Set([...plain].flatMap((text) => ESCAPES.map((write) => write(text))));

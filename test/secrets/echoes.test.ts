@@ -87,6 +87,10 @@ describe("What a page echoes", () => {
     expect(redactorOf("ключик-abcdefgh1").text('"\ufffd\ufffd\ufffd-abcdefgh1"')).toBe('"[secret:s]"');
   });
 
+  it("takes no letter that stands before it for one of its own", () => {
+    expect(redactorOf("ȬGetter__o").text("Plo§ȬGetter__o§")).toBe("Plo§[secret:s]§");
+  });
+
   it("leaves innocent text as it is, however much in it is escaped or no ASCII", () => {
     const redactors = SECRETS.map(redactorOf);
     const words = fc.array(
