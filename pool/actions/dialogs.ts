@@ -19,7 +19,7 @@ export async function answerDialogs(session: CDPSession, onDialog: (notice: Dial
     } catch {
       return; // a page has several sessions, each hears of its dialog, and one was first
     }
-    onDialog({ type, message: message.slice(0, 500), url, accepted });
+    onDialog({ type, message: message.length > 500 ? `${message.slice(0, 500)}…` : message, url, accepted });
   };
   const watched = new Map<CDPSession, (event: Protocol.Page.JavascriptDialogOpeningEvent) => void>();
   const watch = (each: CDPSession) => {

@@ -19,6 +19,12 @@ export async function extract(attempt: Attempt, { selector, params: { mode } }: 
     task: "read",
     arg: { mode, limit: mode === "markdown" ? HTML_LIMIT : TEXT_LIMIT },
   });
-  const text = mode === "markdown" ? toMarkdown(done as string) : (done as string);
+  const read = done as string;
+  const text =
+    mode !== "markdown"
+      ? read
+      : read.length > HTML_LIMIT
+        ? `${toMarkdown(read)}\n… (cut at ${HTML_LIMIT} characters of HTML)`
+        : toMarkdown(read);
   return text.length > TEXT_LIMIT ? `${text.slice(0, TEXT_LIMIT)}\n… (cut at ${TEXT_LIMIT} characters)` : text;
 }

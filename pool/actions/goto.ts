@@ -10,12 +10,14 @@ import { markInput } from "./settle.ts";
 /** The name of a download, and a move within a document, are told a moment after the answer. */
 const TOLD_LATER_MS = 300;
 
-/** A URL that may be shown: where it leads, without what it carries. */
+/** A URL that may be shown: where it leads, without what it carries; cut, with a mark, for what looks for secrets in it. */
 export function shownUrl(url: string): string {
-  if (!URL.canParse(url)) return url.replace(/[?#].*$/s, "").slice(0, 200);
+  if (!URL.canParse(url)) return short(url.replace(/[?#].*$/s, ""), 200);
   const { protocol, host, pathname } = new URL(url);
-  return protocol === "data:" || protocol === "blob:" ? `${protocol}…` : `${protocol}//${host}${pathname}`.slice(0, 300);
+  return protocol === "data:" || protocol === "blob:" ? `${protocol}…` : short(`${protocol}//${host}${pathname}`, 300);
 }
+
+const short = (text: string, chars: number): string => (text.length > chars ? `${text.slice(0, chars)}…` : text);
 
 /**
  * Resolves when the document is read to its end (DOMContentLoaded). An HTTP error is a page like any other; the text says its status.

@@ -38,7 +38,8 @@ export function parseSelector(source: string): ParsedSelector {
 }
 
 /** Long ones are cut, so that a message stays a message. */
-export const shown = (source: string): string => (source.length > 200 ? `${source.slice(0, 200)}…` : source);
+export const shown = (source: string): string => cut(source, 200);
+const cut = (text: string, chars: number): string => (text.length > chars ? `${text.slice(0, chars)}…` : text);
 
 function parseQuery(source: string): Query {
   if (source === "") throw new Error("it is empty");
@@ -92,7 +93,7 @@ function parseRole(body: string): Query {
   if (!role) throw new Error("it needs a role, such as role=button");
   const query: Extract<Query, { kind: "role" }> = { kind: "role", role: role.toLowerCase(), tests: {}, includeHidden: false };
   for (let rest = body.slice(role.length).trimStart(); rest !== ""; ) {
-    if (rest[0] !== "[") throw new Error(`"${rest.slice(0, 20)}" is neither the role nor an attribute in brackets`);
+    if (rest[0] !== "[") throw new Error(`"${cut(rest, 20)}" is neither the role nor an attribute in brackets`);
     const end = endOfAttribute(rest);
     readRoleAttribute(query, rest.slice(1, end - 1).trim());
     rest = rest.slice(end).trimStart();
@@ -156,7 +157,7 @@ function parseName(operator: string, value: string): NameTest {
   const [, quoted, flag] = /^("(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*')\s*([is]?)$/i.exec(value) ?? [];
   if (quoted !== undefined) return { operator: operator as "=", text: unquote(quoted), ignoreCase: flag?.toLowerCase() === "i" };
   const [, bare, bareFlag] = /^((?!\/)(?:\\[\s\S]|[^\s"'\\[\]])+)(?:\s+([is]))?$/i.exec(value) ?? [];
-  if (bare === undefined) throw new Error(`the name ${value.slice(0, 40)} must stand in quotes`);
+  if (bare === undefined) throw new Error(`the name ${cut(value, 40)} must stand in quotes`);
   return { operator: operator as "=", text: resolveEscapes(bare), ignoreCase: bareFlag?.toLowerCase() === "i" };
 }
 

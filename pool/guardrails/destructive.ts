@@ -41,7 +41,8 @@ const CHOOSING =
 export function judgeTarget(target: ClickTarget): Judgement {
   const { name, text, role, href, form, dialog } = target;
   const label = normal(name || text);
-  const shown = (name || text).slice(0, 80);
+  const given = name || text;
+  const shown = given.length > 80 ? `${given.slice(0, 80)}…` : given; // what is cut says so: the beginning of a secret may be left
   const said = name === "" || text === name ? label : normal(text);
   const own = conceptsOf(label)[0] ?? (said === label ? null : conceptsOf(said)[0]) ?? deedOf(href);
   if (own) return { judgement: "block", reason: `"${shown}" would ${own === "account" ? "end an account" : own}`, concept: own };

@@ -65,7 +65,7 @@ function logEvent(entry: Protocol.Log.LogEntry, pageId: string): TraceEvent {
     time: traceTime(),
     pageId,
     messageType: entry.level,
-    text: entry.text,
+    text: entry.text.replace(/\S+\.\.\.\S+/g, "…"), // a long address without its middle, as Chrome's KURL::ElidedString has it: half a secret again
     args: [],
     location: { url: entry.url ?? "", lineNumber: entry.lineNumber ?? 0, columnNumber: 0 },
   };
@@ -92,7 +92,7 @@ function preview(arg: Protocol.Runtime.RemoteObject): string {
   if (arg.unserializableValue !== undefined) return arg.unserializableValue;
   if (arg.preview) {
     const parts = arg.preview.properties.map((property) => {
-      const value = property.type === "string" && property.value?.includes("…") ? "…" : property.value; // cut by Chrome: half a secret cannot be masked
+      const value = property.value?.includes("…") ? "…" : property.value; // cut by Chrome: half a secret cannot be masked
       return arg.subtype === "array" ? value : `${property.name}: ${value}`;
     });
     return arg.subtype === "array" ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`;

@@ -12,9 +12,25 @@ const TABLE = 1 << 15;
 /** So much of a text is compared to find it; a match goes on as far as the rest does. */
 const COMPARED = 256;
 
-const FOLDED = Uint16Array.from({ length: 0x10000 }, (_, code) => (code >= 65 && code <= 90 ? code | 32 : code));
+const FOLDED = Uint16Array.from({ length: 0x10000 }, (_, code) => code);
+for (const [from, to] of [
+  [0x41, 0x5a],
+  [0xc0, 0x58f], // Latin, Greek, Cyrillic, Armenian
+  [0x1e00, 0x1fff],
+] as const) {
+  for (let code = from; code <= to; code += 1) {
+    const lower = String.fromCharCode(code).toLowerCase();
+    if (lower.length === 1) FOLDED[code] = lower.charCodeAt(0);
+  }
+}
+for (const [wide, plain, count] of [
+  [0xff10, 0x30, 10],
+  [0xff21, 0x61, 26],
+  [0xff41, 0x61, 26],
+] as const)
+  for (let i = 0; i < count; i += 1) FOLDED[wide + i] = plain + i;
 
-/** The text's UTF-16 units, ASCII letters in lower case: pages and encoders differ in it. Into `room` where that is long enough. */
+/** The text's UTF-16 units, letters in lower case and no wider than others: pages and encoders differ in it. Into `room` where that is long enough. */
 export function fold(text: string, room = new Uint16Array(text.length)): Uint16Array {
   Buffer.from(room.buffer, room.byteOffset, room.byteLength).write(text, "utf16le"); // far faster than a loop over the string
   for (let i = 0; i < text.length; i += 1) room[i] = FOLDED[room[i] as number] as number;

@@ -1,40 +1,22 @@
 /** Replaces secrets in whatever leaves a run: in texts by their forms, also where a page has split them, and in data by its structure. */
 import { SecretValue } from "../../shared/secret-value.ts";
-import { createMatcher, fold, type Matcher, type Pattern } from "./matcher.ts";
+import { bareRoom, baresOf, placeOf } from "./bare.ts";
+import { type Compiled, compile, REDACTED } from "./compile.ts";
+import { Cuts } from "./cuts.ts";
+import { fold } from "./matcher.ts";
+import { roomOf } from "./room.ts";
 import { skeletonOf } from "./skeleton.ts";
-import { MIN_CHARS, variantsOf } from "./variants.ts";
-
-/** What is left of a text that held nothing else, where no name may be shown. */
-export const REDACTED = "[redacted]";
-/** So many letters and digits must agree where others stand between them. */
-const SKELETON_CHARS = 8;
-/** From here on a form is found in any case; a shorter word may be an ordinary one. */
-const ANY_CASE_CHARS = 8;
-/** Texts up to here share one room to be worked on. */
-const ROOM_CHARS = 1 << 14;
-const CUT = "…";
-/** How far before a cut the beginning of a secret is looked for. */
-const CUT_CHARS = 256;
+import { visibleOf } from "./visible.ts";
 
 /** Which part of a text is secret; `id` says which secret. */
 export type Span = { start: number; end: number; id: number };
 
 export type Redact = ((text: string) => string) & { pieces: (texts: readonly string[]) => string[]; isIdle: () => boolean };
 
-type Compiled = {
-  exact: Matcher;
-  split: Matcher;
-  marks: string[];
-  short: Map<string, number>;
-  starts: Map<string, string[]>;
-  longest: number;
-};
-
 export class Redactor {
   readonly #secrets: SecretValue[] = [];
   readonly #known = new Set<string>();
   #compiled: Compiled | null = null;
-  readonly #room = roomFor(ROOM_CHARS);
   readonly #extensions: Redactor[] = [];
 
   constructor(secrets: readonly SecretValue[] = []) {
@@ -121,10 +103,10 @@ export class Redactor {
   /** What is secret in the text, from its start on; none overlaps another. */
   spans(text: string): Span[] {
     if (this.isEmpty) return [];
-    const { exact, split, short, starts } = this.#patterns();
+    const { exact, split, bare, margins, hasOther, bareReach, hasFew, short, starts } = this.#patterns();
     const spans: Span[] = [];
     const { length } = text;
-    const room = length <= ROOM_CHARS ? this.#room : roomFor(length);
+    const room = roomOf(length);
     const units = fold(text, room.text);
     exact(units, length, (start, end, pattern) => {
       if (!pattern.exact || text.startsWith(pattern.text, start)) spans.push({ start, end, id: pattern.id });
@@ -133,8 +115,36 @@ export class Redactor {
     split(skeleton.units, skeleton.length, (start, end, { id }) => {
       spans.push({ start: skeleton.at[start] as number, end: (skeleton.at[end - 1] as number) + 1, id });
     });
+    const cuts = new Cuts(text);
+    cuts.look({ units, length, at: null, from: null, starts: starts.written, text });
+    cuts.look({ ...skeleton, from: null, starts: starts.bare, text: null });
+    if (hasOther || (bareReach > 0 && (skeleton.hasTags || skeleton.escapes.length > 0))) {
+      room.bare ??= bareRoom(room.units.length);
+      const known = merged(spans);
+      for (const read of baresOf(units, length, skeleton, { whole: hasOther, reach: bareReach }, room.bare)) {
+        let next = 0; // of those known, the first that may hold what is found
+        bare(read.units, read.length, (first, end, { id }) => {
+          const core = placeOf(read, first, end - 1);
+          while (next < known.length && (known[next] as Span).end <= core.start) next += 1;
+          const around = known[next];
+          if (around && around.start <= core.start && around.end >= core.end) return;
+          spans.push({ ...placeOf(read, first, end - 1, margins[id]), id });
+        });
+        cuts.look({ ...read, starts: starts.bare, text: null });
+      }
+    }
+    const visible = hasFew ? visibleOf(text) : null;
+    if (visible) {
+      const seen = fold(visible.text);
+      const from = (i: number) => visible.at[i] as number;
+      exact(seen, seen.length, (start, end, pattern) => {
+        if (pattern.exact && !visible.text.startsWith(pattern.text, start)) return;
+        spans.push({ start: from(start), end: from(end - 1) + 1, id: pattern.id });
+      });
+      cuts.look({ units: seen, length: seen.length, at: visible.at, from: null, starts: starts.written, text: visible.text });
+    }
     if (short.size > 0) spans.push(...shortFields(text, short));
-    spans.push(...cutOnes(text, starts));
+    for (const cut of cuts.spans()) spans.push({ ...cut, id: -1 });
     return merged(spans);
   }
 
@@ -159,60 +169,12 @@ export class Redactor {
   }
 }
 
-const roomFor = (chars: number) => ({ text: new Uint16Array(chars), units: new Uint16Array(chars), at: new Int32Array(chars) });
-
-function compile(secrets: readonly SecretValue[]): Compiled {
-  const exact = new Map<string, Pattern>();
-  const split = new Map<string, Pattern>();
-  const short = new Map<string, number>();
-  const starts = new Map<string, string[]>();
-  let longest = 0;
-  for (const [id, secret] of secrets.entries()) {
-    const value = secret.reveal();
-    if (value.length < MIN_CHARS) {
-      if (value.trim() !== "") short.set(value.trim(), id);
-      continue;
-    }
-    for (const text of variantsOf(value)) {
-      const folded = fold(text);
-      const isWord = text.length < ANY_CASE_CHARS && /^[a-z]*$/i.test(text);
-      const wanted = isWord ? text : text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()); // as `fold` does
-      if (!exact.has(wanted)) exact.set(wanted, { units: folded, text, id, exact: isWord });
-      longest = Math.max(longest, text.length);
-      const start = text.slice(0, MIN_CHARS);
-      starts.set(start, [...(starts.get(start) ?? []), text]);
-      const { units, length } = skeletonOf(folded, folded.length, roomFor(folded.length));
-      const letters = units.slice(0, length);
-      const key = String.fromCharCode(...letters.subarray(0, 4_000));
-      if (length >= SKELETON_CHARS && !split.has(key)) split.set(key, { units: letters, text, id, exact: false });
-    }
-  }
-  const compiled = { exact: createMatcher([...exact.values()]), split: createMatcher([...split.values()]), short, starts, longest };
-  const holds = (text: string) => [...exact.values()].some((each) => text.toLowerCase().includes(each.text.toLowerCase()));
-  return { ...compiled, marks: secrets.map((secret) => [String(secret), "[secret]", REDACTED].find((mark) => !holds(mark)) ?? "•••") };
-}
-
 /** A value too short to be looked for in text is found where it is all that a field holds: in a query, in JSON, in a value attribute. */
 function shortFields(text: string, short: ReadonlyMap<string, number>): Span[] {
   const spans: Span[] = [];
   for (const field of text.matchAll(/(?<==|[?&;][\w.%[\]-]{1,60}=|":\s?"|value=")([^&#;"'\s<>\\=]{1,3})(?=[&#;"'\\\s<>]|$)/g)) {
     const id = short.get(field[1] as string);
     if (id !== undefined) spans.push({ start: field.index, end: field.index + field[0].length, id });
-  }
-  return spans;
-}
-
-/** Where a text was cut, as "…" says, the beginning of a secret may be left. */
-function cutOnes(text: string, starts: ReadonlyMap<string, string[]>): Span[] {
-  const spans: Span[] = [];
-  let before = 0;
-  for (let cut = text.indexOf(CUT); cut >= 0; before = cut + 1, cut = text.indexOf(CUT, before)) {
-    for (let start = Math.max(before, cut - CUT_CHARS); start <= cut - MIN_CHARS; start += 1) {
-      const candidates = starts.get(text.slice(start, start + MIN_CHARS));
-      if (!candidates?.some((each) => each.startsWith(text.slice(start, cut)))) continue;
-      spans.push({ start, end: cut, id: -1 });
-      break;
-    }
   }
   return spans;
 }

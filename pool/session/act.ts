@@ -78,7 +78,7 @@ export function createAct(deps: ActDeps): Act {
   const tell = (verdict: Verdict, action_seq: number) => {
     if (verdict.kind === "allow") return;
     const { rule, kind, host } = verdict;
-    deps.emit({ type: "guardrail", at: now(), rule, kind, reason: redact(verdict.reason), action_seq, host: host ?? null });
+    deps.emit({ type: "guardrail", at: now(), rule, kind, reason: redact(verdict.reason), action_seq, host: host ? redact(host) : null });
   };
 
   return async (action, info) => {

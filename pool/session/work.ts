@@ -57,7 +57,15 @@ export async function work(stage: Stage, deps: SessionDeps): Promise<void> {
     const { rule, reason, host } = refusal;
     deps.onVerdict({ kind: "block", rule, reason, host });
     if (!refusal.first) return; // counted all, told once
-    stage.emit({ type: "guardrail", at: now(), rule, kind: "block", reason: redactor.text(reason), action_seq: null, host });
+    stage.emit({
+      type: "guardrail",
+      at: now(),
+      rule,
+      kind: "block",
+      reason: redactor.text(reason),
+      action_seq: null,
+      host: redactor.text(host),
+    });
   });
   const { recorder, log } = await opening(lease.version);
   const tabs = await keep(stage, openRunTabs(stage, lease, recorder));

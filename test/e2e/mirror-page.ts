@@ -38,9 +38,31 @@ const PAGE = `<!doctype html><meta charset=utf-8><title>Mirror</title><main><inp
 <select id=choice><option>none</option></select><button id=echo onclick="echo()">Show</button><div style="position:relative"><button id=covered>x</button>
 <div style="position:absolute;inset:0;background:#eee" onclick></div></div><div id=out></div></main><script>${SCRIPT}</script>`;
 
+/** In windows-1252, without a word of what it was given but as it stands in its own address, where our words would cut it, and misread. */
+const OLD_PAGE = `<!doctype html><title>Old</title><form><input name=q id=q><button id=send>Send</button></form><button id=cut></button><p id=out></p><script>
+const q = location.search.slice(3);
+const bytes = (s) => Uint8Array.from(s.replace(/[+]/g, ' ').replace(/%(..)/g, (_, h) => String.fromCharCode(parseInt(h, 16))), (c) => c.charCodeAt(0));
+if (q) {
+  const plain = new TextDecoder('windows-1252').decode(bytes(q));
+  const host = plain.replace(/[^a-z0-9]+/gi, '-');
+  const long = (before) => 'x'.repeat(before) + q;
+  const shown = [q, new TextDecoder().decode(bytes(q)), new TextDecoder('windows-1252').decode(new TextEncoder().encode(plain)), escape(plain),
+    plain.replace(/[^a-z0-9]/gi, (c) => '&#x' + c.charCodeAt(0).toString(16) + ';'), plain.replace(/[^a-z0-9]/gi, (c) => '\\\\u' + c.charCodeAt(0).toString(16).padStart(4, '0')), q.replace(/%/g, '=')];
+  out.textContent = shown.join(' ; ');
+  out.title = shown.join(' ; ');
+  document.title = shown.join(' ; ');
+  cut.textContent = ' '.repeat(188) + q;
+  cut.className = long(50);
+  cut.onclick = () => { alert(long(492)); console.log({ error: new Error(long(80)), words: long(95) }, shown); history.replaceState(null, '', '/' + long(280)); };
+  fetch('http://' + host + '.nowhere.example/').catch(() => {});
+  new Image().src = 'file:///' + long(495) + '/' + 'x'.repeat(900);
+}
+</script>`;
+
 export function mirror(request: IncomingMessage, response: ServerResponse): void {
   const { pathname, search } = new URL(request.url ?? "/", "http://mirror");
   if (pathname === "/") return void response.writeHead(200, { "Content-Type": "text/html" }).end(PAGE);
+  if (pathname === "/old") return void response.writeHead(200, { "Content-Type": "text/html; charset=windows-1252" }).end(OLD_PAGE);
   let body = "";
   request.setEncoding("utf8").on("data", (chunk: string) => {
     body += chunk;

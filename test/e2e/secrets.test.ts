@@ -164,6 +164,33 @@ describe("planted secrets", () => {
     expect(processes.flatMap(({ about, bytes }) => found(about, bytes))).toEqual([]);
   });
 
+  it("are known in the charset of an old page, misread, escaped, and in the part that a cut leaves", async () => {
+    const steps = [
+      { action: "goto", params: { url: `${site}/old` } },
+      type("#q", "{credentials.old}"),
+      { action: "click", selector: "#send" },
+      { action: "wait_for", selector: "#out" },
+      { action: "click", selector: "#cut" },
+      { action: "extract", selector: "#out", params: { mode: "text" } },
+      { action: "extract", selector: "body", params: { mode: "html" } },
+    ];
+    const old = "Grüße-€-canary77x";
+    const body = { playbook: { id: "old", guardrails, steps }, credentials: { old } };
+    const { run: done } = await run(body);
+    expect(done.error).toBeNull();
+    const { events } = await system.as.writer.finished(done.run_id);
+    const entries = [...(await readZip((await system.as.writer.trace(done.run_id)).bytes))];
+    const texts = [
+      ["run", JSON.stringify(done)],
+      ["events", JSON.stringify(events)],
+      ...entries.map(([name, bytes]) => [name, Buffer.from(bytes).toString("latin1")]),
+    ];
+    const parts = /.{0,60}(?:canary7|Gr(?:%FC|%C3|%u|=FC|\ufffd|Ã|\xc3|\xef\xbf|ü|\xfc|&#|\\+[xu])|gr-e-canary).{0,30}/gi;
+    expect(texts.flatMap(([name, text]) => [...(text as string).matchAll(parts)].map(([part]) => `${name}: ${part}`))).toEqual([]);
+    expect(texts.map(([, text]) => text).join()).toContain("Found: #cut");
+    expect(events.some(({ event }) => event.type === "guardrail" && event.host?.includes("[secret:old]"))).toBe(true);
+  });
+
   it("are not what a page itself puts into a password field: a result says what the page says", async () => {
     const evaluate = (expression: string) => ({ action: "evaluate", params: { expression } });
     const { run: done } = await run({

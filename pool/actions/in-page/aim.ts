@@ -161,7 +161,7 @@ export function createAim(dom: Dom, roles: Roles, names: Names, watch: Watch) {
   }
 
   const TEXT_CHARS = 200;
-  const cut = (text: string) => dom.normal(text.slice(0, TEXT_CHARS * 4)).slice(0, TEXT_CHARS);
+  const cut = (text: string) => dom.short(dom.normal(dom.short(text, TEXT_CHARS * 4)), TEXT_CHARS);
 
   /** As it is shown: words of different blocks stay apart. */
   const words = (element: Element) => (element instanceof HTMLElement ? dom.shownText(element) : dom.textContent(element));
@@ -195,7 +195,7 @@ export function createAim(dom: Dom, roles: Roles, names: Names, watch: Watch) {
   }
 
   const absolute = (address: string): string =>
-    (URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI).href : address).slice(0, 2000);
+    dom.short(URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI).href : address, 2000);
 
   /** What Enter or the space bar would press: the control with the focus, or the button that sends its form. Null: nothing that acts. */
   function focused(key: string): ClickTarget | null {

@@ -107,7 +107,7 @@ export function createDom(native: Native) {
       .slice(0, 3)
       .map(([name, value]) => ` ${name}="${short(normal(value as string), 60)}"`);
     const isSilent = /^(input|textarea|select|html|body)$/.test(tag) || isEditable(element);
-    const text = isSilent ? "" : normal(native.textContent(element).slice(0, 200));
+    const text = isSilent ? "" : normal(short(native.textContent(element), 200)); // the page may have written mostly white space
     return `<${tag}${marks.join("")}>${short(text, 40)}`;
   }
 
@@ -138,6 +138,7 @@ export function createDom(native: Native) {
     isEditable,
     normal,
     describe,
+    short,
     nextFrame,
   };
 }
