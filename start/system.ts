@@ -25,7 +25,7 @@ const START_END_MS = 20_000;
 /** As both end when their environment will not do, having said all that is wrong with it. */
 const EXIT_CONFIG = 78;
 /** Then the other gets this long to say what is wrong with its own. */
-const OTHER_FAULTS_MS = 5_000;
+const OTHER_FAULTS_MS = 20_000;
 /** Over the drain's grace: what a node may need for finalizing and for closing its store. */
 const NODE_END_MARGIN_MS = 90_000;
 const DRAIN_GRACE_S = 60;
