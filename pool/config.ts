@@ -128,13 +128,7 @@ const EnvironmentSchema = z
         return url ?? z.NEVER;
       })
       .optional(),
-    OTEL_EXPORTER_OTLP_HEADERS: z
-      .string()
-      .default("")
-      .superRefine((text, context) => {
-        const message = otlpHeadersProblem(text);
-        if (message !== null) context.addIssue({ code: "custom", message });
-      }),
+    OTEL_EXPORTER_OTLP_HEADERS: z.string().default(""),
     LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
   })
   .superRefine((env, context) => {
@@ -142,6 +136,8 @@ const EnvironmentSchema = z
     if (WILDCARDS.includes(env.POOL_HOST) && env.POOL_PUBLIC_URL === undefined) {
       issue("POOL_PUBLIC_URL", `Required with POOL_HOST=${env.POOL_HOST}: edges and nodes reach this node by it`);
     }
+    const headersProblem = env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined ? null : otlpHeadersProblem(env.OTEL_EXPORTER_OTLP_HEADERS); // else they are another program's
+    if (headersProblem !== null) issue("OTEL_EXPORTER_OTLP_HEADERS", headersProblem);
     if (env.POOL_ISOLATION !== undefined && env.CHROME_WS_ENDPOINTS.length > 0) {
       issue("POOL_ISOLATION", "Has no use with CHROME_WS_ENDPOINTS: in a remote Chrome each run always has a context");
     }

@@ -8,7 +8,7 @@ import { exitCode } from "./program.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { createRunClient } from "./run-client.ts";
 import { nextSignal } from "./signals.ts";
-import { openSystem, type System } from "./system.ts";
+import { openSystem } from "./system.ts";
 
 const ORDER_ID = "12345";
 const PLAYBOOK = fileURLToPath(new URL("../examples/cancel-order.yaml", import.meta.url));
@@ -20,15 +20,14 @@ const OURS = /^(POOL_|EDGE_|CHROME_WS|DATABASE_URL|VOLUME_URL|SECRETS_KEY|RETENT
 const progress = createProgress(process.stdout);
 const folder = resolve(process.env.DATA_DIR || "./data", "demo");
 const logFile = join(folder, "demo.log");
-const stop = new AbortController();
-let system: System | null = null;
+const [stop, atOnce] = [new AbortController(), new AbortController()];
 let asked: NodeJS.Signals | null = null;
 nextSignal().then((signal) => {
   asked = signal;
   progress.line();
   progress.line(`${signal}: ending …`);
   stop.abort(new Error(`Ended by ${signal}`));
-  nextSignal().then(() => system?.kill()); // and so that an echo of the first does not end us with everything left behind
+  nextSignal().then(() => atOnce.abort()); // and so that an echo of the first does not end us with everything left behind
 });
 
 try {
@@ -48,7 +47,7 @@ async function demo({ line, show, styled }: Progress, signal: AbortSignal): Prom
   line(`  dashboard  ${dashboard.url}`);
 
   const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name)));
-  system = await openSystem({
+  const system = await openSystem({
     environment: {
       ...environment,
       DATA_DIR: dataDir,
@@ -60,6 +59,7 @@ async function demo({ line, show, styled }: Progress, signal: AbortSignal): Prom
     },
     output: log.fd,
     signal,
+    atOnce: atOnce.signal,
   });
   try {
     line(`  edge       ${system.url}`);

@@ -11,20 +11,19 @@ process.exitCode = await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<number> {
-  const stop = new AbortController();
-  let system: System | null = null;
+  const [stop, atOnce] = [new AbortController(), new AbortController()];
   const asked = nextSignal().then((signal) => {
     stop.abort(new Error(`${signal} came before it was ready`));
-    nextSignal().then(() => system?.kill()); // and so that an echo of the first does not end us
+    nextSignal().then(() => atOnce.abort()); // and so that an echo of the first does not end us
     return null;
   });
-  system = await openSystem({ environment: process.env, output: "inherit", signal: stop.signal });
+  const system = await openSystem({ environment: process.env, output: "inherit", signal: stop.signal, atOnce: atOnce.signal });
   console.log(greeting(system));
   if (system.ownKey && !system.keys.shown) await markShown(system.keys);
   const broken = await Promise.race([asked, system.broken]);
   if (broken) {
     console.error(`${broken.name} has ended by itself (${describeExit(broken.exit)}); ending the other.`);
-    asked.then(() => system?.kill());
+    asked.then(() => atOnce.abort());
   } else console.log("Ending; runs under way get their grace time. A second signal ends at once.");
   const code = await system.end();
   return broken ? exitCode(broken.exit) || 1 : code;

@@ -47,20 +47,19 @@ export type System = {
   broken: Promise<{ name: string; exit: Exit }>;
   /** Ends the node first, then the edge, so that streams get their end. Gives the exit code of the whole. */
   end(): Promise<number>;
-  /** Ends both at once. */
-  kill(): void;
 };
 
-/** `output`: where their logs go. `programs`: their files, for tests of how they are kept. */
+/** `output`: where their logs go. `signal`: the start is given up. `atOnce`: both end at once, ready or not. `programs`: their files, for tests of how they are kept. */
 export type SystemOptions = {
   environment: NodeJS.ProcessEnv;
   output: Output;
   signal: AbortSignal;
+  atOnce?: AbortSignal;
   programs?: { node: string; edge: string };
 };
 
 /** Starts both and waits until they are ready. @throws with a sentence for the terminal; nothing is left running then */
-export async function openSystem({ environment, output, signal, programs = PROGRAMS }: SystemOptions): Promise<System> {
+export async function openSystem({ environment, output, signal, atOnce, programs = PROGRAMS }: SystemOptions): Promise<System> {
   const dataDir = resolve(environment.DATA_DIR || "./data");
   const [node, edge] = [await place(environment, "POOL", 7070), await place(environment, "EDGE", 8080)];
   if (node.url === edge.url && node.url !== NOWHERE)
@@ -95,10 +94,10 @@ export async function openSystem({ environment, output, signal, programs = PROGR
       })();
       return ending;
     },
-    kill() {
-      for (const each of both) each.kill();
-    },
   };
+  atOnce?.addEventListener("abort", () => {
+    for (const each of both) each.kill();
+  });
 
   const ready = [nodeProgram.ready(node.url, READY_LIMIT_MS), edgeProgram.ready(edge.url, READY_LIMIT_MS)];
   try {

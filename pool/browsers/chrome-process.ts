@@ -161,21 +161,25 @@ async function spawnChrome(options: LaunchOptions, folder: BrowserFolder): Promi
   const chrome = chromeArgs({ profileDir: folder.profile, proxyUrl, shared, sandbox, viewport });
   const ids = { uid: isolation.uid ?? process.getuid?.() ?? 0, gid: isolation.uid ?? process.getgid?.() ?? 0 };
   const { command, args } = apart ? inOwnNetwork(executable, chrome, ids) : { command: executable, args: chrome };
-  const node = apart ? openSync(process.execPath, "r") : null;
+  using node = apart ? openForReading(process.execPath) : null;
   const child = spawn(command, args, {
     cwd: folder.tmp,
     detached: true, // a group of its own
-    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", ...(node === null ? [] : ["ipc" as const, node])],
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", ...(node === null ? [] : ["ipc" as const, node.fd])],
     env: chromeEnvironment(folder),
     ...(isolation.uid === null ? {} : { uid: isolation.uid, gid: isolation.uid }), // drops the supplementary groups too
   });
-  if (node !== null) closeSync(node);
   if (child.pid === undefined) {
     const error = await new Promise<Error>((resolve) => child.once("error", resolve));
     throw error;
   }
   writeRecord(folder, identify(child.pid));
   return child as ChildProcess & { pid: number };
+}
+
+function openForReading(path: string): Disposable & { fd: number } {
+  const fd = openSync(path, "r");
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
 }
 
 /** Nothing of our own environment: it holds tokens and keys. */

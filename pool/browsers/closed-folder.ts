@@ -12,8 +12,13 @@ export function closedFolder(path: string): string | null {
   }
 }
 
-/** What to say when a program did not start as another user; null: no folder was in its way. */
+/** What to say when a program did not start as another user; null: no folder was in its way, or it is not there. */
 export function whyOutOfReach(program: string, uid: number): string | null {
-  const folder = closedFolder(program);
+  let folder: string | null;
+  try {
+    folder = closedFolder(program);
+  } catch {
+    return null; // an update has just taken it away: that is said by who tried to start it
+  }
   return folder && `user ${uid} cannot enter "${folder}", where it is. Let others pass (chmod o+x '${folder}'), or install it elsewhere`;
 }

@@ -1,5 +1,5 @@
 /** A run's context in a Chrome that others use too: a remote one, or one of this node's that runs share. */
-import type { Browser, BrowserContext, Page } from "puppeteer-core";
+import { type Browser, type BrowserContext, type Page, ProtocolError } from "puppeteer-core";
 import { untilAborted, withDeadline } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
@@ -54,15 +54,18 @@ export async function openTab(
   } catch (error) {
     await host.kept.keep(egress);
     pulsing?.then((pulse) => pulse.browser.detach()).catch(() => {}); // it left none, or is gone with the connection
-    coming
-      .then((context) => host.closeContext(context))
-      .then(
-        () => host.kept.release(egress),
-        () => host.doubt(true), // it goes with its Chrome, or the connection, at the latest
-      );
+    const release = () => host.kept.release(egress);
+    const doubt = () => host.doubt(true); // the listener goes with its Chrome, or the connection, at the latest
+    coming.then(
+      (context) => host.closeContext(context).then(release, doubt),
+      (cause: unknown) => (isRefused(cause) ? release() : doubt()),
+    );
     throw error;
   }
 }
+
+/** Chrome itself has answered that there is no context. Where nothing was heard, there may be one. */
+const isRefused = (cause: unknown): boolean => cause instanceof ProtocolError && cause.originalMessage !== "";
 
 export type ContextBrowserOptions<E extends Egress> = OpenedTab & {
   entry: Entry;

@@ -11,6 +11,7 @@ export type Pulse = { browser: CDPSession; page: CDPSession };
 /** Where it rejects, or comes when the signal has aborted, it leaves no session: that to the browser would stay as long as the connection. */
 export async function openPulse(browser: Browser, page: Page, signal: AbortSignal): Promise<Pulse> {
   const opening = browser.target().createCDPSession();
+  opening.catch(() => {}); // heard below, perhaps later than it rejects
   try {
     const ofPage = await untilAborted(page.createCDPSession(), signal);
     return { browser: await untilAborted(opening, signal), page: ofPage };

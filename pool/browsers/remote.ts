@@ -96,7 +96,9 @@ export class RemoteChromes<E extends Egress> implements BrowserSource<E> {
     try {
       const browser = await untilAborted(endpoint.connect(), signal);
       const host = hostOf(endpoint, browser);
-      const egress = await this.#options.openEgress();
+      const egress = await this.#options.openEgress().catch((cause: Error) => {
+        throw new AppError("SETUP_FAILED", `this node could not open a way out for it (${cause.message})`, { cause });
+      });
       const newContext = () => endpoint.newContext(browser, useEgress ? egress.proxyUrl : null);
       const limit = AbortSignal.any([signal, AbortSignal.timeout(OPEN_LIMIT_MS)]);
       const tab = await openTab(host, { browser, newContext, egress, viewport }, limit);

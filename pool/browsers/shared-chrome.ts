@@ -94,7 +94,7 @@ export class SharedChrome<E extends Egress> implements ContextHost, AsyncDisposa
   }
 
   /**
-   * A context with its tab, for as long as the signal allows and Chrome answers. Where it rejects, nothing of it is left but a context that is being closed.
+   * A context with its tab, for as long as the signal and opening-watch.ts allow. Where it rejects, nothing of it is left but a context that is being closed.
    * @throws TabNotOpened it is broken, or the signal has aborted
    */
   async open(entry: Entry, viewport: Viewport, signal: AbortSignal): Promise<ContextBrowser<E>> {

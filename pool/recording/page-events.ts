@@ -65,14 +65,14 @@ function logEvent(entry: Protocol.Log.LogEntry, pageId: string): TraceEvent {
     time: traceTime(),
     pageId,
     messageType: entry.level,
-    text: entry.text.replace(/\S+\.\.\.\S+/g, "…"), // a long address without its middle, as Chrome's KURL::ElidedString has it: half a secret again
+    text: withoutElided(entry.text),
     args: [],
     location: { url: entry.url ?? "", lineNumber: entry.lineNumber ?? 0, columnNumber: 0 },
   };
 }
 
 function pageErrorEvent(details: Protocol.Runtime.ExceptionDetails, pageId: string): TraceEvent {
-  const stack = details.exception?.description ?? details.text;
+  const stack = withoutElided(details.exception?.description ?? details.text);
   const [, name = "Error", message = stack] = /^(\w*Error): ([^\n]*)/.exec(stack) ?? [];
   return {
     type: "event",
@@ -97,5 +97,10 @@ function preview(arg: Protocol.Runtime.RemoteObject): string {
     });
     return arg.subtype === "array" ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`;
   }
-  return arg.value === undefined ? (arg.description ?? arg.type) : String(arg.value);
+  return arg.value === undefined ? withoutElided(arg.description ?? arg.type) : String(arg.value);
 }
+
+/** Chrome shows a long address without its middle (KURL::ElidedString: 511 characters, `...`, 510): half a secret, which no masking knows again. */
+const ELIDED_CHARS = 1_024;
+export const withoutElided = (text: string): string =>
+  text.replace(/\S+/g, (word) => (word.length >= ELIDED_CHARS && word.includes("...") ? "…" : word));

@@ -58,7 +58,7 @@ export function compile(secrets: readonly SecretValue[]): Compiled {
     for (const text of formsOf(secret)) {
       const folded = fold(text);
       const isWord = text.length < ANY_CASE_CHARS && /^[a-z]*$/i.test(text);
-      const wanted = isWord ? text : text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()); // as `fold` does
+      const wanted = isWord ? text : text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
       if (!exact.has(wanted)) exact.set(wanted, { units: folded, text, id, exact: isWord });
       longest = Math.max(longest, text.length);
       starts.written.add(folded, isWord ? text : null);

@@ -7,6 +7,8 @@ const CUT_CHARS = 256;
 /** An escape that the cut went through, and how long one is at most. */
 const HALF_ESCAPE = /(?:[%=][0-9a-f]?|%u[0-9a-f]{0,3}|&#?\w{0,8}|\\(?:[ux]\{?)?[0-9a-f]{0,5})$/i;
 const HALF_CHARS = 10;
+/** U+FFFD, in place of what is in no charset. */
+const UNREADABLE = 0xfffd;
 
 /** A beginning that is looked for; `text` where upper and lower case are told apart. */
 type Start = { units: Uint16Array; text: string | null };
@@ -40,7 +42,12 @@ const keyOf = (units: Uint16Array, at: number): number =>
 
 function isBeginning(start: Start, units: Uint16Array, from: number, end: number, text: string | null): boolean {
   if (end - from > start.units.length) return false;
-  for (let i = from; i < end; i += 1) if (units[i] !== start.units[i - from]) return false;
+  let isReadable = false; // else it may be the beginning of anything
+  for (let i = from; i < end; i += 1) {
+    if (units[i] !== start.units[i - from]) return false;
+    isReadable ||= units[i] !== UNREADABLE;
+  }
+  if (!isReadable) return false;
   return start.text === null || (text !== null && start.text.startsWith(text.slice(from, end)));
 }
 

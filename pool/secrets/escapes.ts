@@ -145,6 +145,7 @@ export function partsAround(places: readonly number[], reach: number, length: nu
 /** In place. False: there was none. */
 function readOnce(placed: Placed): boolean {
   const { units, from, to, length } = placed;
+  if (length < units.length) units[length] = 0; // what stands behind is of an earlier text
   let i = 0;
   while (i < length && BEGINS[units[i] as number] === 0) i += 1;
   let kept = i;
@@ -154,7 +155,6 @@ function readOnce(placed: Placed): boolean {
     let count = 0;
     if (BEGINS[unit] === 1) {
       count = escapeChars(units, i);
-      if (i + count > length) count = 0; // what stands behind the end is of an earlier text
       if (count > 0) unit = meant(code);
       else if (unit === BACKSLASH && i + 1 < length) {
         count = 2; // else it stands before a character that means itself

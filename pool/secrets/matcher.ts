@@ -30,10 +30,11 @@ for (const [wide, plain, count] of [
 ] as const)
   for (let i = 0; i < count; i += 1) FOLDED[wide + i] = plain + i;
 
-/** The text's UTF-16 units, letters in lower case and no wider than others: pages and encoders differ in it. Into `room` where that is long enough. */
+/** The text's UTF-16 units, letters in lower case and no wider than others: pages and encoders differ in it. Into `room`, where a zero ends it: what stands behind is of another text. */
 export function fold(text: string, room = new Uint16Array(text.length)): Uint16Array {
   Buffer.from(room.buffer, room.byteOffset, room.byteLength).write(text, "utf16le"); // far faster than a loop over the string
   for (let i = 0; i < text.length; i += 1) room[i] = FOLDED[room[i] as number] as number;
+  if (text.length < room.length) room[text.length] = 0;
   return room;
 }
 

@@ -14,7 +14,9 @@ export async function openStore(options: { dataDir: string; databaseUrl: string 
   await using opened = new AsyncDisposableStack();
   opened.use(lockDataDir(options.dataDir));
   const store = opened.use(
-    options.databaseUrl === null ? await openEmbedded(join(options.dataDir, "store")) : await openServer(options.databaseUrl, options.log),
+    options.databaseUrl === null
+      ? await openEmbedded(join(options.dataDir, "store"), options.log)
+      : await openServer(options.databaseUrl, options.log),
   );
   await migrate(store);
   const kept = opened.move();

@@ -24,8 +24,15 @@ export async function send<R>(
 
 /** All of `work`, or none: where it throws, the caller rolls back. @throws what `work` throws, and when it went on after a statement that failed */
 export async function beginAndCommit<T>(ask: Ask, work: (tx: Sql) => Promise<T>): Promise<T> {
+  let isOver = false;
+  const query = async <R>(text: string, values?: unknown[]) => {
+    if (isOver) throw new Error("The transaction is over"); // it would run in the next one
+    return (await ask<R>(text, values)).rows;
+  };
   await ask("BEGIN", []);
-  const result = await work({ query: async <R>(text: string, values?: unknown[]) => (await ask<R>(text, values)).rows });
+  const result = await work({ query }).finally(() => {
+    isOver = true;
+  });
   const { command } = await ask("COMMIT", []);
   if (command === "ROLLBACK") throw new Error("The transaction was rolled back: a statement in it had failed"); // Postgres answers so then
   return result;

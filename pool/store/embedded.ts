@@ -10,46 +10,55 @@ import type { PGlite } from "@electric-sql/pglite";
 import { Client, type ClientConfig, type Notification } from "pg";
 import { extract } from "tar";
 import { withDeadline } from "../../shared/deadline.ts";
+import type { Log } from "../telemetry/log.ts";
 import { type Ask, beginAndCommit, send } from "./connection.ts";
-import { PgliteWire } from "./pglite-wire.ts";
+import { openWire } from "./pglite-wire.ts";
 import type { Store } from "./sql.ts";
 
 /** 128 MB by default, for data that is in the system's page cache anyway; once touched, a page of it stays with the node. */
 const SHARED_BUFFERS = "4MB";
 
-/** Texts that have a plan of their own: ours and pg-boss's are some eighty, and none is made anew for each call. */
+/** Statements with values that keep a plan: ours and pg-boss's are some eighty, and none is made anew for each call. */
 const PLANS = 300;
 
-export async function openEmbedded(dir: string): Promise<Store> {
+export async function openEmbedded(dir: string, log: Log): Promise<Store> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const database = await openPglite(dir);
-  const client = new Client({ stream: () => new PgliteWire(database), user: "postgres", database: "postgres" } as ClientConfig);
-  client.on("error", () => {}); // each statement from then on reports it
-  await client.connect();
+  const client = await connect(database).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
+  });
+  client.on("error", (error) => log.error("The embedded store broke", { error })); // and each statement from then on fails
   const exclusive = createMutex();
   const planOf = createNames();
   const ask: Ask = (text, values) => send<never>(client, text, values, values ? planOf(text) : {});
-  const askOrRollBack: Ask = (text, values) =>
-    ask<never>(text, values).catch(async (error: unknown) => {
-      // A script of several statements may have failed between its BEGIN and COMMIT; there is one connection, and the next must not inherit that.
-      if (values === undefined) await client.query("ROLLBACK");
-      throw error;
-    });
+  const rollBack = () => client.query("ROLLBACK").catch(() => {}); // it broke: what is told is why
 
   const store: Store = {
     kind: "embedded",
-    query: async (text, values) => (await exclusive(() => askOrRollBack<never>(text, values))).rows,
-    transaction: (work) =>
-      exclusive(() =>
-        beginAndCommit(ask, work).catch(async (error: unknown) => {
-          await client.query("ROLLBACK"); // there may be nothing left to roll back: then it only warns
+    query: async (text, values) =>
+      exclusive(async () => {
+        try {
+          return (await ask<never>(text, values)).rows;
+        } catch (error) {
+          // A script of several statements may have failed between its BEGIN and COMMIT; there is one connection, and the next must not inherit that.
+          if (values === undefined) await rollBack();
           throw error;
-        }),
-      ),
+        }
+      }),
+    transaction: (work) =>
+      exclusive(async () => {
+        try {
+          return await beginAndCommit(ask, work);
+        } catch (error) {
+          await rollBack();
+          throw error;
+        }
+      }),
     async listen(channel, on) {
       const hear = (message: Notification) => message.channel === channel && on(message.payload ?? "");
-      client.on("notification", hear);
       await store.query(`LISTEN ${channel}`);
+      client.on("notification", hear);
       // Left, the connection goes on listening: channels are few and never made anew.
       return { [Symbol.asyncDispose]: async () => void client.off("notification", hear) };
     },
@@ -61,6 +70,13 @@ export async function openEmbedded(dir: string): Promise<Store> {
     [Symbol.asyncDispose]: () => exclusive(() => database.close()),
   };
   return store;
+}
+
+async function connect(database: PGlite): Promise<Client> {
+  const here = { user: "postgres", database: "postgres", ssl: false, sslnegotiation: "postgres" }; // whatever PGSSLMODE and such say of servers
+  const client = new Client({ ...here, stream: () => openWire(database) } as ClientConfig);
+  await client.connect();
+  return client;
 }
 
 /** A name for each text, by which Postgres keeps it parsed and planned; `VACUUM ANALYZE` (upkeep.ts) has it plan anew. */

@@ -2,46 +2,22 @@
 import { Duplex } from "node:stream";
 import type { PGlite } from "@electric-sql/pglite";
 
-type Chunk = { chunk: Buffer };
+/** What `pg` calls a socket with, and waits for. */
+type Socket = Duplex & { connect(): void; setNoDelay(): void; setKeepAlive(): void };
 
-export class PgliteWire extends Duplex {
-  readonly #database: PGlite;
-
-  constructor(database: PGlite) {
-    super();
-    this.#database = database;
-  }
-
-  /** What `pg` corks goes over at once: all messages of a statement. */
-  override _writev(chunks: Chunk[], callback: (error?: Error | null) => void): void {
-    const messages = chunks.map(({ chunk }) => chunk);
-    this.#database.execProtocolRaw(messages.length === 1 ? (messages[0] as Buffer) : Buffer.concat(messages)).then((answer) => {
-      if (answer.byteLength > 0) this.push(answer);
+export function openWire(database: PGlite): Socket {
+  const ask = (messages: Buffer, callback: (error?: Error | null) => void) => {
+    if (database.closed) return callback(new Error("The store is closed"));
+    const answers: Uint8Array[] = []; // each is a view of memory that the next answer is written to
+    database.execProtocolRawStream(messages, { onRawData: (bytes) => answers.push(bytes.slice()) }).then(() => {
+      for (const each of answers) wire.push(each);
       callback();
     }, callback);
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this._writev([{ chunk }], callback);
-  }
-
-  override _read(): void {} // an answer comes when it is there
-
-  /** `pg` takes it for a socket. */
-  connect(): this {
-    setImmediate(() => this.emit("connect"));
-    return this;
-  }
-  setNoDelay(): this {
-    return this;
-  }
-  setKeepAlive(): this {
-    return this;
-  }
-  ref(): this {
-    return this;
-  }
-  unref(): this {
-    return this;
-  }
+  };
+  const wire = new Duplex({
+    read() {}, // an answer comes when it is there
+    write: (message: Buffer, _encoding, callback) => ask(message, callback),
+    writev: (chunks, callback) => ask(Buffer.concat(chunks.map(({ chunk }) => chunk)), callback), // what `pg` corks: all messages of a statement
+  });
+  return Object.assign(wire, { connect: () => void setImmediate(() => wire.emit("connect")), setNoDelay() {}, setKeepAlive() {} });
 }

@@ -70,11 +70,11 @@ describe("tabs", () => {
       action: "extract",
       selector: { primary: "h1", fallbacks: [], description: null },
       params: { mode: "text" },
-      timeout_ms: 300,
+      timeout_ms: 1_500,
     };
     await expect(perform(tabs, look as Action, { signal: bench.stop.signal })).rejects.toMatchObject({
       code: "STEP_FAILED",
-      message: `Cannot extract h1: nothing matches (for 0.3 s); ${trouble}`,
+      message: `Cannot extract h1: nothing matches (for 1.5 s); ${trouble}`,
     });
     const verify = VerifySchema.parse({ expect_element_visible: "h1", timeout_ms: 0 });
     await expect(checkVerify(tabs, verify, { signal: bench.stop.signal })).rejects.toThrow(`the element is not visible (${trouble})`);

@@ -3,6 +3,7 @@ import type { Protocol } from "puppeteer-core";
 import { describe, expect, it } from "vitest";
 import { createClean } from "../../pool/recording/clean.ts";
 import { openEntry, plainUrl } from "../../pool/recording/har.ts";
+import { withoutElided } from "../../pool/recording/page-events.ts";
 import { type TraceEvent, TraceEventSchema, TraceOrder, toLine } from "../../pool/recording/trace-events.ts";
 
 const asIs = (text: string) => text;
@@ -30,6 +31,16 @@ const begin = (callId: string, parentId?: string): TraceEvent => ({
   pageId: "page@1",
 });
 const end = (callId: string): TraceEvent => ({ type: "after", callId, endTime: 9 });
+
+describe("what Chrome says", () => {
+  it("is told without addresses that it shows without their middle, in a time that grows as the text does", () => {
+    const elided = `http://a.test/${"k".repeat(497)}...${"k".repeat(510)}`;
+    expect(withoutElided(`Failed to load '${elided}': gone... or not`)).toBe("Failed to load … gone... or not");
+    const began = process.cpuUsage();
+    for (const text of ["A".repeat(2e6), ".".repeat(2e6), "a ".repeat(1e6)]) withoutElided(text);
+    expect(process.cpuUsage(began).user / 1e6).toBeLessThan(5); // seconds, and hours were it quadratic
+  });
+});
 
 describe("a line of a trace", () => {
   it.each([

@@ -106,6 +106,12 @@ describe("What a page echoes", () => {
     );
   });
 
+  it("leaves what nobody can read: a secret that is all of it when misread is no reason to hide that", () => {
+    for (const secret of ["пароль", "ключ", "κωδικός"])
+      for (const text of ["\ufffd".repeat(40), `${"\ufffd".repeat(5)}…`, `a ${"\ufffd\ufffd ".repeat(9)}b`])
+        expect(redactorOf(secret).text(text)).toBe(text);
+  });
+
   it("is not looked for in a time that grows with more than the text", () => {
     const redactor = new Redactor(SECRETS.map((secret, i) => new SecretValue(`s${i}`, secret)));
     const started = process.cpuUsage();

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openStore } from "../../pool/store/connect.ts";
+import { openStore, type Sql } from "../../pool/store/connect.ts";
 import { postgresMissing } from "../support/postgres.ts";
 import { quiet } from "../support/run-fixtures.ts";
 import { eachStore, eventually, openTestStore, sharedPostgres } from "../support/store.ts";
+import { usedBytes } from "../support/used-bytes.ts";
 
 eachStore("a store", (opened, kind) => {
   it("runs a script of several statements when there are no values", async () => {
@@ -152,6 +153,40 @@ describe("opening a store", () => {
     } finally {
       await rm(dataDir, { recursive: true });
     }
+  });
+});
+
+describe("the embedded store", () => {
+  it("keeps nothing of what it has answered", async () => {
+    await using opened = await openTestStore("embedded");
+    const ask = async (times: number) => {
+      for (let i = 0; i < times; i += 1) await opened.store.query("SELECT repeat('x', 10000) AS text, $1::int AS n", [i]);
+      return usedBytes();
+    };
+    const before = await ask(100);
+    expect((await ask(2_000)) - before).toBeLessThan(8e6); // of 20 MB
+  });
+
+  it("is spoken to in clear, whatever the environment says of servers", async () => {
+    process.env.PGSSLMODE = "require";
+    try {
+      await using opened = await openTestStore("embedded");
+      expect(await opened.store.healthy()).toBe(true);
+    } finally {
+      delete process.env.PGSSLMODE;
+    }
+  });
+
+  it("refuses what comes after its end, or after that of a transaction", async () => {
+    const opened = await openTestStore("embedded");
+    let late: Sql | null = null;
+    await opened.store.transaction(async (tx) => {
+      late = tx;
+    });
+    await expect((late as Sql | null)?.query("SELECT 1", [])).rejects.toThrow("The transaction is over");
+    await opened[Symbol.asyncDispose]();
+    await expect(opened.store.query("SELECT 1", [])).rejects.toThrow("The store is closed");
+    await expect(opened.store.transaction((tx) => tx.query("SELECT 1", []))).rejects.toThrow(/closed|connection/);
   });
 });
 
