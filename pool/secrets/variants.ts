@@ -27,7 +27,7 @@ export function variantsOf(secret: string): string[] {
   const encoded = [...new Set([...plain, json(secret), uri(secret)])].flatMap(binary);
   const old = isAscii(secret) || secret.length > MAX_COMPOSED ? [] : [...plain].flatMap(inOldCharsets);
   const all = [...new Set([...own, ...escaped, ...twice, ...encoded, ...old])];
-  return all.filter((text) => text.length >= MIN_CHARS && /[^\ufffd\s]/.test(text)); // what nobody can read may be anything
+  return all.filter((text) => text.length >= MIN_CHARS && /[^\ufffd]/.test(text)); // what nobody can read may be anything
 }
 
 export const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text);
