@@ -1,6 +1,6 @@
 /** The edge on Node. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer, type IncomingMessage, maxHeaderSize, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener, type HttpBindings, RequestError } from "@hono/node-server";
 import { pause } from "../shared/deadline.ts";
@@ -67,22 +67,38 @@ function breakOff(incoming: IncomingMessage, outgoing: ServerResponse): void {
   else outgoing.destroy();
 }
 
-/** What is not even a request gets an answer in the shape of all errors, as far as one can be given. */
-function badRequest(): { text: string; headers: Record<string, string> } {
-  const detail = toErrorDetail(new AppError("VALIDATION_FAILED", "The request is not HTTP as it should be"));
+const malformed = (): AppError => new AppError("VALIDATION_FAILED", "The request is not HTTP as it should be");
+
+/** What Node has not even made a request of → what to say. */
+function refusal({ code }: NodeJS.ErrnoException): { status: number; error: AppError } {
+  switch (code) {
+    case "HPE_INVALID_METHOD":
+      return { status: 405, error: new AppError("METHOD_NOT_ALLOWED", "No route knows this method") };
+    case "HPE_HEADER_OVERFLOW":
+      return { status: 413, error: new AppError("PAYLOAD_TOO_LARGE", `The request's head is over ${maxHeaderSize} bytes`) };
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return { status: 408, error: malformed() };
+    default:
+      return { status: 400, error: malformed() };
+  }
+}
+
+/** An answer in the shape of all errors, as far as one can be given. */
+function answerTo(error: AppError): { text: string; headers: Record<string, string> } {
+  const detail = toErrorDetail(error);
   const text = JSON.stringify({ error: detail } satisfies ErrorBody);
   return { text, headers: { ...commonHead(crypto.randomUUID()), "Content-Type": "application/json" } };
 }
 
 function answerBadRequest(): Response {
-  const { text, headers } = badRequest();
+  const { text, headers } = answerTo(malformed());
   return new Response(text, { status: 400, headers });
 }
 
 function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
-  const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
-  const { text, headers } = badRequest();
+  const { status, error: refused } = refusal(error);
+  const { text, headers } = answerTo(refused);
   const lines = Object.entries({ ...headers, "Content-Length": text.length, Connection: "close" }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );

@@ -15,9 +15,12 @@ export function formatEvent({ id, event }: NumberedEvent): string {
   return `id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`; // JSON has no raw line break
 }
 
+/** No run has so many events. */
+const MAX_EVENT_ID = 999_999_999_999_999;
+
 /** `Last-Event-ID` as a number; garbage counts as 0. */
 export function parseLastEventId(header: string | null | undefined): number {
-  return header !== null && header !== undefined && /^\d{1,15}$/.test(header.trim()) ? Number(header.trim()) : 0;
+  return /^\d+$/.test(header?.trim() ?? "") ? Math.min(Number(header), MAX_EVENT_ID) : 0;
 }
 
 const KNOWN_TYPES: ReadonlySet<string> = new Set(RunEventSchema.options.map(({ shape }) => shape.type.value));

@@ -14,12 +14,13 @@ export type LiveFirst = <T>(
     /** Asks any node, or the bucket. `instead`: the run lives, and its live source has just failed. */
     stored(source: StoredTeller, instead: boolean): Promise<T>;
   },
-  options: { asker: Asker; signal?: AbortSignal },
+  /** `ownerKnows`: what the run's node does not have is not there. Else, as with a trace, it may still come. */
+  options: { asker: Asker; signal?: AbortSignal; ownerKnows?: boolean },
 ) => Promise<T>;
 
 /** @throws from the function returned: NOT_FOUND with its reason once the run is over; POOL_UNREACHABLE while it lives, or when no node answers */
 export function createLiveFirst(members: Members, locate: Locate): LiveFirst {
-  return async (runId, { live, stored }, { asker, signal }) => {
+  return async (runId, { live, stored }, { asker, signal, ownerKnows = false }) => {
     const kept = locate.kept(runId, asker);
     let location = kept ?? (await locate.ask(runId, { asker, signal }));
     let failure: unknown = null; // of the live source
@@ -51,7 +52,8 @@ export function createLiveFirst(members: Members, locate: Locate): LiveFirst {
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== "NOT_FOUND") throw error;
       locate.drop(runId, asker);
-      throw nothingStored(location, error, failure);
+      const isMissing = ownerKnows && failure instanceof AppError && failure.code === "NOT_FOUND";
+      throw isMissing ? failure : nothingStored(location, error, failure);
     }
   };
 }

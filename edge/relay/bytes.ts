@@ -9,6 +9,8 @@ export type BytesRequest = {
   runId: string;
   /** Below the run: `/recording/trace`. */
   path: string;
+  /** See live-first.ts. */
+  ownerKnows: boolean;
   headOnly: boolean;
   /** Conditions and ranges as the client sent them; they hold for stored bytes only. */
   conditions: Record<string, string>;
@@ -27,7 +29,7 @@ const STORED_STATUSES = [200, 206, 304];
  * @throws NOT_FOUND, POOL_UNREACHABLE, UPSTREAM_TIMEOUT; the signal's reason when the client left
  */
 export function openBytes(liveFirst: LiveFirst, idleMs: number, request: BytesRequest): Promise<OpenedBytes> {
-  const { runId, path, headOnly, conditions, asker, signal } = request;
+  const { runId, path, ownerKnows, headOnly, conditions, asker, signal } = request;
   return liveFirst(
     runId,
     {
@@ -52,7 +54,7 @@ export function openBytes(liveFirst: LiveFirst, idleMs: number, request: BytesRe
         return { ...(await prime(answer, idleMs)), from: "stored", whole: instead };
       },
     },
-    { asker, signal },
+    { asker, signal, ownerKnows },
   );
 }
 

@@ -34,6 +34,7 @@ export function createRunBytes({ liveFirst, idleMs, metrics, log, onPassed = () 
     const opened = await openBytes(liveFirst, idleMs, {
       runId,
       path,
+      ownerKnows: path !== TRACE_PATH,
       headOnly,
       conditions: conditionsOf(request, headOnly),
       asker: askerOf(call),

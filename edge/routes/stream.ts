@@ -25,11 +25,12 @@ export function createRunEvents({ events, metrics, log, keepaliveMs = 15_000 }: 
     signal.addEventListener("abort", () => stop.abort(signal.reason), { once: true });
     const lastId = parseLastEventId(c.req.raw.headers.get("last-event-id"));
     const request: EventsRequest = { runId, asker: askerOf(call), lastId, signal: stop.signal };
-    const location = await events.locate.find(request.runId, request);
+    const kept = events.locate.kept(runId, request.asker);
+    const location = kept ?? (await events.locate.ask(runId, request));
     const headers = { ...head, "Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no" };
     if (c.req.raw.method === "HEAD") return new Response(null, { headers });
 
-    const beginning = lastId > 0 ? await beginBehind(events, request, location) : { location };
+    const beginning = lastId > 0 || kept ? await begin(events, request, { location, isKept: kept !== null }) : { location };
     if (beginning === null) return new Response(null, { status: 204, headers: head });
     const body = eventStream(relayEvents(events, request, beginning), {
       keepaliveMs,
@@ -69,8 +70,15 @@ export function streamEndpoints({ runEvents }: { runEvents: RunEvents }): Endpoi
 /** Where the relay begins: a place, and its live stream if that is open already. */
 type Beginning = { location: Location; opened?: WireAnswer };
 
-/** For a client that resumes: is there anything left? null: no, and `EventSource` shall stop. A live stream that was opened to find out is handed on. */
-async function beginBehind(events: EventsDeps, request: EventsRequest, location: Location): Promise<Beginning | null> {
+/**
+ * Is the run still where it was once found, and, for a client that resumes, is there anything left? null: no, and `EventSource` shall stop. A live
+ * stream that was opened to find out is handed on. @throws NOT_FOUND it was deleted
+ */
+async function begin(
+  events: EventsDeps,
+  request: EventsRequest,
+  { location, isKept }: { location: Location; isKept: boolean },
+): Promise<Beginning | null> {
   if (location.state === "live") {
     try {
       const opened = await openLiveEvents(events, request, location);
@@ -79,9 +87,9 @@ async function beginBehind(events: EventsDeps, request: EventsRequest, location:
       request.signal.throwIfAborted(); // else: the run may have ended since it was found there
     }
     events.locate.drop(request.runId, request.asker);
-    location = await events.locate.ask(request.runId, request);
   }
-  return location.state === "stored" && (await isAtEnd(events, request)) ? null : { location };
+  const found = isKept || location.state === "live" ? await events.locate.ask(request.runId, request) : location;
+  return found.state === "stored" && request.lastId > 0 && (await isAtEnd(events, request)) ? null : { location: found };
 }
 
 async function isAtEnd(events: EventsDeps, request: EventsRequest): Promise<boolean> {

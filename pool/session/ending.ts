@@ -94,11 +94,12 @@ export function persistPhase({ deps, fence, row, dir, keepsTrace, events, warnin
     work: async () => {
       if (state.isDisowned) return run.clear();
       await run.endRecording();
-      if (state.recording === "finalizing") state.recording = isWhole() ? "ready" : "partial";
-      Object.assign(plan, { files: run.recorded(), state: state.recording });
+      const made = state.recording === "finalizing" ? (isWhole() ? "ready" : "partial") : state.recording; // told once it is stored
+      Object.assign(plan, { files: run.recorded(), state: made });
       if (!state.isPublished) throw new AppError("INTERNAL", "The run's artifacts wait for its status");
       Object.assign(plan, await stageArtifacts(plan, run.toRun(), await events.all()));
       await commitArtifacts(volume, fence.run_id, row.api_key_name, plan);
+      state.recording = plan.state;
       await settle({ recording_state: plan.state });
       run.clear();
     },

@@ -163,8 +163,12 @@ export async function assertDeletable(sql: Sql, runId: string, apiKeyName: strin
   );
   if (!row) throw noSuchRun();
   if (row.isDeletable) return;
-  const why = isTerminal(row.status) ? "its artifacts are still being stored; try again shortly" : `it is ${row.status}; stop it first`;
-  throw new AppError("CONFLICT", `Cannot delete the run: ${why}`, { details: { status: row.status } });
+  const details = { status: row.status };
+  if (!isTerminal(row.status)) throw new AppError("CONFLICT", `Cannot delete the run: it is ${row.status}; stop it first`, { details });
+  throw new AppError("CONFLICT", "Cannot delete the run: its artifacts are still being stored; try again shortly", {
+    details,
+    retryAfterS: 1,
+  });
 }
 
 /** Forgets a run and its events. Its idempotency key stays until it expires: who posts again late must not start it anew. @throws as assertDeletable does */

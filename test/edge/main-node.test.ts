@@ -35,18 +35,19 @@ async function exchange(text: string): Promise<{ answer: string; reset: boolean 
 
 describe("what is hardly HTTP", () => {
   it.each([
-    ["GARBAGE\r\n\r\n", 400],
+    ["GARBAGE\r\n\r\n", 405, "METHOD_NOT_ALLOWED"],
+    ["FOO /runs HTTP/1.1\r\nHost: x\r\n\r\n", 405, "METHOD_NOT_ALLOWED"],
     ["GET /healthz HTTP/1.1\r\nbad header\r\n\r\n", 400],
-    [`GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, 431],
+    [`GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, 413, "PAYLOAD_TOO_LARGE"],
     ["GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n", 400],
     ["GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
     ["GET http:// HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400],
-  ])("gets an answer in the shape of all errors: %#", async (text, status) => {
+  ])("gets an answer in the shape of all errors: %#", async (text, status, code = "VALIDATION_FAILED") => {
     const { answer } = await exchange(text);
     const [head = "", body = ""] = answer.split("\r\n\r\n");
     expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(JSON.parse(body.replace(/^[0-9a-f]+\r\n/, ""))).toMatchObject({
-      error: { code: "VALIDATION_FAILED", message: expect.any(String), details: null },
+      error: { code, message: expect.any(String), details: null },
     });
   });
 });

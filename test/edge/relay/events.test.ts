@@ -59,6 +59,17 @@ async function follow(response: Response): Promise<{ ids: number[]; broken: bool
   }
 }
 
+it.each(["live", "stored"] as const)("a run that was deleted is 404, though the edge has just seen it %s", async (state) => {
+  await using place = await pool();
+  const { store, owner, edge } = place;
+  const run = store.addRun({ owner, state, events: [step(0), complete] });
+  expect((await follow(await edge.get(`/runs/${run.run_id}/stream`))).ids).toEqual([1, 2]);
+  store.runs.delete(run.run_id); // by way of another edge
+  const gone = await edge.get(`/runs/${run.run_id}/stream`);
+  expect([gone.status, gone.headers.get("content-type")]).toEqual([404, expect.stringContaining("application/json")]);
+  await gone.body?.cancel();
+});
+
 describe("the relay of events", () => {
   it("has no double and no gap, whatever faults come in whatever order, from whatever id on", async () => {
     await using nodes = await pool();

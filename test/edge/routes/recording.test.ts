@@ -105,6 +105,19 @@ describe("a screenshot and any other file", () => {
     expect(owner.seen.some(({ url }) => url === `/live/runs/${run.run_id}/recording/files/actions/0001_browser_click.json`)).toBe(true);
   });
 
+  it("is 404 where its run's node has none, in that node's words, and 502 where it cannot be asked", async () => {
+    const run = store.addRun({ owner });
+    owner.faults.set("live.file", status(404, '{"error":{"code":"NOT_FOUND","message":"Not finished yet","details":null}}'));
+    const missing = await get(run.run_id, "files/trace.zip");
+    expect([missing.status, missing.headers.get("retry-after"), await errorOf(missing)]).toEqual([
+      404,
+      null,
+      { code: "NOT_FOUND", message: "Not finished yet", details: null },
+    ]);
+    owner.faults.set("live.file", reset);
+    expect((await get(run.run_id, "files/trace.zip")).status).toBe(502);
+  });
+
   it("is served in parts once stored", async () => {
     const run = store.addRun({ storedTrace: bytes });
     const response = await get(run.run_id, "screenshots/0001_click.jpg", { headers: { range: "bytes=0-9" } });
