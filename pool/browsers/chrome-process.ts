@@ -11,12 +11,14 @@ import { whyOutOfReach } from "./closed-folder.ts";
 import type { Egress } from "./held-browser.ts";
 import { inOwnNetwork, OWN_NETWORK_HOSTS, OWN_NETWORK_PROXY_URL, takeWayOut } from "./own-network.ts";
 import { openPipe } from "./pipe-transport.ts";
-import { groupMembers, identify, isAlive, killGroup } from "./process-identity.ts";
+import { groupExists, groupMembers, identify, isAlive, killGroup } from "./process-identity.ts";
 import type { Isolation } from "./sandbox.ts";
 
 const LAUNCH_LIMIT_MS = 20_000;
 /** A killed process may still be busy in the kernel. */
 const GONE_LIMIT_MS = 1_000;
+/** As a rule all of it is gone by then, and buried. */
+const BURIED_MS = 50;
 const STDERR_CHARS = 2_000;
 const LAST_WORDS_MS = 500;
 /** Its pipe may break that much before its end is known. */
@@ -105,11 +107,14 @@ class ProcessGroup {
 
   /** Kills what is left of it, and waits for its end. Whoever adopts the dead may take their time to bury them: that is not ours to wait for. */
   async gone(): Promise<void> {
-    const giveUpAt = performance.now() + GONE_LIMIT_MS;
-    if (this.kill()) {
-      const members = groupMembers(this.pid);
-      while (members.some(isAlive) && performance.now() < giveUpAt) await pause(2);
+    const killedAt = performance.now();
+    let isThere = this.kill();
+    while (isThere && performance.now() < killedAt + BURIED_MS) {
+      await pause(2);
+      isThere = groupExists(this.pid);
     }
+    const members = isThere ? groupMembers(this.pid) : []; // a look at every process of the machine, seldom needed
+    while (members.some(isAlive) && performance.now() < killedAt + GONE_LIMIT_MS) await pause(2);
     this.#isGone = true;
   }
 }

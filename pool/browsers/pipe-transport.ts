@@ -6,6 +6,10 @@ export function openPipe(toChrome: Writable, fromChrome: Readable): ConnectionTr
   let parts: Buffer[] = [];
   const transport: ConnectionTransport = {
     send: (message) => {
+      if (toChrome.writableCorked === 0) {
+        toChrome.cork(); // what is said within a tick goes in one write, and wakes Chrome once
+        process.nextTick(() => toChrome.uncork());
+      }
       toChrome.write(`${message}\0`);
     },
     close: () => {

@@ -92,9 +92,14 @@ function listPids(): string[] {
 }
 
 /** SIGKILLs a whole group; false: there is none. */
-export function killGroup(group: number): boolean {
+export const killGroup = (group: number): boolean => signalGroup(group, "SIGKILL");
+
+/** Is anything of it left, even the dead that nobody has buried yet? */
+export const groupExists = (group: number): boolean => signalGroup(group, 0);
+
+function signalGroup(group: number, signal: "SIGKILL" | 0): boolean {
   try {
-    process.kill(-group, "SIGKILL");
+    process.kill(-group, signal);
     return true;
   } catch {
     return false; // ESRCH: all of it is gone
