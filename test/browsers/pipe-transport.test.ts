@@ -1,4 +1,5 @@
-import { PassThrough } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { openPipe } from "../../pool/browsers/pipe-transport.ts";
@@ -34,10 +35,20 @@ describe("the pipe to Chrome", () => {
     );
   });
 
-  it("ends each message that it sends with a zero byte", async () => {
-    const toChrome = new PassThrough();
-    openPipe(toChrome, new PassThrough()).send('{"id":1}');
-    expect(toChrome.read()?.toString()).toBe('{"id":1}\0');
+  it("ends each message that it sends with a zero byte, and sends those of a tick at once", async () => {
+    const writes: string[] = [];
+    const toChrome = new Writable({
+      writev(chunks, callback) {
+        writes.push(Buffer.concat(chunks.map(({ chunk }) => chunk)).toString());
+        callback();
+      },
+    });
+    const transport = openPipe(toChrome, new PassThrough());
+    for (const id of [1, 2]) transport.send(`{"id":${id}}`);
+    await nextTurn();
+    transport.send('{"id":3}');
+    await nextTurn();
+    expect(writes).toEqual(['{"id":1}\0{"id":2}\0', '{"id":3}\0']);
   });
 
   it("tells when Chrome closed its end", async () => {
