@@ -19,7 +19,7 @@ try {
   await starting;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exit(error instanceof AppError && error.code === "VALIDATION_FAILED" ? EXIT_CONFIG : 1);
+  process.exit(error instanceof AppError && ["VALIDATION_FAILED", "CONFLICT"].includes(error.code) ? EXIT_CONFIG : 1);
 }
 
 async function start(): Promise<Started> {

@@ -140,7 +140,7 @@ async function place(environment: NodeJS.ProcessEnv, prefix: "POOL" | "EDGE", fa
   const host = environment[`${prefix}_HOST`] || "127.0.0.1";
   const wanted = parsePort(environment[variable] || String(fallback));
   if (wanted === null) return { host, port: environment[variable], url: NOWHERE };
-  const port = await takePort(host, wanted, variable);
+  const port = await takePort(host, wanted, prefix);
   const reached = WILDCARDS[host] ?? (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);
   return { host, port, url: `http://${reached}:${port}` };
 }
