@@ -63,7 +63,7 @@ it("fails the check of the field that is wrong with what is asked of models", as
   const asked = { ...body, max_cost_usd: 1, output_schema: { type: "nothing" } };
   const { checks, valid } = await dryRun(deps, CreateRunSchema.parse(asked));
   expect(valid).toBe(false);
-  const failed = checks.filter(({ name, passed }) => !passed).map(({ name, message }) => [name, message.split(": ")[0]]);
+  const failed = checks.filter(({ passed }) => !passed).map(({ name, message }) => [name, message.split(": ")[0]]);
   expect(failed).toEqual([
     ["model", "model"],
     ["max_cost_usd", "max_cost_usd"],
