@@ -1,6 +1,7 @@
 /** The edge on Deno. */
 
 import { pause } from "../shared/deadline.ts";
+import { cannotListen } from "../shared/listen.ts";
 import type { EdgeConfig } from "./config.ts";
 import { openEdge, openEdgeTracing, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
 import { createCollector } from "./main-deno-collector.ts";
@@ -31,9 +32,16 @@ export async function startOnDeno(
   const edge = openEdge(config, { connect: connectOnDeno(deno), onPassed: createCollector(), peers, tracing }, limits);
   const stop = new AbortController();
   const address = { hostname: config.host, port: config.port };
-  if (share === "first" && config.port !== 0) deno.listen(address).close(); // taken by nobody, not even by another edge
   const options = { ...address, reusePort: share !== undefined, signal: stop.signal, onListen() {} };
-  const server = deno.serve(options, (request) => edge.app.fetch(request, {}));
+  const listen = () => {
+    try {
+      if (share === "first" && config.port !== 0) deno.listen(address).close(); // taken by nobody, not even by another edge
+      return deno.serve(options, (request) => edge.app.fetch(request, {}));
+    } catch (cause) {
+      throw cannotListen("EDGE", config, cause);
+    }
+  };
+  const server = listen();
   let over = false;
   void server.finished.then(() => {
     over = true;

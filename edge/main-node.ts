@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener, type HttpBindings, RequestError } from "@hono/node-server";
 import { pause } from "../shared/deadline.ts";
 import { AppError, type ErrorBody, toErrorDetail } from "../shared/errors.ts";
+import { cannotListen } from "../shared/listen.ts";
 import { answerError, commonHead } from "./answers.ts";
 import type { EdgeConfig } from "./config.ts";
 import { openEdge, openEdgeTracing, type RunningEdge, type StartOptions, urlOf } from "./edge.ts";
@@ -51,7 +52,7 @@ export async function startOnNode(config: EdgeConfig, { limits, peers, share }: 
 
 function listen(server: Server, { port, host }: EdgeConfig, reusePort: boolean): Promise<Server> {
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (cause) => reject(cannotListen("EDGE", { port, host }, cause)));
     server.listen({ port, host, reusePort }, () => resolve(server));
   });
 }

@@ -1,10 +1,8 @@
 /** Starts the edge, as many threads as it is told to, and ends it in peace. */
 import process from "node:process";
-import { AppError } from "../shared/errors.ts";
+import { startFailureCode } from "../shared/start-failure.ts";
 import { createLog } from "./log.ts";
 import { DRAIN_MS, type Started, startHere } from "./main-start.ts";
-
-const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h: to start it again as it is will not help
 
 try {
   const starting = start();
@@ -19,7 +17,7 @@ try {
   await starting;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exit(error instanceof AppError && error.code === "VALIDATION_FAILED" ? EXIT_CONFIG : 1);
+  process.exit(startFailureCode(error));
 }
 
 async function start(): Promise<Started> {

@@ -1,5 +1,6 @@
 /** `npm run pool`: one node. SIGTERM and SIGINT drain it; a second one ends it without waiting. */
 import { AppError } from "../shared/errors.ts";
+import { startFailureCode } from "../shared/start-failure.ts";
 import { readConfig } from "./config.ts";
 import { openNode } from "./node.ts";
 import { openNodeLog } from "./node-log.ts";
@@ -7,7 +8,6 @@ import { signalToEnd } from "./signals.ts";
 
 /** A node that is closed has nothing left to do. */
 const CLOSED_MS = 2_000;
-const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h: to start it again as it is will not help
 
 try {
   const config = readConfig(process.env);
@@ -32,5 +32,5 @@ try {
   const issues = (error.details?.issues ?? []) as { path: string; message: string }[];
   const lines = issues.map(({ path, message }) => `  ${path}: ${message}`);
   process.stderr.write(`${[lines.length > 0 ? "The node cannot start:" : error.message, ...lines].join("\n")}\n`);
-  process.exitCode = error.code === "VALIDATION_FAILED" || error.code === "CONFLICT" ? EXIT_CONFIG : 1;
+  process.exitCode = startFailureCode(error);
 }

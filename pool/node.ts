@@ -8,6 +8,7 @@ import { type ServerType, serve } from "@hono/node-server";
 import packageJson from "../package.json" with { type: "json" };
 import { AppError } from "../shared/errors.ts";
 import type { Guardrails } from "../shared/guardrails.ts";
+import { cannotListen } from "../shared/listen.ts";
 import type { NodeInfo } from "../shared/node.ts";
 import { openTracing } from "../shared/tracing.ts";
 import { createApp } from "./api/app.ts";
@@ -21,7 +22,6 @@ import { createProposals } from "./drift/proposals.ts";
 import { openVersions } from "./drift/versions.ts";
 import { openEgress } from "./guardrails/egress.ts";
 import { createPolicy } from "./guardrails/policy.ts";
-import { parsePrivateNetworks } from "./guardrails/private-networks.ts";
 import { createLlm } from "./llm/llm.ts";
 import { type NodeLog, openNodeLog } from "./node-log.ts";
 import { openLibrary } from "./playbook/load.ts";
@@ -78,7 +78,6 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   const library = await openLibrary(config.playbooksDir, nodeLog, versions.standIn);
   const proposals = createProposals({ store, library, versions, promoteAfter: config.promoteAfter, log: nodeLog });
   const ledger = opened.use(openLedger(store, nodeLog));
-  const networks = parsePrivateNetworks(config.privateNetworks);
   const browsers = opened.use(
     await openBrowsers({
       nodeId: node_id,
@@ -124,7 +123,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
 
   const live = new LiveRuns();
   const llm = config.llm && createLlm(config.llm, nodeLog);
-  const policyOf = (guardrails: Guardrails) => createPolicy(guardrails, { privateNetworks: networks });
+  const policyOf = (guardrails: Guardrails) => createPolicy(guardrails, config);
   const sessions: SessionDeps = {
     store,
     writer,
@@ -269,7 +268,7 @@ async function listen(config: PoolConfig): Promise<AsyncDisposable & { url: stri
   try {
     await once(server, "listening");
   } catch (cause) {
-    throw new AppError("CONFLICT", `Cannot listen on ${config.host}:${config.port}; set POOL_PORT to a port that is free`, { cause });
+    throw cannotListen("POOL", config, cause);
   }
   const { port } = server.address() as AddressInfo;
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;

@@ -28,19 +28,35 @@ const LIMIT_MS = 30_000;
 /** Answers of 5xx and 429 are asked again, after 0.1 and 0.2 s at most; an outage is for the caller to wait out. */
 const RETRIES = { retries: 2, initRetryMs: 100 };
 
-/** null: not a place in a bucket. Prefixes are of letters, digits, `._-` and slashes, so that every key has one spelling on the wire and in lists. */
-export function parseBucketUrl(text: string): BucketPlace | null {
-  const [, bucket, path = "", query = ""] =
-    /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)\/?(?:\?(.*))?$/.exec(text) ?? [];
-  if (bucket === undefined) return null;
+const FORM = "Expected s3://bucket/prefix?endpoint=https://…&region=…";
+
+/**
+ * The place, or what is wrong. Prefixes are of letters, digits, `._-` and slashes, so that every key has one spelling on the wire and in lists.
+ * What is wrong is said without the text: somebody may have written a secret into it.
+ */
+export function readBucketUrl(text: string): BucketPlace | string {
+  const [, bucket, path = "", query = ""] = /^s3:\/\/([^/?]*)([^?]*)(?:\?(.*))?$/.exec(text) ?? [];
+  if (bucket === undefined) return FORM;
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket))
+    return `${FORM}: the name of a bucket has 3 to 63 characters, a-z, 0-9, dots and dashes, with a letter or digit at either end`;
+  if (!/^(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*\/?$/.test(path))
+    return `${FORM}: a prefix has letters, digits, dots, dashes and underscores between single slashes`;
   const settings = new URLSearchParams(query);
-  if ([...settings.keys()].some((name) => name !== "endpoint" && name !== "region")) return null;
+  if ([...settings.keys()].some((name) => name !== "endpoint" && name !== "region"))
+    return `${FORM}: there is nothing to set but endpoint and region`;
   const region = settings.get("region") ?? "us-east-1";
   const endpoint = settings.get("endpoint") ?? `https://s3.${region}.amazonaws.com`;
-  if (!/^[a-z0-9-]{1,50}$/.test(region) || !URL.canParse(endpoint)) return null;
-  const { protocol, origin, pathname, username, password, search, hash } = new URL(endpoint);
-  if ((protocol !== "http:" && protocol !== "https:") || pathname !== "/" || `${username}${password}${search}${hash}` !== "") return null;
-  return { endpoint: origin, bucket, prefix: path === "" ? "" : `${path.slice(1)}/`, region };
+  if (!/^[a-z0-9-]{1,50}$/.test(region)) return `${FORM}: a region has a-z, 0-9 and dashes, as us-east-1`;
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : null;
+  if (
+    url === null ||
+    !/^https?:$/.test(url.protocol) ||
+    url.pathname !== "/" ||
+    `${url.username}${url.password}${url.search}${url.hash}` !== ""
+  )
+    return `${FORM}: an endpoint is http or https, a host and perhaps a port, nothing more`;
+  const prefix = path.replace(/^\/|\/$/g, "");
+  return { endpoint: url.origin, bucket, prefix: prefix === "" ? "" : `${prefix}/`, region };
 }
 
 type AwsEnvironment = { AWS_ACCESS_KEY_ID?: string; AWS_SECRET_ACCESS_KEY?: string; AWS_SESSION_TOKEN?: string };

@@ -5,7 +5,7 @@ import { type Credentials, SecretValue } from "./secret-value.ts";
 const MAX_CREDENTIALS = 20;
 const NameSchema = z
   .string()
-  .regex(/^[a-z_][a-z0-9_]*$/i, "Expected letters, digits and underscores")
+  .regex(/^[a-z_][a-z0-9_]*$/i, "Expected letters (a-z, A-Z), digits and underscores, not a digit first")
   .max(100);
 
 export const CredentialsSchema = z

@@ -76,11 +76,11 @@ export class AppError extends Error {
 }
 
 /** `VALIDATION_FAILED` with its issues; the message shows the first, so that a terminal reader need not unfold `details`. */
-export function validationFailed(what: string, issues: Issue[]): AppError {
+export function validationFailed(what: string, issues: Issue[], verb: "is" | "are" = "is"): AppError {
   const [first] = issues;
   const place = first ? `: ${first.path ? `${first.path}: ` : ""}${first.message}${first.line ? ` (line ${first.line})` : ""}` : "";
   const more = issues.length > 1 ? `, and ${issues.length - 1} more` : "";
-  return new AppError("VALIDATION_FAILED", `${what} is not valid${place}${more}`, { details: { issues } });
+  return new AppError("VALIDATION_FAILED", `${what} ${verb} not valid${place}${more}`, { details: { issues } });
 }
 
 /** zod's issues in our form. */

@@ -4,7 +4,7 @@ import { readPort, takePort } from "./ports.ts";
 import { nextSignal } from "./signals.ts";
 
 try {
-  const port = await takePort("127.0.0.1", readPort(process.env, "DASHBOARD_PORT", 4400), "DASHBOARD_PORT");
+  const port = await takePort("127.0.0.1", readPort(process.env, "DASHBOARD_PORT", 4400), "DASHBOARD");
   await using dashboard = await openDashboard({ port });
   console.log(`Demo dashboard: ${dashboard.url} (user ${DEMO_USER.username}, password ${DEMO_USER.password})`);
   console.log(`For runs to reach it, start the node with POOL_PRIVATE_NETWORKS=127.0.0.1/32:${dashboard.port}`);

@@ -1,9 +1,10 @@
 /** `npm run demo`: boots an edge and a node, cancels an order on the bundled dashboard through the public API, and checks that it is cancelled. */
-import { mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Run } from "../shared/run.ts";
 import { DEMO_USER, openDashboard } from "../test/fixtures/dashboard/dashboard.ts";
+import { makeFolder } from "./make-folder.ts";
 import { exitCode } from "./program.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { createRunClient } from "./run-client.ts";
@@ -38,7 +39,7 @@ try {
 }
 
 async function demo({ line, show, styled }: Progress, signal: AbortSignal): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, "DATA_DIR");
   await using log = await open(logFile, "w", 0o600);
   const dataDir = await mkdtemp(join(folder, "system-")); // of its own: two demos may run at once
   await using _gone = { [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }) };

@@ -1,14 +1,15 @@
 /** The launchers' secrets: made at the first start, each in a file under DATA_DIR that only its owner may read. */
 import { createHash, randomBytes } from "node:crypto";
-import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "./make-folder.ts";
 
 /** `shown`: a launcher has printed the API key before. */
 export type Keys = { apiKey: string; apiKeyFile: string; poolToken: string; shown: boolean };
 
 /** The API key and the POOL_TOKEN of this DATA_DIR. */
 export async function openKeys(dataDir: string): Promise<Keys> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(dataDir, "DATA_DIR");
   const apiKeyFile = join(dataDir, "api-key");
   const apiKey = await keepSecret(apiKeyFile, () => `us_${randomBytes(24).toString("base64url")}`);
   const poolToken = await keepSecret(join(dataDir, "pool-token"), () => randomBytes(32).toString("base64url"));

@@ -1,8 +1,12 @@
 /** Ports for the programs that a launcher starts. */
 import { createServer } from "node:net";
+import { cannotListen } from "../shared/listen.ts";
+
+/** Whose variables begin with it. */
+type Program = Parameters<typeof cannotListen>[0];
 
 /** A port that nobody listens on: the wanted one, or with 0 any. @throws with a sentence that names the variable to change */
-export async function takePort(host: string, port: number, variable: string): Promise<number> {
+export async function takePort(host: string, port: number, program: Program): Promise<number> {
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => {
@@ -12,9 +16,7 @@ export async function takePort(host: string, port: number, variable: string): Pr
     const address = server.address();
     return typeof address === "object" && address !== null ? address.port : port;
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? cause.code : null;
-    if (code === "EADDRINUSE") throw new Error(`Port ${port} on ${host} is taken; set ${variable} to another, or to 0 for any`, { cause });
-    throw new Error(`Cannot listen on ${host}:${port} (${code}); see ${variable}`, { cause });
+    throw cannotListen(program, { host, port }, cause);
   } finally {
     await new Promise((resolve) => server.close(resolve));
   }

@@ -1,6 +1,7 @@
-import { cp, mkdir, stat } from "node:fs/promises";
+import { cp, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeFolder } from "./make-folder.ts";
 
 const EXAMPLES = fileURLToPath(new URL("../examples", import.meta.url));
 
@@ -9,6 +10,6 @@ export async function seedPlaybooks(dataDir: string): Promise<void> {
   const folder = join(dataDir, "playbooks");
   const there = await stat(folder).catch(() => null); // not there yet
   if (there !== null) return;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(dataDir, "DATA_DIR");
   await cp(EXAMPLES, folder, { recursive: true, filter: (path) => path === EXAMPLES || /\.ya?ml$/.test(path) });
 }

@@ -1,13 +1,14 @@
 /** `npm start`: an edge and a node, kept up together until a signal comes or one of them ends. */
 import { relative } from "node:path";
+import { EXIT_CONFIG, startFailureCode } from "../shared/start-failure.ts";
 import { markShown } from "./keys.ts";
-import { describeExit, exitCode } from "./program.ts";
+import { describeExit, EndedEarly, exitCode } from "./program.ts";
 import { nextSignal } from "./signals.ts";
 import { openSystem, type System } from "./system.ts";
 
 process.exitCode = await main().catch((error: unknown) => {
   console.error(`Cannot start. ${error instanceof Error ? error.message : error}`);
-  return 1;
+  return error instanceof EndedEarly && error.exit.code === EXIT_CONFIG ? EXIT_CONFIG : startFailureCode(error);
 });
 
 async function main(): Promise<number> {

@@ -2,6 +2,8 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { untilAborted, withDeadline } from "../shared/deadline.ts";
+import { AppError } from "../shared/errors.ts";
+import { EXIT_CONFIG } from "../shared/start-failure.ts";
 import { type Keys, openKeys } from "./keys.ts";
 import { parsePort, takePort } from "./ports.ts";
 import { EndedEarly, type Exit, exitCode, type Output, Program } from "./program.ts";
@@ -22,9 +24,7 @@ const READY_LIMIT_MS = 180_000;
 const EDGE_END_MS = 10_000;
 /** One that was still starting: it ends once it has started, and takes along what it has made by then. */
 const START_END_MS = 20_000;
-/** As both end when their environment will not do, having said all that is wrong with it. */
-const EXIT_CONFIG = 78;
-/** Then the other gets this long to say what is wrong with its own. */
+/** When one ends for its environment, the other gets this long to say what is wrong with its own. */
 const OTHER_FAULTS_MS = 20_000;
 /** Over the drain's grace: what a node may need for finalizing and for closing its store. */
 const NODE_END_MARGIN_MS = 90_000;
@@ -63,7 +63,7 @@ export async function openSystem({ environment, output, signal, atOnce, programs
   const dataDir = resolve(environment.DATA_DIR || "./data");
   const [node, edge] = [await place(environment, "POOL", 7070), await place(environment, "EDGE", 8080)];
   if (node.url === edge.url && node.url !== NOWHERE)
-    throw new Error(`EDGE_PORT and POOL_PORT are both ${node.port}; set one of them to another, or to 0 for any`);
+    throw new AppError("CONFLICT", `EDGE_PORT and POOL_PORT are both ${node.port}; set one of them to another, or to 0 for any`);
   const keys = await openKeys(dataDir);
   await seedPlaybooks(dataDir);
 
@@ -140,7 +140,7 @@ async function place(environment: NodeJS.ProcessEnv, prefix: "POOL" | "EDGE", fa
   const host = environment[`${prefix}_HOST`] || "127.0.0.1";
   const wanted = parsePort(environment[variable] || String(fallback));
   if (wanted === null) return { host, port: environment[variable], url: NOWHERE };
-  const port = await takePort(host, wanted, variable);
+  const port = await takePort(host, wanted, prefix);
   const reached = WILDCARDS[host] ?? (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);
   return { host, port, url: `http://${reached}:${port}` };
 }

@@ -11,16 +11,17 @@ const MAX_LINES = { code: 300, tests: 500 };
 /** Pool's levels, from lifecycle (`*`: the files directly in pool/) down to page actions. A room sees the levels below its own, never its neighbours. */
 const LEVELS = [["*"], ["api", "queue"], ["session"], ["drift"], ["playbook", "agent", "guardrails", "recording"], ["actions"]];
 /** Rooms beside the levels, and who sees them. `telemetry`, `llm` and `secrets` are leaves, open to all of pool. */
-const SIDE_ROOMS = ["browsers", "store", "volume", "config"];
+const SIDE_ROOMS = ["browsers", "store", "volume", "config", "environment"];
 const BESIDE: Record<string, string[]> = {
   "*": SIDE_ROOMS,
   api: SIDE_ROOMS,
   queue: ["store", "config"],
   session: SIDE_ROOMS,
   drift: ["store"],
-  config: ["guardrails", "recording"], // what an operator sets of them is read and judged once, at start-up
+  config: ["environment", "guardrails", "recording"],
+  environment: ["browsers", "store", "guardrails", "recording"], // what an operator sets of them is read and judged once, at start-up
 };
-const OUTSIDE: Record<string, string[]> = { browsers: ["start/find-chrome"] };
+const OUTSIDE: Record<string, string[]> = { browsers: ["start/find-chrome"], store: ["start/make-folder"], volume: ["start/make-folder"] };
 
 /** Room → the rooms that it may import, its own aside. The longest prefix of a path names its room. */
 const ARROWS: Record<string, string[] | "anything"> = {
@@ -38,7 +39,8 @@ const ARROWS: Record<string, string[] | "anything"> = {
   "pool/secrets": ["shared"], // what looks for secrets in a text is asked wherever one leaves
   "pool/llm": ["shared", "pool/telemetry"],
   "start/find-chrome": [], // the pool looks for Chrome in the same places as set-up, which runs before there are packages
-  start: ["shared", "start/find-chrome", "test/fixtures"], // the demo runs against the dashboard that the tests use too
+  "start/make-folder": ["shared"], // launchers and nodes make the same folders, and say the same of those that cannot be made
+  start: ["shared", "start/make-folder", "start/find-chrome", "test/fixtures"], // the demo runs against the dashboard that the tests use too
   "test/edge": ["edge", "shared", "test/support", "test/fixtures"],
   "test/shared": ["shared", "test/support"],
   "test/fixtures": ["test/support", "shared"],

@@ -39,10 +39,11 @@ describe("a node's environment", () => {
     const read = (given: Record<string, string>) => readConfig({ POOL_TOKEN: "token-0123", ...given });
     expect([read({}).isolation, read({ POOL_ISOLATION: "context" }).isolation]).toEqual(["process", "context"]);
     const issues = [expect.objectContaining({ path: "POOL_ISOLATION" })];
+    const remote = { CHROME_WS_ENDPOINTS: "ws://chrome:9222", POOL_EGRESS_ADVERTISE: "none" };
     const wrongOnes: Record<string, string>[] = [
       { POOL_ISOLATION: "contexts" },
-      { POOL_ISOLATION: "context", CHROME_WS_ENDPOINTS: "ws://chrome:9222" },
-      { POOL_ISOLATION: "process", CHROME_WS_ENDPOINTS: "ws://chrome:9222" }, // it would promise what a remote Chrome does not give
+      { ...remote, POOL_ISOLATION: "context" },
+      { ...remote, POOL_ISOLATION: "process" }, // it would promise what a remote Chrome does not give
     ];
     for (const wrong of wrongOnes)
       expect(() => read(wrong)).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED", details: { issues } }));
@@ -98,16 +99,54 @@ describe("a node's environment", () => {
     }
   });
 
-  it("names every variable that is wrong, and repeats no value", () => {
-    const wrong = { POOL_PORT: "70000", CHROME_SANDBOX: "hunter2", DATABASE_URL: "mysql://hunter2" };
-    const read = () => readConfig(wrong);
-    expect(read).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED" }));
+  /** Those that are named, in the order of the alphabet, and what is said of them. */
+  const faults = (given: Record<string, string>): [string[], string] => {
     try {
-      read();
+      readConfig(given);
+      return [[], ""];
     } catch (error) {
       const { issues } = (error as { details: { issues: { path: string; message: string }[] } }).details;
-      expect(issues.map(({ path }) => path).toSorted()).toEqual(["CHROME_SANDBOX", "DATABASE_URL", "POOL_PORT", "POOL_TOKEN"]);
-      expect(JSON.stringify(issues)).not.toContain("hunter2");
+      return [issues.map(({ path }) => path).toSorted(), JSON.stringify(issues)];
     }
+  };
+
+  it("names every variable that is wrong, alone or beside others, and repeats no value", () => {
+    const wrong = {
+      ...{ POOL_HOST: "0.0.0.0", POOL_PORT: "70000", POOL_TOKEN: "hunter2", POOL_SHARED_CHROME_MAX_MB: "5" },
+      ...{ POOL_PRIVATE_NETWORKS: "10.0.0.0/8, 10.0.0.1/8, x", DATABASE_URL: "mysql://hunter2", VOLUME_URL: "s3://b/p" },
+      ...{ AWS_ACCESS_KEY_ID: "id", CHROME_WS_ENDPOINTS: "ws://chrome:9222,hunter2", CHROME_SANDBOX: "hunter2" },
+      ...{ LLM_MODEL: "openai:m", UTILITY_MODEL: "google:m" },
+    };
+    const [names, said] = faults(wrong);
+    expect(names).toEqual([
+      ...["AWS_SECRET_ACCESS_KEY", "CHROME_SANDBOX", "CHROME_WS_ENDPOINTS[1]", "DATABASE_URL", "LLM_API_KEY", "POOL_EGRESS_ADVERTISE"],
+      ...["POOL_PORT", "POOL_PRIVATE_NETWORKS[1]", "POOL_PRIVATE_NETWORKS[2]", "POOL_PUBLIC_URL", "POOL_SHARED_CHROME_MAX_MB"],
+      ...["POOL_TOKEN", "SECRETS_KEY", "UTILITY_MODEL", "VOLUME_URL"],
+    ]);
+    expect(said).not.toContain("hunter2");
+  });
+
+  it("does not call missing what is there and wrong", () => {
+    const wrong = { POOL_TOKEN: "two words", POOL_HOST: "::", POOL_PUBLIC_URL: "x", DATABASE_URL: "x", SECRETS_KEY: "short" };
+    const remote = { CHROME_WS_ENDPOINTS: "x", POOL_EGRESS_ADVERTISE: "10.0.0.1:80" };
+    const [names, said] = faults({ ...wrong, ...remote });
+    expect(names).toEqual(
+      ["CHROME_WS_ENDPOINTS[0]", ...Object.keys({ ...wrong, ...remote })]
+        .filter((name) => !/^(CHROME.*S|POOL_HOST)$/.test(name))
+        .toSorted(),
+    );
+    expect(said).not.toContain("Required");
+  });
+
+  it.each([
+    ["file:///var/runs%20of%20ours", { dir: "/var/runs of ours" }],
+    ["file://localhost/var/runs", { dir: "/var/runs" }],
+    ["file:runs", null],
+    ["file://elsewhere/runs", null],
+    ["file:///%zz", null],
+  ])("takes the volume %s for %j", (VOLUME_URL, volume) => {
+    const given = { POOL_TOKEN: "token-0123", VOLUME_URL };
+    if (volume) expect(readConfig(given).volume).toEqual(volume);
+    else expect(faults(given)[0]).toEqual(["VOLUME_URL"]);
   });
 });

@@ -40,7 +40,7 @@ describe("documents", () => {
       new Set(text.match(/\b(EDGE|POOL|CHROME|DATABASE|VOLUME|SECRETS|RETENTION|LLM|LOG|DATA|OTEL)_[A-Z_]+\b/g)).difference(
         new Set(notVariables),
       );
-    const readBy = names(read("pool/config.ts") + read("pool/main.ts") + read("edge/config.ts") + read("shared/otlp-tracing.ts"));
+    const readBy = names(read("pool/environment.ts") + read("pool/main.ts") + read("edge/config.ts") + read("shared/otlp-tracing.ts"));
     expect([...names(read("docs/configuration.md"))].toSorted()).toEqual([...readBy].toSorted());
   });
 

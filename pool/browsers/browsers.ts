@@ -1,6 +1,6 @@
 /** The browsers of this node: opens them, leases one to each run, tells operators about them. */
 
-import { AppError } from "../../shared/errors.ts";
+import { AppError, validationFailed } from "../../shared/errors.ts";
 import type { BrowserInfo } from "../../shared/node.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Viewport } from "./chrome-args.ts";
@@ -9,6 +9,7 @@ import { createLease, type Lease } from "./lease.ts";
 import { groupUsage } from "./memory.ts";
 import { openProcesses, type RunIsolation } from "./processes.ts";
 import { RemoteChromes } from "./remote.ts";
+import { NO_EGRESS, remoteIssues } from "./remote-settings.ts";
 import { Roster } from "./roster.ts";
 import type { SandboxSetting } from "./sandbox.ts";
 
@@ -82,21 +83,10 @@ export async function openBrowsers<E extends Egress>(options: BrowsersOptions<E>
   return new NodeBrowsers(source, roster, options);
 }
 
-/** The word in POOL_EGRESS_ADVERTISE for: I know, and want it so. */
-const NO_EGRESS = "none";
-
 async function openRemote<E extends Egress>(options: BrowsersOptions<E>, roster: Roster): Promise<BrowserSource<E>> {
   const { endpoints, egressAdvertise, openEgress, log } = options;
-  if (egressAdvertise === null) {
-    throw new AppError(
-      "VALIDATION_FAILED",
-      "CHROME_WS_ENDPOINTS needs POOL_EGRESS_ADVERTISE: the address under which those Chromes reach this node, through which their " +
-        `traffic goes. POOL_EGRESS_ADVERTISE=${NO_EGRESS} uses them without guardrails on the network.`,
-    );
-  }
-  const isAddress = (text: string) => URL.canParse(text) && /^(wss?|https?):$/.test(new URL(text).protocol);
-  const wrong = endpoints.findIndex((endpoint) => !isAddress(endpoint));
-  if (wrong >= 0) throw new AppError("VALIDATION_FAILED", `CHROME_WS_ENDPOINTS: entry ${wrong + 1} is no ws:// or http:// address`);
+  const issues = remoteIssues(endpoints, egressAdvertise);
+  if (issues.length > 0) throw validationFailed("The setting of remote Chromes", issues);
   const useEgress = egressAdvertise !== NO_EGRESS;
   if (!useEgress) log.warn("remote Chromes are used without egress guardrails (POOL_EGRESS_ADVERTISE=none)");
   const remote = new RemoteChromes({ endpoints, useEgress, openEgress, roster, log });

@@ -41,7 +41,7 @@ export function mergeGuardrails(layers: GuardrailLayers): Guardrails {
   }
   // Two layers that are each sound may contradict each other: that is said, not bent into shape.
   issues.push(...contradictions(merged).map(({ path, message }) => ({ path: `guardrails.${path}`, message })));
-  if (issues.length > 0) throw validationFailed("The guardrails", issues);
+  if (issues.length > 0) throw validationFailed("The guardrails", issues, "are");
   return merged;
 }
 

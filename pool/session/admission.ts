@@ -52,6 +52,9 @@ async function modelIssues(llm: AdmissionDeps["llm"], { model, max_cost_usd, out
   return issues;
 }
 
+/** The check that an issue with models fails: what a step needs is the matter of the model, else the field's own. */
+const checkOf = ({ path }: Issue): string => (path === "max_cost_usd" || path === "output_schema" ? path : "model");
+
 const NO_MODEL = "No playbook matches the directive, and no model is configured that could carry it out alone";
 
 /** @throws VALIDATION_FAILED with everything that is wrong with the playbook, its values, the guardrails or what is asked of a model. */
@@ -93,8 +96,8 @@ export async function dryRun({ library, operator, policyOf, llm }: AdmissionDeps
       message: llm ? `No playbook matches: ${llm.model} carries it out alone` : NO_MODEL,
     });
   const wrong = [...(await modelIssues(llm, body)), ...(llm ? [] : needsModel(playbook))];
-  if (wrong.length > 0)
-    checks.push({ name: "model", passed: false, message: wrong.map(({ path, message }) => `${path}: ${message}`).join("; ") });
+  for (const [name = "", issues = []] of Map.groupBy(wrong, checkOf))
+    checks.push({ name, passed: false, message: issues.map(({ path, message }) => `${path}: ${message}`).join("; ") });
   const layers = { operator, playbook: playbook?.guardrails, request: body.guardrails };
   const merged = tryMerge(layers);
   const all = [

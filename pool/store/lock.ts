@@ -1,18 +1,19 @@
 /** One process per DATA_DIR. A kernel lock, taken through SQLite: free at once when its holder dies, and pid reuse cannot fool it. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../shared/errors.ts";
+import { makeFolder } from "../../start/make-folder.ts";
 
 const SQLITE_BUSY = 5;
 const LOCK_FILE = "node.lock";
 /** Who holds the lock, for people: SQLite's own file tells nothing. It may be stale; the lock decides, not this. */
 const HOLDER_FILE = "node.holder.json";
 
-/** Makes the folder where it is missing and locks it. @throws CONFLICT, naming the holder, when another process has it. */
+/** Makes the folder where it is missing and locks it. @throws CONFLICT, naming the holder, when another process has it; VALIDATION_FAILED when it cannot be one */
 export function lockDataDir(dataDir: string): Disposable {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(dataDir, "DATA_DIR");
   const database = new DatabaseSync(join(dataDir, LOCK_FILE));
   try {
     database.exec("PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE");

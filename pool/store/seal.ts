@@ -22,14 +22,14 @@ const TAG_BYTES = 16;
 /** The key is SECRETS_KEY, or one made at the first start and kept in DATA_DIR (0600). @throws VALIDATION_FAILED for a key too short to be one. */
 export async function openSeal(options: { secretsKey: string | null; dataDir: string }): Promise<Seal> {
   const secret = options.secretsKey ?? (await keepKey(join(options.dataDir, KEY_FILE)));
-  if (secret.length < MIN_KEY_CHARS) {
-    throw new AppError(
-      "VALIDATION_FAILED",
-      `SECRETS_KEY is too short: at least ${MIN_KEY_CHARS} random characters, as \`openssl rand -hex 32\` prints`,
-    );
-  }
+  const problem = secretsKeyProblem(secret);
+  if (problem !== null) throw new AppError("VALIDATION_FAILED", `SECRETS_KEY: ${problem}`);
   return createSeal(secret);
 }
+
+/** Null: it will do. */
+export const secretsKeyProblem = (secret: string): string | null =>
+  secret.length < MIN_KEY_CHARS ? `Too short: at least ${MIN_KEY_CHARS} random characters, as \`openssl rand -hex 32\` prints` : null;
 
 /** Pure but for the random number in each sealing. */
 export function createSeal(secret: string): Seal {

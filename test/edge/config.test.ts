@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseConfig, parseNodeUrl, SCOPES } from "../../edge/config.ts";
 
-const enough = { EDGE_API_KEYS: "ops:runs+pool:secret", POOL_TOKEN: "token" };
+const enough = { EDGE_API_KEYS: "ops:runs+pool:secret", POOL_TOKEN: "token-0123" };
 
 describe("parseConfig", () => {
   it("fills in what the contract says", () => {
@@ -12,7 +12,7 @@ describe("parseConfig", () => {
       port: 8080,
       threads: Math.min(4, availableParallelism()),
       keys: [{ name: "ops", scopes: new Set(["runs", "pool", "read"]), key: "secret" }],
-      poolToken: "token",
+      poolToken: "token-0123",
       poolNodes: ["http://127.0.0.1:7070"],
       liveIdleMs: 30_000,
       maxBodyBytes: 1024 * 1024,
@@ -66,9 +66,10 @@ describe("parseConfig", () => {
   it.each([
     { EDGE_MAX_BODY: "17MiB" },
     { EDGE_MAX_BODY: "1000" },
+    { POOL_TOKEN: "token-0" },
     { EDGE_VIEWER_ORIGIN: "https://traces.example", EDGE_CORS_ORIGINS: "https://traces.example" },
     { EDGE_VIEWER_ORIGIN: "https://traces.example", EDGE_CORS_ORIGINS: "*" },
-  ])("refuses %j: no node takes so much, and what pages left may not call the API", (env) => {
+  ])("refuses %j: no node takes so much, or has such a token, and what pages left may not call the API", (env) => {
     expect(messageOf(() => parseConfig({ ...enough, ...env }))).toContain(Object.keys(env).at(-1));
   });
 

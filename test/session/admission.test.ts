@@ -56,3 +56,18 @@ it("warns in a dry run of a playbook that begins on an empty page", async () => 
   expect(await warnings([{ action: "sequence", params: { actions: [goto, click] } }])).toEqual([]);
   expect(await warnings([{ action: "sequence", params: { actions: [click, goto] } }])).toHaveLength(1);
 });
+
+it("fails the check of the field that is wrong with what is asked of models", async () => {
+  const deps = { llm: null, operator: {}, policyOf: () => ({ judgeShown: () => null }) } as unknown as AdmissionDeps;
+  const body = { playbook: { id: "a", steps: [{ action: "llm_extract", params: { prompt: "x" } }] }, model: "openai:m" };
+  const asked = { ...body, max_cost_usd: 1, output_schema: { type: "nothing" } };
+  const { checks, valid } = await dryRun(deps, CreateRunSchema.parse(asked));
+  expect(valid).toBe(false);
+  const failed = checks.filter(({ passed }) => !passed).map(({ name, message }) => [name, message.split(": ")[0]]);
+  expect(failed).toEqual([
+    ["model", "model"],
+    ["max_cost_usd", "max_cost_usd"],
+    ["output_schema", "output_schema"],
+  ]);
+  expect(checks.find(({ name }) => name === "model")?.message).toContain("llm_extract needs a model");
+});

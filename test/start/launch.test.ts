@@ -56,7 +56,7 @@ describe("npm start", { timeout: 60_000 }, () => {
     const holder = createServer().listen(Number(new URL(place.edge).port), "127.0.0.1");
     await once(holder, "listening");
     const launcher = place.start("start/start.ts");
-    expect(await launcher.exited).toEqual([1, null]);
+    expect(await launcher.exited).toEqual([78, null]);
     expect(launcher.output()).toMatch(/^Cannot start\. Port \d+ on 127\.0\.0\.1 is taken; set EDGE_PORT to another, or to 0 for any\n$/);
     holder.close();
   });
@@ -64,7 +64,7 @@ describe("npm start", { timeout: 60_000 }, () => {
   it("says all that is wrong with the settings of both at once, a line each", async () => {
     const wrong = { EDGE_PORT: "http", EDGE_THREADS: "0", POOL_PORT: "70000", POOL_SLOTS: "many", RETENTION_DAYS: "1e3" };
     const launcher = place.start("start/start.ts", wrong);
-    expect(await launcher.exited).toEqual([1, null]);
+    expect(await launcher.exited).toEqual([78, null]);
     const names = [...launcher.output().matchAll(/^ {2}([A-Z_]+): expected /gim)].map(([, name]) => name);
     expect(names.toSorted()).toEqual(Object.keys(wrong).toSorted());
     expect(launcher.output()).toMatch(/^Cannot start\. The (edge|node) ended before it was ready \(exit code 78\)\n$/m);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { markShown, openKeys } from "../../start/keys.ts";
+import { makeFolder } from "../../start/make-folder.ts";
 import { takePort } from "../../start/ports.ts";
 import { seedPlaybooks } from "../../start/seed.ts";
 import { openSystem } from "../../start/system.ts";
@@ -96,21 +97,37 @@ describe("what launchers keep", () => {
     expect(await readdir(join(place.folder, "playbooks"))).not.toContain("cancel-order.yaml");
   });
 
+  it("says which variable to change when a folder cannot be one, and does not try for ever", async () => {
+    await using place = await makePlace();
+    makeFolder(join(place.folder, "a/b"), "DATA_DIR");
+    expect(await readdir(join(place.folder, "a/b"))).toEqual([]);
+    for (const [folder, why] of [
+      [join(place.folder, "log"), "it is a file"],
+      [join(place.folder, "log/a/b"), "something above it is a file"],
+      ["/proc/nowhere/a", "nothing can be written there"],
+      ["/proc", "nothing can be written there"],
+    ] as const) {
+      const message = expect.stringMatching(`^Cannot use the folder "${folder}": ${why}.*; set VOLUME_URL to one `);
+      expect(() => makeFolder(folder, "VOLUME_URL")).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED", message }));
+    }
+  });
+
   it("says which variable to change when a port is taken", async () => {
     const holder = createServer().listen(0, "127.0.0.1");
     await once(holder, "listening");
     const address = holder.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
-    await expect(takePort("127.0.0.1", port, "EDGE_PORT")).rejects.toThrow(`Port ${port} on 127.0.0.1 is taken; set EDGE_PORT`);
+    await expect(takePort("127.0.0.1", port, "EDGE")).rejects.toThrow(`Port ${port} on 127.0.0.1 is taken; set EDGE_PORT`);
+    await expect(takePort("nowhere.invalid", port, "EDGE")).rejects.toThrow(`Cannot listen on nowhere.invalid:${port}; set EDGE_HOST to`);
     holder.close();
-    expect(await takePort("127.0.0.1", 0, "EDGE_PORT")).toBeGreaterThan(0);
+    expect(await takePort("127.0.0.1", 0, "EDGE")).toBeGreaterThan(0);
   });
 });
 
 /** A DATA_DIR, two free ports, and stand-ins whose output goes to a file. */
 async function makePlace() {
   const folder = await mkdtemp(join(tmpdir(), "us-start-"));
-  const [poolPort, edgePort] = [await takePort("127.0.0.1", 0, "POOL_PORT"), await takePort("127.0.0.1", 0, "EDGE_PORT")];
+  const [poolPort, edgePort] = [await takePort("127.0.0.1", 0, "POOL"), await takePort("127.0.0.1", 0, "EDGE")];
   const output = await open(join(folder, "log"), "a");
   const fixture = (name: string) => join(import.meta.dirname, "fixtures", name);
   return {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, mkdtempDisposable, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -213,4 +213,20 @@ describe("a store on a server", () => {
       await eventually(listeners).toHaveLength(1);
     },
   );
+
+  it("says in a sentence, without the URL, that nobody answers at DATABASE_URL, and what the server has against it", async () => {
+    await using dir = await mkdtempDisposable(join(tmpdir(), "us-connect-"));
+    const refusal = (databaseUrl: string) => openStore({ dataDir: dir.path, databaseUrl, log: quiet }).catch((error: unknown) => error);
+    expect(await refusal("postgres://me:hunter2@127.0.0.1:1/x")).toMatchObject({
+      code: "SETUP_FAILED", // it may be there at the next start
+      message: "Cannot reach Postgres (ECONNREFUSED): see that it runs, and that DATABASE_URL leads to it",
+    });
+    if (postgresMissing !== null) return;
+    const url = new URL(await (await sharedPostgres()).createDatabase());
+    url.pathname = "/nowhere";
+    expect(await refusal(url.href)).toMatchObject({
+      code: "VALIDATION_FAILED",
+      message: 'Cannot use Postgres (database "nowhere" does not exist): set DATABASE_URL to a database that lets this node in',
+    });
+  });
 });

@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBucketVolume } from "../../pool/volume/bucket.ts";
 import type { StagedFile, Volume } from "../../pool/volume/volume.ts";
-import { createBucket, parseBucketUrl } from "../../shared/bucket.ts";
+import { createBucket, readBucketUrl } from "../../shared/bucket.ts";
 import { createBucketRuns } from "../../shared/bucket-runs.ts";
 import { openTestBucket, type TestBucket } from "../support/bucket.ts";
 
@@ -236,13 +236,13 @@ describe("a bucket", () => {
 
 describe("the address of a bucket", () => {
   it("is taken apart", () => {
-    expect(parseBucketUrl("s3://runs")).toEqual({
+    expect(readBucketUrl("s3://runs")).toEqual({
       endpoint: "https://s3.us-east-1.amazonaws.com",
       bucket: "runs",
       prefix: "",
       region: "us-east-1",
     });
-    expect(parseBucketUrl("s3://runs/a/b/?endpoint=http://127.0.0.1:9000&region=auto")).toEqual({
+    expect(readBucketUrl("s3://runs/a/b/?endpoint=http://127.0.0.1:9000&region=auto")).toEqual({
       endpoint: "http://127.0.0.1:9000",
       bucket: "runs",
       prefix: "a/b/",
@@ -262,11 +262,13 @@ describe("the address of a bucket", () => {
       "s3://runs?x=1",
       "https://runs",
     ];
-    for (const url of [...bad, "s3://runs?endpoint=http://x/path", "s3://runs?region=A"]) expect(parseBucketUrl(url), url).toBe(null);
+    for (const url of [...bad, "s3://runs?endpoint=http://x/path", "s3://runs?region=A"])
+      expect(readBucketUrl(url), url).toMatch(/^Expected s3:/);
+    expect(readBucketUrl("s3://b/p")).toMatch(/the name of a bucket has 3 to 63 characters/);
     fc.assert(
       fc.property(fc.string(), (text) => {
-        const place = parseBucketUrl(`s3://runs/${text}`);
-        if (place === null) return true;
+        const place = readBucketUrl(`s3://runs/${text}`);
+        if (typeof place === "string") return true;
         return new URL(`${place.endpoint}/${place.bucket}/${place.prefix}x`).pathname === `/${place.bucket}/${place.prefix}x`;
       }),
     );

@@ -51,7 +51,13 @@ export const startOrigin = () => start(process.execPath, [`${HERE}origin.ts`], {
 export const BENCH_KEY = "bench-key-bench-key";
 
 export function startEdge(runtime: "node" | "deno", originUrl: string): Promise<Running & { said: string }> {
-  const env = { EDGE_API_KEYS: `bench:runs:${BENCH_KEY}`, POOL_TOKEN: "bench", POOL_NODES: originUrl, EDGE_PORT: "0", LOG_LEVEL: "info" };
+  const env = {
+    EDGE_API_KEYS: `bench:runs:${BENCH_KEY}`,
+    POOL_TOKEN: "bench-token",
+    POOL_NODES: originUrl,
+    EDGE_PORT: "0",
+    LOG_LEVEL: "info",
+  };
   const [command, args] =
     runtime === "node"
       ? [process.execPath, ["edge/main.ts"]]
