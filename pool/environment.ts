@@ -8,7 +8,6 @@ import { type BucketPlace, readBucketUrl } from "../shared/bucket.ts";
 import { AppError, type Issue, toIssues, validationFailed } from "../shared/errors.ts";
 import { type GuardrailsInput, GuardrailsInputSchema } from "../shared/guardrails.ts";
 import { parseKeyLimits } from "../shared/key-limits.ts";
-import { poolTokenProblem } from "../shared/node.ts";
 import { OTLP_ENDPOINT_FORM, otlpHeadersProblem, parseOtlpEndpoint } from "../shared/tracing.ts";
 import { remoteIssues } from "./browsers/remote-settings.ts";
 import { mergeGuardrails } from "./guardrails/merge.ts";
@@ -109,7 +108,10 @@ const FIELDS = {
   POOL_HOST: z.string().min(1).default("127.0.0.1"),
   POOL_PORT: integer(0, 65_535, 7070),
   POOL_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
-  POOL_TOKEN: z.string({ error: "Required: the secret that edges show to this node" }).superRefine(saying(poolTokenProblem)),
+  POOL_TOKEN: z
+    .string({ error: "Required: the secret that edges show to this node" })
+    .min(8)
+    .regex(/^[\x21-\x7e]*$/, "Expected visible ASCII without spaces"),
   POOL_SLOTS: integer(1, 1000, availableParallelism()),
   POOL_WARM: integer(0, 100, 1),
   POOL_ISOLATION: z.enum(["process", "context"]).optional(),

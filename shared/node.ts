@@ -102,10 +102,3 @@ export const TRACE_SOURCE_HEADER = "X-Trace-Source";
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
 export const IDEMPOTENCY_HEADER = "Idempotency-Key";
 export const REQUEST_ID_HEADER = "X-Request-Id";
-
-const MIN_TOKEN_CHARS = 8;
-/** What is wrong with a POOL_TOKEN, which travels in a header; null: it will do. Edges and nodes judge alike, as they share it. */
-export function poolTokenProblem(token: string): string | null {
-  if (token.length < MIN_TOKEN_CHARS) return `Expected at least ${MIN_TOKEN_CHARS} characters`;
-  return /[^\x21-\x7e]/.test(token) ? "Expected visible ASCII without spaces" : null;
-}

@@ -66,7 +66,6 @@ describe("parseConfig", () => {
   it.each([
     { EDGE_MAX_BODY: "17MiB" },
     { EDGE_MAX_BODY: "1000" },
-    { POOL_TOKEN: "token-0" },
     { EDGE_VIEWER_ORIGIN: "https://traces.example", EDGE_CORS_ORIGINS: "https://traces.example" },
     { EDGE_VIEWER_ORIGIN: "https://traces.example", EDGE_CORS_ORIGINS: "*" },
   ])("refuses %j: no node takes so much, or has such a token, and what pages left may not call the API", (env) => {
