@@ -1,4 +1,5 @@
 /** CSS selectors, cut into compounds: what the browser matches, and what Playwright adds (`:has-text()`, `:text()`, `:text-is()`, `:visible`). */
+import { checkCompound } from "./css-grammar.ts";
 import { scan, unquote } from "./scan.ts";
 
 /** One compound selector: `css` is for the browser, the rest for us. */
@@ -13,7 +14,8 @@ const OWN_PSEUDO = /^:(has-text|text-is|text|visible)(?![\w-])/i;
 const FOREIGN_PSEUDO = /^:(contains|eq|first|last|gt|lt|button|input|submit|nth-match|text-matches|-p-text|-p-aria)(?![\w-])/i;
 
 /** Comma list → alternatives. @throws Error with what is wrong, as far as it shows without a browser. */
-export function parseCss(source: string): Complex[] {
+export function parseCss(commented: string): Complex[] {
+  const source = commented.replace(/("(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'|\\[\s\S])|\/\*[\s\S]*?(?:\*\/|$)/g, "$1");
   const alternatives: Complex[] = [];
   let complex: Complex = { compounds: [], combinators: [] };
   let compound: Compound | null = null;
@@ -42,7 +44,7 @@ export function parseCss(source: string): Complex[] {
     if (char === ",") {
       endAlternative();
       i += 1;
-    } else if (/\s/.test(char)) {
+    } else if (/[ \t\n\r\f]/.test(char)) {
       compound = null;
       pendingCombinator ??= " ";
       i += 1;
@@ -71,6 +73,7 @@ export function parseCss(source: string): Complex[] {
     }
   }
   endAlternative();
+  for (const { compounds } of alternatives) for (const { css } of compounds) checkCompound(css);
   return alternatives;
 }
 

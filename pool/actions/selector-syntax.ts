@@ -2,6 +2,8 @@
 import { AppError } from "../../shared/errors.ts";
 import { type Complex, isPlain, parseCss } from "./css-syntax.ts";
 import { resolveEscapes, scan, unquote } from "./scan.ts";
+import { habitHint, isChain } from "./selector-habits.ts";
+import { checkXPath } from "./xpath-syntax.ts";
 
 /** A text that must match: a part of it, all of it (as one text node has it), or an expression. Spaces are normalised, except for an expression. */
 export type TextTest = { kind: "part" | "exact" | "partCased"; text: string } | { kind: "regex"; source: string; flags: string };
@@ -65,16 +67,23 @@ function parseQuery(source: string): Query {
 }
 
 function css(source: string): Query {
-  const list = parseCss(source);
-  return { kind: "css", css: source, plain: isPlain(list), list };
+  try {
+    const list = parseCss(source);
+    return { kind: "css", css: source, plain: isPlain(list), list };
+  } catch (cause) {
+    const hint = habitHint(source);
+    throw hint === null ? cause : new Error(hint, { cause });
+  }
 }
 
 /** `text=words`, `text="exactly this"`, `text=/expression/flags`. */
 function parseText(body: string): TextTest {
   const regex = parseRegex(body);
   if (regex) return { kind: "regex", ...regex };
+  refuseBrokenRegex(body);
   const quote = body[0];
   if ((quote === '"' || quote === "'") && body.length > 1 && body.at(-1) === quote) return { kind: "exact", text: unquote(body) };
+  if (isChain(body)) throw new Error('selectors are not chained with ">>" here; with CSS, write such as form:has-text("…") button');
   return { kind: "part", text: body };
 }
 
@@ -85,6 +94,12 @@ function parseRegex(text: string): { source: string; flags: string } | null {
   new RegExp(source, flags); // throws with its own clear words
   if (/[gy]/.test(flags)) throw new Error(`the flag "${flags}" of an expression has no meaning here`);
   return { source, flags };
+}
+
+/** Between two slashes, without another one, and yet no expression: `/[/`. A text with more slashes, or with one, is a text. */
+function refuseBrokenRegex(body: string): void {
+  const source = /^\/((?:\\.|[^/\\])+)\/[dimsuv]*$/s.exec(body)?.[1];
+  if (source !== undefined) new RegExp(source); // throws with its own clear words
 }
 
 /** `button[name="Save" i][disabled]`, attributes as Playwright has them. */
@@ -175,16 +190,7 @@ function parseAria(body: string): Query {
   return query;
 }
 
-/** Quotes and brackets must close; the rest of XPath's grammar is the browser's to judge. */
 function parseXPath(body: string): Query {
-  const open: string[] = [];
-  const bare = body.replace(/"[^"]*"|'[^']*'/g, "");
-  for (const char of bare) {
-    if (char === "[" || char === "(") open.push(char === "[" ? "]" : ")");
-    else if ((char === "]" || char === ")") && open.pop() !== char) throw new Error(`"${char}" closes what was not opened`);
-    else if (char === '"' || char === "'") throw new Error(`a string is not closed (${char})`);
-  }
-  if (open.length > 0) throw new Error(`"${open.at(-1)}" is missing`);
-  if (/[/|]$/.test(bare.trim()) && bare.trim() !== "/") throw new Error("it ends where a name must follow");
+  checkXPath(body);
   return { kind: "xpath", xpath: body };
 }

@@ -1,5 +1,6 @@
 /** Placeholders inside selectors: a value is escaped for the place it stands in, so that it can never leave that place. */
 import { AppError } from "../../shared/errors.ts";
+import { isChain } from "../actions/selector-habits.ts";
 import { type ParsedSelector, parseSelector } from "../actions/selector-syntax.ts";
 import { escapeIdentifier, escapeString, escapeWords, xpathString } from "./selector-escape.ts";
 import { placeAfter } from "./selector-place.ts";
@@ -44,7 +45,7 @@ export function fillSelector(template: string, values: Values): string {
 const refused = (why: string) => new AppError("VALIDATION_FAILED", `A value cannot stand here: ${why}`);
 
 /** The value itself where nothing in it could mean anything, else a word in its place. */
-const harmless = (value: Values[string]): string => (/^\w+$/.test(String(value)) ? String(value) : "x");
+const harmless = (value: Values[string]): string => (/^\w+(?:-\w+)*$/.test(String(value)) ? String(value) : "x");
 
 /** All of a parsed selector but its words: how many parts, which tests, which operators and flags. */
 function shapeOf(parsed: ParsedSelector): string {
@@ -138,7 +139,7 @@ function fillText(pieces: readonly Piece[], values: Values): string {
   }
   const filled = fillWith(pieces, values, (value) => value);
   const words = filled.slice("text=".length).trim();
-  if (!/^["'/]/.test(words)) return filled;
+  if (!/^["'/]/.test(words) && !isChain(words)) return filled;
   const expression = words.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&").replace(/\s+/g, "\\s+");
   return `text=/${expression}/i`;
 }

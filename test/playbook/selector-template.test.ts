@@ -26,6 +26,8 @@ describe("a value in a selector", () => {
     ["a role's expression", "role=button[name=/^{x}$/]", "a.b/", "role=button[name=/^\\x61\\.b\\/$/]"],
     ["bare text that would be taken for a string", "text={x}", `"a b"`, `text=/"a\\s+b"/i`],
     ["bare text that would be taken for an expression", "text={x} c", "/a/", "text=/\\/a\\/\\s+c/i"],
+    ["bare text that would be taken for a chain", "text={x}", "a >> nth=1", "text=/a\\s+>>\\s+nth=1/i"],
+    ["a pseudo-class", "li:{x} a", "first-child", "li:first-child a"],
     ["a role", "role={x}", "button", "role=button"],
     ["a role's bare name", "role=button[name={x}]", "Save i", "role=button[name=Save\\ i]"],
     ["a level", "role=heading[level={x}]", 2, "role=heading[level=2]"],
