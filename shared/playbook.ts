@@ -17,7 +17,13 @@ import { PARAMETER_NAME, PLAYBOOK_ID } from "./ids.ts";
 export const PLACEHOLDER = /\{([a-z_][a-z0-9_.]*)\}/g;
 
 /** Does the text hold a placeholder? Then the value that it stands for is checked once it is known, at binding. */
-const holdsPlaceholder = (value: unknown): boolean => typeof value === "string" && new RegExp(PLACEHOLDER.source).test(value);
+export const holdsPlaceholder = (value: unknown): boolean => typeof value === "string" && new RegExp(PLACEHOLDER.source).test(value);
+
+/** The value of a parameter whose type is `int`, written as a number or as its digits; null: it is none. */
+export function toWholeNumber(value: unknown): number | null {
+  const number = typeof value === "string" && /^\s*[+-]?\d{1,16}\s*$/.test(value) ? Number(value) : value;
+  return typeof number === "number" && Number.isSafeInteger(number) ? number : null;
+}
 
 export const ParameterSchema = z
   .strictObject({
@@ -39,6 +45,8 @@ export const ParameterSchema = z
     default: z.union([z.string(), z.int()]).nullable().default(null),
   })
   .superRefine((parameter, context) => {
+    if (parameter.type === "int" && parameter.default !== null && toWholeNumber(parameter.default) === null)
+      context.addIssue({ code: "custom", path: ["default"], message: "Expected a whole number, as the type is int" });
     if (parameter.pattern === null) return;
     try {
       new RegExp(parameter.pattern, "i");

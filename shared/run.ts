@@ -5,7 +5,7 @@ import { ErrorDetailSchema } from "./errors.ts";
 import { ActionRecordSchema } from "./event.ts";
 import { GuardrailsInputSchema, GuardrailsSchema } from "./guardrails.ts";
 import { numberTextOr } from "./number-text.ts";
-import { PlaybookIdSchema } from "./playbook.ts";
+import { holdsPlaceholder, PlaybookIdSchema } from "./playbook.ts";
 import { RecordingOptionsSchema, RecordingSchema } from "./recording.ts";
 import { type CLOCKS, RunStatusSchema, UsageSchema, WarningSchema } from "./run-status.ts";
 
@@ -15,13 +15,17 @@ const flatStrings = (limit: number, maxValue: number) =>
     .refine((map) => Object.keys(map).length <= limit, `At most ${limit} entries`);
 
 /** Web addresses only. Where they lead is the guardrails' matter, at the time of going there. */
-export const WebUrlSchema = z
+const isWebUrl = (text: string): boolean => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && (url.protocol === "http:" || url.protocol === "https:") && url.hostname !== "";
+};
+
+/** With a placeholder in it, it is judged once that has its value. */
+const StartUrlSchema = z
   .string()
   .max(2048)
-  .refine((text) => {
-    const url = URL.canParse(text) ? new URL(text) : null;
-    return url !== null && (url.protocol === "http:" || url.protocol === "https:") && url.hostname !== "";
-  }, "Expected an http or https URL");
+  .refine((text) => isWebUrl(text) || holdsPlaceholder(text), "Expected an http or https URL")
+  .describe("Opened first, in place of the playbook's; its placeholders stand for the playbook's parameters");
 
 /** Body of `POST /runs`. */
 export const CreateRunSchema = z
@@ -43,7 +47,7 @@ export const CreateRunSchema = z
     params: z.record(z.string().max(100), z.union([z.string().max(100_000), z.number(), z.boolean()])).optional(),
     credentials: CredentialsSchema.optional(),
     credential_origins: CredentialOriginsSchema.optional(),
-    start_url: WebUrlSchema.optional(),
+    start_url: StartUrlSchema.optional(),
     timeout_seconds: z.int().min(1).max(3600).default(600),
     max_steps: z.int().min(1).max(200).default(50),
     model: z.string().min(1).max(200).optional(),

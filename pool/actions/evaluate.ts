@@ -1,10 +1,10 @@
 /** Running the author's own script in the page, in the page's own world. */
-import { Script } from "node:vm";
 import type { CDPSession, Protocol } from "puppeteer-core";
 import { untilAborted } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
 import { toJson } from "./json-value.ts";
+import { bodyOf } from "./script-syntax.ts";
 import { handled, markInput, settleForReading } from "./settle.ts";
 import { TEXT_LIMIT } from "./text-limit.ts";
 
@@ -43,25 +43,6 @@ async function run(session: CDPSession, expression: string, values: Record<strin
   const json = toJson(result.deepSerializedValue);
   if (json === null || json.length <= TEXT_LIMIT) return json;
   throw new ActionError(`Cannot evaluate: the result has ${json.length} characters, of ${TEXT_LIMIT} at most; return less of it`);
-}
-
-/**
- * An expression first: an object literal is one, and so is a function. What does not parse as one may be statements with a `return`. Decided by
- * parsing alone: an error at run time, a SyntaxError of bad JSON for one, must not make the page do it again. What neither parses here may be of a
- * newer language than ours, or it is wrong: Chrome tells.
- */
-function bodyOf(expression: string): string {
-  const asExpression = `const result = (${expression}\n); return typeof result === "function" ? result(params) : result;`;
-  return parses(asExpression) || !parses(expression) ? asExpression : expression;
-}
-
-function parses(body: string): boolean {
-  try {
-    new Script(`(async function (params) { ${body}\n})`); // compiled, never run
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function describe({ exception, text }: Protocol.Runtime.ExceptionDetails): string {

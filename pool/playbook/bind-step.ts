@@ -11,6 +11,8 @@ import {
 import { AppError, flatIssues } from "../../shared/errors.ts";
 import { type Step, StepSchema, type Verify, VerifySchema } from "../../shared/playbook.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
+import { parseKeys } from "../actions/keys.ts";
+import { checkScript } from "../actions/script-syntax.ts";
 import { parseSelector } from "../actions/selector-syntax.ts";
 import { type Injection, inject } from "./inject.ts";
 import { mapStep, type Part, type Path, type PlaceKind, partsOf, withParsedItems } from "./places.ts";
@@ -203,11 +205,23 @@ function bindAction({ part, path, typed, timeout_ms, late }: Binding, { credenti
     if (!late(issue.path[0] ?? "")) note("steps", at(...issue.path), issue.message);
   }
   if (!parsed.success) return null;
-  const params = parsed.data as { url?: string; credential_ref?: string };
+  const params = parsed.data as { url?: string; credential_ref?: string; key?: string; expression?: string };
   if (params.url !== undefined && !late("url") && !isWebUrl(params.url)) note("steps", at("url"), "Expected an http or https URL");
+  const { key, expression } = params;
+  if (key !== undefined && !late("key")) said(at("key"), () => parseKeys(key), note);
+  if (expression !== undefined) said(at("expression"), () => checkScript(expression), note);
   const ref = typed === null && !late("credential_ref") ? params.credential_ref : undefined;
   if (ref !== undefined && !credentialNames.includes(ref)) note("credentials", at("credential_ref"), `No credential "${ref}" was given`);
   return { action: { action, selector: part.selector, params, timeout_ms } as Action, typed: typed?.length === 1 ? null : typed };
+}
+
+/** Reports what `check` throws. */
+function said(path: Path, check: () => void, note: Report): void {
+  try {
+    check();
+  } catch (error) {
+    note("steps", path, error instanceof AppError ? error.message : `Not a script: ${(error as Error).message}`);
+  }
 }
 
 /** The text that the model is asked about is read as `extract` reads it; without a selector that of the page. */

@@ -22,7 +22,8 @@ export type BoundPlaybook = {
   readonly warnings: readonly string[];
 };
 
-export type BindInput = { params?: Values; directive?: string | null; credentialNames: readonly string[] };
+/** `start_url`: the request's, templated like the playbook's own, whose place it takes. */
+export type BindInput = { params?: Values; directive?: string | null; start_url?: string | null; credentialNames: readonly string[] };
 export type BindProblem = Issue & { check: CheckName };
 
 /** @throws VALIDATION_FAILED: `details.issues` names everything that is wrong, not only the first. */
@@ -40,7 +41,7 @@ export function bindPlaybook(playbook: Playbook, input: BindInput): BoundPlayboo
 /** As `bindPlaybook`, with what is wrong as a list. */
 export function tryBind(
   playbook: Playbook,
-  { params, directive, credentialNames }: BindInput,
+  { params, directive, start_url: requested = null, credentialNames }: BindInput,
 ): { bound: BoundPlaybook; problems: BindProblem[] } {
   const problems: BindProblem[] = [];
   const report: Report = (check, path, message) => {
@@ -49,7 +50,9 @@ export function tryBind(
   };
   const { values, warnings } = bindParams(playbook, { params, directive }, (path, message) => report("params", path, message));
   const injections = planInjections(playbook, values, (path, message) => report("params", path, message));
-  const start_url = bindStartUrl(playbook, values, report);
+  const own_url = bindStartUrl(playbook, values, report);
+  const reportRequested: Report = (check, path, message) => problems.push({ check, path: formatPath(path), message });
+  const start_url = requested === null ? own_url : bindStartUrl({ ...playbook, start_url: requested }, values, reportRequested);
   const late = new Set<string>();
   for (const [index, step] of playbook.steps.entries()) {
     const below: Report = (check, path, message) => report(check, ["steps", index, ...path], message);
@@ -117,7 +120,11 @@ function whyNot(playbook: Playbook, index: number, name: string): string | null 
   return "is unknown: no parameter and no store_as has this name";
 }
 
-function bindStartUrl({ start_url, parameters }: Playbook, values: Values, report: Report): string | null {
+function bindStartUrl(
+  { start_url, parameters }: Pick<Playbook, "start_url" | "parameters">,
+  values: Values,
+  report: Report,
+): string | null {
   if (start_url === null) return null;
   const missing = placeholders(start_url).filter((name) => !Object.hasOwn(values, name));
   for (const name of missing) {

@@ -1,5 +1,5 @@
 /** Values of a playbook's parameters: as given, else as the directive says, else the default. */
-import type { Parameter, Playbook } from "../../shared/playbook.ts";
+import { type Parameter, type Playbook, toWholeNumber } from "../../shared/playbook.ts";
 import { extractParams } from "./match.ts";
 import type { Value, Values } from "./template.ts";
 
@@ -43,9 +43,7 @@ export function bindParams(
 
 /** The value in the parameter's type; null when it is none of it. */
 function toType({ type }: Parameter, value: Value): string | number | null {
-  if (type !== "int") return String(value);
-  const number = typeof value === "string" && /^\s*[+-]?\d{1,16}\s*$/.test(value) ? Number(value) : value;
-  return typeof number === "number" && Number.isSafeInteger(number) ? number : null;
+  return type === "int" ? toWholeNumber(value) : String(value);
 }
 
 const listed = (names: string[]): string => (names.length > 0 ? `; it has ${names.join(", ")}` : "; it has none");

@@ -13,6 +13,7 @@ export type PlaybookRequest = {
   playbook?: string | Record<string, unknown>;
   directive?: string | null;
   params?: Values;
+  start_url?: string;
   credentialNames: readonly string[];
 };
 

@@ -11,6 +11,7 @@ import type { Policy } from "../guardrails/policy.ts";
 import type { Llm } from "../llm/llm.ts";
 import { parseModelName } from "../llm/model-name.ts";
 import { bindPlaybook } from "../playbook/bind.ts";
+import { isWebUrl } from "../playbook/bind-step.ts";
 import type { Library } from "../playbook/load.ts";
 import { checkPlaybookRequest, resolvePlaybook } from "../playbook/request.ts";
 import { placeholders } from "../playbook/template.ts";
@@ -52,8 +53,13 @@ async function modelIssues(llm: AdmissionDeps["llm"], { model, max_cost_usd, out
   return issues;
 }
 
-/** The check that an issue with models fails: what a step needs is the matter of the model, else the field's own. */
-const checkOf = ({ path }: Issue): string => (path === "max_cost_usd" || path === "output_schema" ? path : "model");
+const OWN_CHECKS = ["max_cost_usd", "output_schema", "start_url"];
+/** The check that an issue with the request fails: what a step needs is the matter of the model, else the field's own. */
+const checkOf = ({ path }: Issue): string => (OWN_CHECKS.includes(path) ? path : "model");
+
+/** Without a playbook there are no parameters, and so no placeholders: the address is meant as it is written. */
+const addressIssues = ({ start_url }: CreateRun): Issue[] =>
+  start_url === undefined || isWebUrl(start_url) ? [] : [{ path: "start_url", message: "Expected an http or https URL" }];
 
 const NO_MODEL = "No playbook matches the directive, and no model is configured that could carry it out alone";
 
@@ -62,13 +68,14 @@ export async function admit({ library, seal, operator, llm }: AdmissionDeps, bod
   const { credentials = {}, playbook: _, params, guardrails, ...request } = body; // what stands in a column of its own is not kept twice
   const playbook = resolvePlaybook(library, body);
   if (playbook === null && llm === null) throw validationFailed("The request", [{ path: "directive", message: NO_MODEL }]);
-  const wrong = [...(await modelIssues(llm, body)), ...(llm ? [] : needsModel(playbook))];
+  const wrong = [...(await modelIssues(llm, body)), ...(llm ? [] : needsModel(playbook)), ...(playbook ? [] : addressIssues(body))];
   if (wrong.length > 0) throw validationFailed("The request", wrong);
   const bound =
     playbook &&
     bindPlaybook(playbook, {
       params,
       directive: body.directive ?? null,
+      start_url: body.start_url ?? null,
       credentialNames: Object.keys(credentials),
     });
   const run_id = newRunId();
@@ -76,7 +83,7 @@ export async function admit({ library, seal, operator, llm }: AdmissionDeps, bod
   return {
     run_id,
     api_key_name: apiKeyName,
-    request: { ...request, start_url: body.start_url ?? bound?.start_url ?? undefined },
+    request: { ...request, start_url: (bound ? bound.start_url : body.start_url) ?? undefined },
     playbook,
     params: bound?.params ?? {},
     guardrails: merged,
@@ -95,7 +102,7 @@ export async function dryRun({ library, operator, policyOf, llm }: AdmissionDeps
       passed: llm !== null,
       message: llm ? `No playbook matches: ${llm.model} carries it out alone` : NO_MODEL,
     });
-  const wrong = [...(await modelIssues(llm, body)), ...(llm ? [] : needsModel(playbook))];
+  const wrong = [...(await modelIssues(llm, body)), ...(llm ? [] : needsModel(playbook)), ...(noPlaybook ? addressIssues(body) : [])];
   for (const [name = "", issues = []] of Map.groupBy(wrong, checkOf))
     checks.push({ name, passed: false, message: issues.map(({ path, message }) => `${path}: ${message}`).join("; ") });
   const layers = { operator, playbook: playbook?.guardrails, request: body.guardrails };

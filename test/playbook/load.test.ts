@@ -148,6 +148,13 @@ describe("a playbook from YAML", () => {
       /regular expression/,
     ],
     [
+      "a default that is not of its type",
+      "id: a\nparameters:\n  - name: x\n    type: int\n    default: zz\nsteps: [{action: wait_for, selector: a}]\n",
+      "parameters[0].default",
+      5,
+      /whole number/,
+    ],
+    [
       "a parameter twice",
       "id: a\nparameters:\n  - name: x\n  - name: x\nsteps: [{action: wait_for, selector: a}]\n",
       "parameters[1].name",

@@ -71,3 +71,20 @@ it("fails the check of the field that is wrong with what is asked of models", as
   ]);
   expect(checks.find(({ name }) => name === "model")?.message).toContain("llm_extract needs a model");
 });
+
+it("fills in the placeholders of the request's start_url, and refuses one that is no address without a playbook", async () => {
+  const llm = { model: "openai:m", utilityModel: "openai:m", hasPrice: () => true };
+  const library = { list: () => [] };
+  const deps = { llm, library, operator: {}, policyOf: () => ({ judgeShown: () => null }) } as unknown as AdmissionDeps;
+  const playbook = { id: "a", parameters: [{ name: "base" }], start_url: "https://{base}/", steps: [{ action: "click", selector: "#a" }] };
+  const opened = async (body: object) => (await admit(deps, CreateRunSchema.parse(body), null)).request.start_url;
+  expect(await opened({ playbook, params: { base: "a.test" } })).toBe("https://a.test/");
+  expect(await opened({ playbook, params: { base: "a.test" }, start_url: "https://{base}/{x" })).toBe("https://a.test/{x");
+  const refused = { code: "VALIDATION_FAILED", details: { issues: [expect.objectContaining({ path: "start_url" })] } };
+  await expect(opened({ playbook, params: { base: "a.test" }, start_url: "https://a.test/{nobody}" })).rejects.toMatchObject(refused);
+  await expect(opened({ directive: "look", start_url: "{base}" })).rejects.toMatchObject(refused);
+  expect(await opened({ directive: "look", start_url: "https://a.test/{base}" })).toBe("https://a.test/{base}");
+  expect(CreateRunSchema.safeParse({ directive: "look", start_url: "nowhere" }).success).toBe(false);
+  const { checks } = await dryRun(deps, CreateRunSchema.parse({ directive: "look", start_url: "{base}" }));
+  expect(checks.filter(({ passed }) => !passed)).toMatchObject([{ name: "start_url" }]);
+});
