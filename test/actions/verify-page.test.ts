@@ -42,7 +42,7 @@ describe("verification", () => {
     ],
     [{ expect_element_gone: "p" }, "the element is still there (p: <p>here is still visible)"],
     [{ expect_text_on_page: "Saved" }, 'the text "Saved" is not on the page (text=Saved: one match, hidden)'],
-    [{ expect_element_visible: "p:nope()" }, "it is not a valid selector"],
+    [{ expect_element_visible: "p:-nope()" }, "it is not a valid selector"],
   ])("fails in words: %j", async (verify, words) => {
     await using bench = await harness.open("<p>here</p><i id=a hidden>Saved</i>");
     const failed = check(bench, { ...verify, timeout_ms: 1_000 });
