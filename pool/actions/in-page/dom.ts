@@ -66,21 +66,22 @@ export function createDom(native: Native) {
     return style;
   }
 
+  const VISIBILITY_TOO = { visibilityProperty: true };
   /** Does style let it show: display, visibility, closed details, content-visibility? A box may still be missing. */
-  const isShown = (element: Element): boolean => checkVisibility(element) && styleOf(element).visibility === "visible";
+  const isShown = (element: Element): boolean => checkVisibility(element, VISIBILITY_TOO);
 
   /** Playwright's meaning: a box that is not empty, and not hidden by style. `opacity: 0` is visible. */
   function isVisible(element: Element): boolean {
     if (!isConnected(element)) return false;
-    if (styleOf(element).display === "contents") {
-      for (const child of childNodes(element)) {
-        if (isElement(child) ? isVisible(child) : child.nodeType === 3 && hasBox(child as Text)) return true;
-      }
-      return false;
+    if (isShown(element)) {
+      const { width, height } = rectOf(element);
+      return width > 0 && height > 0;
     }
-    if (!isShown(element)) return false;
-    const { width, height } = rectOf(element);
-    return width > 0 && height > 0;
+    if (styleOf(element).display !== "contents") return false; // such an element has no box of its own
+    for (const child of childNodes(element)) {
+      if (isElement(child) ? isVisible(child) : child.nodeType === 3 && hasBox(child as Text)) return true;
+    }
+    return false;
   }
 
   function hasBox(text: Text): boolean {

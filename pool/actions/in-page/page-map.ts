@@ -81,7 +81,7 @@ export function createPageMap(dom: Dom, roles: Roles, names: Names, { ownSelecto
         truncated = true;
         break;
       }
-      if (!dom.isElement(node) || DROPPED.test(dom.tagName(node)) || dom.styleOf(node).display === "none") continue;
+      if (!dom.isElement(node) || DROPPED.test(dom.tagName(node)) || (!dom.isShown(node) && dom.styleOf(node).display === "none")) continue;
       const role = roles.roleOf(node) ?? "";
       const item = describe(node, role, around, isFull);
       if (item) seen.push({ element: node, item });
