@@ -159,12 +159,13 @@ describe("opening a store", () => {
 describe("the embedded store", () => {
   it("keeps nothing of what it has answered", async () => {
     await using opened = await openTestStore("embedded");
-    const ask = async (times: number) => {
-      for (let i = 0; i < times; i += 1) await opened.store.query("SELECT repeat('x', 10000) AS text, $1::int AS n", [i]);
-      return usedBytes();
-    };
-    const before = await ask(100);
-    expect((await ask(2_000)) - before).toBeLessThan(8e6); // of 20 MB
+    const held: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      for (let i = 0; i < 500; i += 1) await opened.store.query("SELECT repeat('x', 10000) AS text, $1::int AS n", [i]);
+      held.push(usedBytes());
+    }
+    const growth = held.slice(1).map((bytes, i) => bytes - (held[i] as number));
+    expect(Math.min(...growth)).toBeLessThan(2e6); // what other files of this worker do is in it too; kept, the answers would be 5 MB more each time
   });
 
   it("is spoken to in clear, whatever the environment says of servers", async () => {
