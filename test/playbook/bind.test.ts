@@ -3,22 +3,13 @@ import { describe, expect, it } from "vitest";
 import { type BindInput, bindPlaybook, bindStep } from "../../pool/playbook/bind.ts";
 import { composeTyped } from "../../pool/playbook/bind-step.ts";
 import { parsePlaybook } from "../../pool/playbook/load.ts";
-import { AppError, type Issue } from "../../shared/errors.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
+import { issuesOf } from "../support/issues.ts";
 
 type Source = { parameters?: object[]; start_url?: string; steps: object[] };
 const bind = (source: Source, input: Partial<BindInput> = {}) =>
   bindPlaybook(parsePlaybook({ id: "a", ...source }), { credentialNames: [], ...input });
 const bound = (source: Source, input: Partial<BindInput> = {}, index = 0, stored = {}) => bindStep(bind(source, input), index, stored);
-const issuesOf = (run: () => unknown): Issue[] => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof AppError && error.code === "VALIDATION_FAILED") return error.details?.issues as Issue[];
-    throw error;
-  }
-  throw new Error("It was accepted");
-};
 const click = (selector: string) => ({ action: "click", selector });
 const goto = (url: string) => ({ action: "goto", params: { url } });
 const extract = (store_as: string) => ({ action: "extract", selector: "#total", store_as });

@@ -1,17 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lineInPlaybook, parsePlaybook } from "../../pool/playbook/load.ts";
-import { AppError, type Issue } from "../../shared/errors.ts";
+import { AppError } from "../../shared/errors.ts";
+import { issuesOf as issuesIn } from "../support/issues.ts";
 
-const issuesOf = (source: string | object): Issue[] => {
-  try {
-    parsePlaybook(source);
-  } catch (error) {
-    if (error instanceof AppError && error.code === "VALIDATION_FAILED") return error.details?.issues as Issue[];
-    throw error;
-  }
-  throw new Error("It was accepted");
-};
+const issuesOf = (source: string | object) => issuesIn(() => parsePlaybook(source));
 
 const HEAD = "id: a\nsteps:\n";
 

@@ -1,19 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { type BindInput, bindPlaybook, bindStep } from "../../pool/playbook/bind.ts";
 import { parsePlaybook } from "../../pool/playbook/load.ts";
-import { AppError, type Issue } from "../../shared/errors.ts";
+import { issuesOf } from "../support/issues.ts";
 
 const bind = (source: object, input: Partial<BindInput> = {}) =>
   bindPlaybook(parsePlaybook({ id: "a", ...source }), { credentialNames: [], ...input });
-const issuesOf = (run: () => unknown): Issue[] => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof AppError && error.code === "VALIDATION_FAILED") return error.details?.issues as Issue[];
-    throw error;
-  }
-  throw new Error("It was accepted");
-};
 
 describe("what is written wrong", () => {
   const yaml = (steps: string) => parsePlaybook(`id: a\nparameters:\n  - {name: p, default: q}\nsteps:\n${steps}`);
