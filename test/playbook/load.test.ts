@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lineInPlaybook, parsePlaybook } from "../../pool/playbook/load.ts";
-import { AppError } from "../../shared/errors.ts";
 import { issuesOf as issuesIn } from "../support/issues.ts";
 
 const issuesOf = (source: string | object) => issuesIn(() => parsePlaybook(source));
