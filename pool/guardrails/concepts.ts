@@ -84,6 +84,16 @@ const beginKey = (first: number, last: number, length: number): number =>
   ((first & 0x7f) << 9) | ((last & 0x1f) << 4) | Math.min(length, 15);
 for (const word of PHRASES.keys()) MAY_BEGIN[beginKey(word.charCodeAt(0), word.charCodeAt(word.length - 1), word.length)] = 1;
 
+/** What a control is called, what it says, both `normal`, and the deeds that each names. A text that says the same is read once. */
+export type Wording = { label: string; said: string; deeds: readonly string[]; saidDeeds: readonly string[] };
+
+export function wordingOf({ name, text }: { name: string; text: string }): Wording {
+  const label = normal(name || text);
+  const deeds = conceptsOf(label);
+  const said = name === "" || text.trim() === name.trim() ? label : normal(text);
+  return { label, said, deeds, saidDeeds: said === label ? deeds : conceptsOf(said) };
+}
+
 /** In the order of the text, then those of scripts without spaces. */
 export const conceptsIn = (text: string): string[] => conceptsOf(normal(text));
 export const conceptOf = (text: string): string | null => conceptsIn(text)[0] ?? null;
@@ -91,20 +101,29 @@ export const conceptOf = (text: string): string | null => conceptsIn(text)[0] ??
 /** Of text that is `normal` already. */
 export function conceptsOf(plain: string): string[] {
   const found: string[] = [];
-  for (let start = 0; start < plain.length; ) {
-    if (OF_WORD[plain.charCodeAt(start)] === 0) {
+  const { length } = plain;
+  const units = unitsOf(plain);
+  for (let start = 0; start < length; ) {
+    if (OF_WORD[units[start] as number] === 0) {
       start += 1;
       continue;
     }
     let end = start + 1;
-    while (end < plain.length && OF_WORD[plain.charCodeAt(end)] === 1) end += 1;
-    const key = beginKey(plain.charCodeAt(start), plain.charCodeAt(end - 1), end - start);
+    while (end < length && OF_WORD[units[end] as number] === 1) end += 1;
+    const key = beginKey(units[start] as number, units[end - 1] as number, end - start);
     const concept = MAY_BEGIN[key] === 1 ? phraseAt(plain, start, end) : undefined;
     if (concept) found.push(concept);
     start = end;
   }
   if (SPACELESS.test(plain)) for (const [word] of plain.matchAll(ANY_INSIDE)) found.push(INSIDE.get(word) as string);
   return found;
+}
+
+/** Good until the next call. To ask a long string for its units one by one takes three times as long. */
+function unitsOf(text: string): Uint16Array {
+  const units = text.length <= ROOM.length ? ROOM : new Uint16Array(text.length);
+  Buffer.from(units.buffer).write(text, "utf16le");
+  return units;
 }
 
 /** What begins with the word from `start` to `end`. */

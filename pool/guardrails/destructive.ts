@@ -5,7 +5,7 @@
 import type { Origin } from "../../shared/action.ts";
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
 import type { ClickTarget } from "../actions/attempt.ts";
-import { conceptOf, conceptsIn, conceptsOf, normal } from "./concepts.ts";
+import { conceptOf, conceptsIn, conceptsOf, type Wording, wordingOf } from "./concepts.ts";
 import { DECLINING, HARMLESS } from "./destructive-words.ts";
 
 export type Judgement = { judgement: "allow" | "ask" | "block"; reason: string; concept: string | null };
@@ -17,17 +17,26 @@ export type AskModel = (question: ClickQuestion, signal: AbortSignal) => Promise
 
 /** `deleteAccount.php?x` → `delete account php`: the words of an address, without its query's values. */
 function wordsOf(address: string | null): string {
-  const url = address === null ? null : URL.parse(address, "http://x/");
-  if (url === null) return "";
-  const { pathname, search, searchParams } = url;
-  const named = search === "" ? pathname : [pathname, ...searchParams.keys(), searchParams.get("action") ?? ""].join(" ");
+  const [path, query] = (address !== null && pathAndQuery(address)) || ["", ""];
+  const asked = query === "" ? null : new URLSearchParams(query);
+  const named = asked === null ? path : [path, ...asked.keys(), asked.get("action") ?? ""].join(" ");
   return (/[A-Z]/.test(named) ? named.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase() : named).replaceAll("_", " ");
+}
+
+/** A page's links come written out, as a browser writes them: they need no parser, which would take longer than all else here. */
+function pathAndQuery(address: string): [path: string, query: string] | null {
+  const origin = /^https?:\/\/[\w.:[\]-]+(?=\/)/.exec(address)?.[0];
+  const url = origin === undefined ? URL.parse(address, "http://x/") : null;
+  if (origin === undefined) return url && [url.pathname, url.search];
+  const [rest = ""] = address.slice(origin.length).split("#", 1);
+  const at = rest.indexOf("?");
+  return at === -1 ? [rest, ""] : [rest.slice(0, at), rest.slice(at)];
 }
 
 /** What an address does, by its words. "Cancel" alone names a deed only where it is a part of its own: `/orders/5/cancel`, not `/how-to-cancel`. */
 function deedOf(address: string | null): string | undefined {
   const words = wordsOf(address);
-  return conceptsOf(words)[0] ?? (/[/ ]cancel(?=[/ .]|$)/.test(words) ? "cancel" : undefined);
+  return conceptsOf(words)[0] ?? (words.includes("cancel") && /[/ ]cancel(?=[/ .]|$)/.test(words) ? "cancel" : undefined);
 }
 
 /** Names that turn back from what is offered. */
@@ -38,13 +47,11 @@ const CHOOSING =
   /^(?:tab|radio|checkbox|switch|option|combobox|listbox|textbox|searchbox|spinbutton|slider|treeitem|heading|img|row|cell|gridcell)$/;
 
 /** By word lists alone. Pure. */
-export function judgeTarget(target: ClickTarget): Judgement {
+export function judgeTarget(target: ClickTarget, { label, deeds, saidDeeds }: Wording = wordingOf(target)): Judgement {
   const { name, text, role, href, form, dialog } = target;
-  const label = normal(name || text);
   const given = name || text;
   const shown = given.length > 80 ? `${given.slice(0, 80)}…` : given; // what is cut says so: the beginning of a secret may be left
-  const said = name === "" || text === name ? label : normal(text);
-  const own = conceptsOf(label)[0] ?? (said === label ? null : conceptsOf(said)[0]) ?? deedOf(href);
+  const own = deeds[0] ?? saidDeeds[0] ?? deedOf(href);
   if (own) return { judgement: "block", reason: `"${shown}" would ${own === "account" ? "end an account" : own}`, concept: own };
   const submits = form !== null && target.submits && form.method !== "dialog"; // such a form only closes its dialog
   if (!submits && DECLINING.has(label) && (dialog !== "" || form !== null))
@@ -76,9 +83,14 @@ export type ClickContext = { origin: Origin; url: string; intent: string; signal
 type Deps = { guardrails: Pick<Guardrails, "enable_llm_action_check">; askModel?: AskModel };
 
 /** Null: nothing to say. Never throws for want of an answer: that is a block. */
-export async function judgeClick(target: ClickTarget, context: ClickContext, { guardrails, askModel }: Deps): Promise<Verdict | null> {
+export async function judgeClick(
+  target: ClickTarget,
+  context: ClickContext,
+  { guardrails, askModel }: Deps,
+  wording?: Wording,
+): Promise<Verdict | null> {
   const { origin, intent, signal } = context;
-  const { judgement, reason, concept } = judgeTarget(target);
+  const { judgement, reason, concept } = judgeTarget(target, wording);
   if (origin === "author") return judgement === "block" ? verdict("allow", `${reason}; its author wrote it`) : null;
   if (judgement === "allow") return null;
   // Named by whoever asked for the run or wrote the step, it is no longer out of the question; whether it was meant, a model says.

@@ -2,6 +2,7 @@
 import type { Action, Origin } from "../../shared/action.ts";
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
 import type { ClickTarget } from "../actions/attempt.ts";
+import { wordingOf } from "./concepts.ts";
 import { type AskModel, type ClickContext, judgeClick } from "./destructive.ts";
 import type { EgressRecord } from "./egress-record.ts";
 import { createNetworkWatch } from "./network-watch.ts";
@@ -85,8 +86,9 @@ export function openGuardrails({ guardrails, policy, egress, askModel, onVerdict
       return tell(verdict);
     },
     async permit(target, context) {
-      const outside = context.scope ? judgeScopedClick(context.scope, target) : null;
-      return tell(outside ?? (await judgeClick(target, context, { guardrails, askModel })));
+      const wording = wordingOf(target);
+      const outside = context.scope ? judgeScopedClick(context.scope, target, wording) : null;
+      return tell(outside ?? (await judgeClick(target, context, { guardrails, askModel }, wording)));
     },
     after({ action, url, error, origin, more = false }) {
       const committed = refused ? null : (watch?.cause({ action, url, error }) ?? judgeCommitted(policy, url));

@@ -6,7 +6,7 @@ import type { Action, SimpleActionName } from "../../shared/action.ts";
 import type { GoalType, Verdict } from "../../shared/guardrails.ts";
 import type { ClickTarget } from "../actions/attempt.ts";
 import type { MapItem, PageMap } from "../actions/page-map.ts";
-import { conceptsIn, conceptsOf, normal } from "./concepts.ts";
+import { conceptsIn, conceptsOf, normal, type Wording, wordingOf } from "./concepts.ts";
 import { hostOfUrl, hostsIn, isWithin, siteOfUrl } from "./scope-hosts.ts";
 
 /**
@@ -89,14 +89,15 @@ export function judgeScope(scope: Scope, action: Action, url: string): Verdict |
 }
 
 /** Of a click, once it is known what it would press. */
-export function judgeScopedClick(scope: Scope, { name, text, submits, form }: ClickTarget): Verdict | null {
-  const label = normal(name || text);
+export function judgeScopedClick(scope: Scope, target: ClickTarget, wording: Wording = wordingOf(target)): Verdict | null {
+  const { name, text, submits, form } = target;
+  const { label, said, deeds, saidDeeds } = wording;
   const shown = (name || text).slice(0, 80);
   if (isForm(submits && form !== null, label, scope))
     return outside(
       `"${shown}" sends a form, which is not what a run whose goal is "${scope.goal}" is for (guardrails.goal_type widens it)`,
     );
-  return !isHidden(scope, label) && (text === name || !isHidden(scope, normal(text)))
+  return !isHidden(scope, label, deeds) && (said === label || !isHidden(scope, said, saidDeeds))
     ? null
     : outside(`"${shown}" is out of bounds for a run whose goal is "${scope.goal}", and nobody asked for it`);
 }
@@ -111,7 +112,8 @@ export const itemsInScope = (scope: Scope, items: readonly MapItem[]): MapItem[]
   items.filter((item) => {
     if (item.kind === "field") return !isNarrow(scope.goal) || (scope.goal === "read" && item.masked !== true && holdsValue(item));
     if (item.kind !== "action" && item.kind !== "link") return true;
-    return !isForm(item.submits === true, normal(item.name), scope) && !isHidden(scope, normal(item.name));
+    const label = normal(item.name);
+    return !isForm(item.submits === true, label, scope) && !isHidden(scope, label, conceptsOf(label));
   });
 
 const isNarrow = (goal: GoalType): boolean => goal === "read" || goal === "navigate";
@@ -121,11 +123,11 @@ const holdsValue = ({ value, states = [] }: MapItem): boolean => (value ?? "") !
 const isForm = (submits: boolean, label: string, { goal }: Scope): boolean => isNarrow(goal) && submits && !TURNS.test(label);
 
 /** Would it do what this goal has no business with, and nobody has named? */
-function isHidden({ goal, hidesDeeds, named }: Scope, plain: string): boolean {
+function isHidden({ goal, hidesDeeds, named }: Scope, plain: string, deeds: readonly string[]): boolean {
   const kinds = goal === "fill_form" ? ["end"] : Object.keys(ACCOUNT);
   if (kinds.some((kind) => !named.account.has(kind) && ACCOUNT[kind]?.test(plain))) return true;
   if (!hidesDeeds || goal === "fill_form") return false;
-  return conceptsOf(plain).some((deed) => (isNarrow(goal) || deed === "account") && !named.deeds.has(deed));
+  return deeds.some((deed) => (isNarrow(goal) || deed === "account") && !named.deeds.has(deed));
 }
 
 const outside = (reason: string, host?: string): Verdict => ({

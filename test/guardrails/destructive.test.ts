@@ -97,6 +97,18 @@ describe("judgeTarget", () => {
       }),
     );
   });
+
+  it("reads an address that a browser has written out as its parser would", () => {
+    const part = fc.constantFrom("delete", "Account", "/orders/5", "/cancel", "?action=", "?", "&", "#", "x", "_", "closeAccount", "/");
+    const address = fc.tuple(fc.webUrl({ withQueryParameters: true, withFragments: true }), fc.array(part, { maxLength: 5 }));
+    fc.assert(
+      fc.property(address, ([url, parts]) => {
+        const { href } = new URL(`${url}${parts.join("")}`);
+        const parsed = href.replace("//", "//somebody@"); // is not read as it is written
+        expect(judgeTarget(link("Go", href)), href).toEqual(judgeTarget(link("Go", parsed)));
+      }),
+    );
+  });
 });
 
 describe("judgeClick", () => {
