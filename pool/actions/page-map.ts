@@ -3,13 +3,14 @@ import type { Selector } from "../../shared/action.ts";
 import { withDeadline } from "../../shared/deadline.ts";
 import { ActionError } from "./action-error.ts";
 import { shownUrl } from "./goto.ts";
-import type { MapAnswer, MapItem } from "./in-page/page-map.ts";
+import type { MapItem } from "./in-page/page-items.ts";
+import type { MapAnswer } from "./in-page/page-map.ts";
 import { locate } from "./locate.ts";
 import { FrameGone, type FrameRef, type PageLink } from "./page-link.ts";
 import { runAttempt } from "./run-attempt.ts";
 import type { Tabs } from "./tabs.ts";
 
-export type { MapItem } from "./in-page/page-map.ts";
+export type { MapItem } from "./in-page/page-items.ts";
 
 /** `frames[0]` is the main one. `document` changes with every document of the main frame. */
 export type PageMap = {

@@ -70,13 +70,16 @@ export function createDom(native: Native) {
   /** Does style let it show: display, visibility, closed details, content-visibility? A box may still be missing. */
   const isShown = (element: Element): boolean => checkVisibility(element, VISIBILITY_TOO);
 
+  /** Of an element that is shown: is there anything to see of it? */
+  function hasArea(element: Element): boolean {
+    const { width, height } = rectOf(element);
+    return width > 0 && height > 0;
+  }
+
   /** Playwright's meaning: a box that is not empty, and not hidden by style. `opacity: 0` is visible. */
   function isVisible(element: Element): boolean {
     if (!isConnected(element)) return false;
-    if (isShown(element)) {
-      const { width, height } = rectOf(element);
-      return width > 0 && height > 0;
-    }
+    if (isShown(element)) return hasArea(element);
     if (styleOf(element).display !== "contents") return false; // such an element has no box of its own
     for (const child of childNodes(element)) {
       if (isElement(child) ? isVisible(child) : child.nodeType === 3 && hasBox(child as Text)) return true;
@@ -135,6 +138,7 @@ export function createDom(native: Native) {
     trees,
     styleOf,
     isShown,
+    hasArea,
     isVisible,
     isEditable,
     normal,

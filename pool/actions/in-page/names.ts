@@ -37,7 +37,9 @@ export function createNames(dom: Dom, roles: Roles) {
   }
 
   function referenced(element: Element, name: string): Element[] {
-    const ids = (attribute(element, name) ?? "").split(/\s+/).filter(Boolean);
+    const value = attribute(element, name);
+    if (value === null) return [];
+    const ids = value.split(/\s+/).filter(Boolean);
     const root = dom.rootOf(element);
     return root instanceof Document || root instanceof ShadowRoot ? [...new Set(ids.flatMap((id) => dom.byId(root, id) ?? []))] : [];
   }
@@ -127,6 +129,10 @@ export function createNames(dom: Dom, roles: Roles) {
   }
   const fresh = (seen: Set<Element>): Walk => ({ at: "below", via: "content", hiddenToo: false, owner: null, seen });
 
+  /** Without an id only a label around it can be one: to ask for the list makes the browser walk through the whole document. */
+  const labelsOf = (element: Element): HTMLLabelElement[] =>
+    hasAttribute(element, "id") || dom.closestIn(element, "label") !== null ? [...((element as HTMLInputElement).labels ?? [])] : [];
+
   /** What HTML itself gives as a name: labels, `alt`, captions. null: nothing that would settle it. */
   function nativeName(element: Element, walk: Walk): string | null {
     const tag = tagName(element);
@@ -140,7 +146,7 @@ export function createNames(dom: Dom, roles: Roles) {
       return done(value.trim() ? value : type === "submit" ? "Submit" : type === "reset" ? "Reset" : title);
     }
     if (/^(INPUT|SELECT|TEXTAREA|BUTTON|OUTPUT|METER|PROGRESS)$/.test(tag)) {
-      const labels = [...((element as HTMLInputElement).labels ?? [])];
+      const labels = labelsOf(element);
       if (labels.length > 0 && walk.via !== "labelledby") {
         walk.seen.add(element);
         const texts = labels.map((each) =>

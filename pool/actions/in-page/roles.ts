@@ -105,7 +105,8 @@ export function createRoles(dom: Dom) {
   }
 
   function roleOf(element: Element): string | null {
-    const explicit = (attribute(element, "role") ?? "").split(/\s+/).find((each) => KNOWN.test(each)) ?? null;
+    const given = attribute(element, "role");
+    const explicit = given?.split(/\s+/).find((each) => KNOWN.test(each)) ?? null;
     if (explicit === "none" || explicit === "presentation") return keepsRole(element) ? implicitRole(element) : explicit;
     return explicit ?? inheritedPresentation(element) ?? implicitRole(element);
   }
@@ -125,15 +126,13 @@ export function createRoles(dom: Dom) {
   function isHiddenForAria(element: Element): boolean {
     const tag = tagName(element);
     if (/^(STYLE|SCRIPT|NOSCRIPT|TEMPLATE)$/.test(tag)) return true;
-    const style = styleOf(element);
-    if (style.display === "contents" && tag !== "SLOT") {
+    if (tag !== "SLOT" && dom.isShown(element)) return closest(element, '[aria-hidden="true" i]') !== null; // it is rendered, so everything around it is
+    if (styleOf(element).display === "contents" && tag !== "SLOT") {
       const shows = [...dom.childNodes(element)].some((child) =>
         dom.isElement(child) ? !isHiddenForAria(child) : child.nodeType === 3 && dom.normal(child.nodeValue ?? "") !== "",
       );
       if (!shows) return true;
-    } else if (tag !== "SLOT" && !(tag === "OPTION" && closest(element, "select"))) {
-      return !dom.isShown(element) || closest(element, '[aria-hidden="true" i]') !== null; // it is rendered, so everything around it is
-    }
+    } else if (tag !== "SLOT" && !(tag === "OPTION" && closest(element, "select"))) return true;
     return isUnderHidden(element);
   }
 

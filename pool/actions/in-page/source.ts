@@ -10,6 +10,7 @@ import { createNames } from "./names.ts";
 import { createNative } from "./native.ts";
 import { createOwnChain } from "./own-chain.ts";
 import { createOwnSelectors } from "./own-selectors.ts";
+import { createPageItems } from "./page-items.ts";
 import { createPageMap } from "./page-map.ts";
 import { createRead } from "./read.ts";
 import { createRoles } from "./roles.ts";
@@ -33,6 +34,7 @@ function join(
     captcha: typeof createCaptcha;
     ownSelectors: typeof createOwnSelectors;
     ownChain: typeof createOwnChain;
+    pageItems: typeof createPageItems;
     pageMap: typeof createPageMap;
   },
 ) {
@@ -45,7 +47,7 @@ function join(
   const read = parts.read(dom);
   const cover = parts.cover(dom, edit);
   const ownSelectors = parts.ownSelectors(dom);
-  const pageMap = parts.pageMap(dom, roles, names, ownSelectors);
+  const pageMap = parts.pageMap(dom, roles, parts.pageItems(dom, roles, names), ownSelectors);
   const ownChain = parts.ownChain(dom, roles, names, find, ownSelectors);
   const look = parts.look(dom, find, {
     aim: aim.aim,
@@ -109,6 +111,7 @@ const PARTS = {
   captcha: createCaptcha,
   ownSelectors: createOwnSelectors,
   ownChain: createOwnChain,
+  pageItems: createPageItems,
   pageMap: createPageMap,
 };
 const parts = Object.entries(PARTS).map(([name, part]) => `${name}: ${part}`);
