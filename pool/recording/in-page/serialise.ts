@@ -117,7 +117,8 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
       const hidden = state.hidden(element);
       if (hidden !== undefined) watched.set(element, hidden);
       if (name === "STYLE" || name === "style") return styleElement(element as HTMLStyleElement, name);
-      const attributes = { ...markup(element, name), ...shownState(element, name) };
+      const attributes = markup(element, name);
+      addShownState(attributes, element, name);
       if (target.elements.has(element)) attributes.__playwright_target__ = target.callId;
       const picture = name === "CANVAS" ? state.canvasPicture(element) : "";
       if (picture) return canvasAsImage(element, attributes, picture);
@@ -171,6 +172,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
 
     function markup(element: Element, name: string): Record<string, string> {
       const kept: Record<string, string> = {};
+      if (!nodes.hasAttributes(element)) return kept;
       const isFrame = name === "IFRAME" || name === "FRAME";
       const isHidden = (name === "INPUT" || name === "TEXTAREA") && state.isSecret(element as HTMLInputElement);
       for (const { name: attribute, value } of nodes.attributes(element)) {
@@ -189,8 +191,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
       return kept;
     }
 
-    function shownState(element: Element, name: string): Record<string, string> {
-      const shown: Record<string, string> = {};
+    function addShownState(shown: Record<string, string>, element: Element, name: string): void {
       if (name === "INPUT" || name === "TEXTAREA") {
         const field = element as HTMLInputElement;
         if (field.type === "checkbox" || field.type === "radio") shown.__playwright_checked_ = String(field.checked);
@@ -210,13 +211,10 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
       }
       const dialog = name === "DIALOG" ? state.dialogState(element as HTMLDialogElement) : "";
       if (dialog) shown.__playwright_dialog_open_ = dialog;
-      if (element instanceof HTMLElement && element.popover && nodes.matches(element, ":popover-open")) {
-        shown.__playwright_popover_open_ = "true";
-      }
+      if (state.isPopover(element) && nodes.matches(element, ":popover-open")) shown.__playwright_popover_open_ = "true";
       const [top, left] = [nodes.scrollTop(element), nodes.scrollLeft(element)];
       if (top) shown.__playwright_scroll_top_ = String(top);
       if (left) shown.__playwright_scroll_left_ = String(left);
-      return shown;
     }
 
     const root = nodes.documentElement(document);

@@ -83,6 +83,8 @@ export function createState(nodes: Nodes) {
     return picture;
   }
 
+  const isPopover = (element: Element): boolean => nodes.hasAttribute(element, "popover") && element instanceof HTMLElement;
+
   /** What no MutationObserver reports, as a text to compare; undefined where there is nothing of the kind. */
   function hidden(element: Element): string | undefined {
     switch (nodes.name(element)) {
@@ -114,7 +116,7 @@ export function createState(nodes: Nodes) {
         return `${nodes.scrollTop(element)},${nodes.scrollLeft(element)}`;
     }
     let state: string | undefined;
-    if (element instanceof HTMLElement && element.popover) state = `p${nodes.matches(element, ":popover-open")}`;
+    if (isPopover(element)) state = `p${nodes.matches(element, ":popover-open")}`;
     const shadow = nodes.shadowRoot(element);
     if (shadow) state = `${state ?? ""}s${adopted(shadow)}`;
     else if (nodes.localName(element).includes("-")) state = `${state ?? ""}d${nodes.matches(element, ":defined")}`;
@@ -138,6 +140,7 @@ export function createState(nodes: Nodes) {
     shownValue,
     canvasPicture: (canvas: Element) => canvases.get(canvas) ?? "",
     hidden,
+    isPopover,
     rectText,
     dialogState,
     /** A moment begins: so much of it may go into reading canvases. */
