@@ -5,7 +5,7 @@ import { ActionError } from "./action-error.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
 import { toJson } from "./json-value.ts";
 import { bodyOf } from "./script-syntax.ts";
-import { handled, markInput, settleForReading } from "./settle.ts";
+import { handled, markInput, settleFor } from "./settle.ts";
 import { TEXT_LIMIT } from "./text-limit.ts";
 
 /** How long a page may take to show that it is alive, before what it runs is cut off. */
@@ -15,7 +15,7 @@ const ALIVE_MS = 200;
 export async function evaluate(attempt: Attempt, { params: { expression } }: ActionOf<"evaluate">): Promise<string | null> {
   const { signal, tabs } = attempt;
   const link = await tabs.ready(signal);
-  await settleForReading(link, signal);
+  await settleFor("reading", link, signal);
   await attempt.context.observe?.input({ page: link.page });
   signal.throwIfAborted();
   markInput(link);

@@ -3,7 +3,7 @@ import { ActionError } from "./action-error.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
 import { locate } from "./locate.ts";
 import { toMarkdown } from "./markdown.ts";
-import { settleForReading } from "./settle.ts";
+import { settleFor } from "./settle.ts";
 import { TEXT_LIMIT } from "./text-limit.ts";
 
 /** Of the HTML that becomes markdown: converting it keeps the whole node busy. */
@@ -11,7 +11,7 @@ const HTML_LIMIT = 300_000;
 
 export async function extract(attempt: Attempt, { selector, params: { mode } }: ActionOf<"extract">): Promise<string> {
   if (!selector) throw new ActionError("Cannot extract: it needs a selector");
-  await settleForReading(await attempt.tabs.ready(attempt.signal), attempt.signal);
+  await settleFor("reading", await attempt.tabs.ready(attempt.signal), attempt.signal);
   const want = mode === "value" ? "attached" : "visible"; // hidden fields have values too
   const { done } = await locate(attempt, selector, {
     verb: "extract",

@@ -46,14 +46,17 @@ export async function settle(link: PageLink, purpose: "act" | "read", signal: Ab
   }
 }
 
-/** Before a page is read: what the last input started is done, and what it set a timer for has begun; without `debounce`, what typing did not begin at once has not. */
-export async function settleForReading(link: PageLink, signal: AbortSignal, { debounce = true } = {}): Promise<void> {
+/** What a page that rests is wanted for. A picture draws it once more itself, and does not wait for what typing has not begun at once. */
+export type RestFor = "reading" | "picture";
+
+/** What the last input started is done and drawn, and what it set a timer for has begun. */
+export async function settleFor(what: RestFor, link: PageLink, signal: AbortSignal): Promise<void> {
   const { activity, input } = link;
   await settle(link, "read", signal);
   const sinceMs = performance.now() - (input?.at ?? Number.NEGATIVE_INFINITY);
   if (!input || input.seen || sinceMs > DEBOUNCE_MS) return;
-  if (input.typed && debounce) await activity.until(() => isUnsettled(link, "read"), DEBOUNCE_MS - sinceMs, signal);
-  await rest(link, 1, signal);
+  if (input.typed && what === "reading") await activity.until(() => isUnsettled(link, "read"), DEBOUNCE_MS - sinceMs, signal);
+  await rest(link, what === "reading" ? 1 : 0, signal);
   await settle(link, "read", signal);
 }
 

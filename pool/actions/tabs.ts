@@ -6,7 +6,7 @@ import { answerDialogs, type DialogNotice } from "./dialogs.ts";
 import { shownUrl } from "./goto.ts";
 import { codeMeaning } from "./net-errors.ts";
 import { linkOf, type PageLink } from "./page-link.ts";
-import { settleForReading } from "./settle.ts";
+import { type RestFor, settleFor } from "./settle.ts";
 
 export type TabsOptions = {
   signal: AbortSignal;
@@ -31,10 +31,10 @@ export interface Tabs extends AsyncDisposable {
   /** That the active page stands in for one that did not come, in words for an error; null when it does not. */
   trouble(): string | null;
   /**
-   * Resolves when what the last action started is done and drawn: a navigation, requests; with `debounce`, also what typing starts after a
-   * moment of silence. At most about 3 s after it; never rejects but with the signal's reason.
+   * Resolves when what the last action started is done and, for reading, drawn: a navigation, requests; for reading also what typing starts
+   * after a moment of silence. At most about 3 s after it; never rejects but with the signal's reason.
    */
-  settled(signal: AbortSignal, options?: { debounce?: boolean }): Promise<void>;
+  settled(signal: AbortSignal, what?: RestFor): Promise<void>;
 }
 
 /** How long a tab that a page has opened may take to be there. */
@@ -173,9 +173,9 @@ class OpenTabs implements Tabs {
     return `${tab.opener ? "the new tab" : "the page"} is an error page: ${shownUrl(url)}: ${known}`;
   }
 
-  async settled(signal: AbortSignal, options?: { debounce?: boolean }): Promise<void> {
+  async settled(signal: AbortSignal, what: RestFor = "reading"): Promise<void> {
     try {
-      await settleForReading(await this.ready(signal), signal, options);
+      await settleFor(what, await this.ready(signal), signal);
     } catch {
       signal.throwIfAborted(); // the page is gone, or a new document came: what there is is all there is
     }

@@ -130,8 +130,7 @@ export function createAct(deps: ActDeps): Act {
     }
     span.end(failure === null ? null : toErrorDetail(failure).code);
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
-    if (deps.pictures && failure === null)
-      await Promise.race([tabs.settled(signal, { debounce: false }), pause(PICTURE_WAIT_MS)]).catch(() => {}); // the run's end
+    if (deps.pictures && failure === null) await Promise.race([tabs.settled(signal, "picture"), pause(PICTURE_WAIT_MS)]).catch(() => {}); // the run's end
     const screenshot = signal.aborted ? null : await recording.screenshot(tabs.active(), action.action, signal);
     const error = failure === null ? null : redact(toErrorDetail(failure).message);
     const record: ActionRecord = {

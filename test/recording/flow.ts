@@ -56,7 +56,7 @@ export async function openFlow(
           return null;
         },
       );
-      if (rests) await tabs.settled(signal, { debounce: false });
+      if (rests) await tabs.settled(signal, "picture");
       if (pictures) await recording.screenshot(tabs.active(), action.action, signal);
       recording.end({ error: failure === null ? null : (failure as Error).message, resultText: done?.text ?? null });
       return done?.text ?? null;
