@@ -1,6 +1,5 @@
 /** One Chrome process: started into a group and a folder of its own, and ended so that neither outlives it. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { type Browser, connect, type Page } from "puppeteer-core";
 import { pause, untilAborted, withDeadline } from "../../shared/deadline.ts";
@@ -9,16 +8,14 @@ import { type BrowserFolder, makeFolder, removeFolder, writeRecord } from "./bro
 import { chromeArgs, hostOf, type Viewport } from "./chrome-args.ts";
 import { whyOutOfReach } from "./closed-folder.ts";
 import type { Egress } from "./held-browser.ts";
-import { inOwnNetwork, OWN_NETWORK_HOSTS, OWN_NETWORK_PROXY_URL, takeWayOut } from "./own-network.ts";
+import type { KeptNetworks } from "./kept-networks.ts";
+import { inNewNetwork, OWN_NETWORK_HOSTS, OWN_NETWORK_PROXY_URL, type OwnNetwork, type Start, takeNetwork } from "./own-network.ts";
 import { openPipe } from "./pipe-transport.ts";
-import { groupExists, groupMembers, identify, isAlive, killGroup } from "./process-identity.ts";
+import { ProcessGroup } from "./process-group.ts";
+import { identify } from "./process-identity.ts";
 import type { Isolation } from "./sandbox.ts";
 
 const LAUNCH_LIMIT_MS = 20_000;
-/** A killed process may still be busy in the kernel. */
-const GONE_LIMIT_MS = 1_000;
-/** As a rule all of it is gone by then, and buried. */
-const BURIED_MS = 50;
 const STDERR_CHARS = 2_000;
 const LAST_WORDS_MS = 500;
 /** Its pipe may break that much before its end is known. */
@@ -29,11 +26,18 @@ export type LaunchOptions = {
   isolation: Isolation;
   /** A path that does not exist yet; see folder-root.ts. */
   folderPath: string;
-  egress: Pick<Egress, "proxyUrl" | "takeFrom">;
+  egress: Pick<Egress, "proxyUrl" | "take">;
+  /** Where its network is from and goes to, in the tier that has one. */
+  networks: KeptNetworks;
   /** Are there ways out for contexts beside that one? */
   isShared?: boolean;
   viewport: Viewport;
 };
+
+type Opened = { browser: Browser; page: Page; version: string };
+
+/** null: not there yet, or it has none of its own. */
+type Own = { network: OwnNetwork | null };
 
 /** A running Chrome with its one tab. Dispose it, or it stays until this process ends. */
 export class ChromeProcess implements AsyncDisposable {
@@ -46,9 +50,11 @@ export class ChromeProcess implements AsyncDisposable {
   /** Resolves when the browser process is gone, with how it went: `exit code 0`, `SIGKILL`. */
   readonly exited: Promise<string>;
   readonly #group: ProcessGroup;
+  readonly #leave: () => void;
   #ending: Promise<void> | null = null;
 
-  constructor(group: ProcessGroup, folder: BrowserFolder, opened: { browser: Browser; page: Page; version: string }) {
+  /** @param leave gives back what it ran in, once it is gone */
+  constructor(group: ProcessGroup, folder: BrowserFolder, opened: Opened, leave: () => void) {
     this.pid = group.pid;
     this.exited = group.exited;
     this.folder = folder;
@@ -56,6 +62,7 @@ export class ChromeProcess implements AsyncDisposable {
     this.page = opened.page;
     this.version = opened.version;
     this.#group = group;
+    this.#leave = leave;
   }
 
   get isRunning(): boolean {
@@ -79,43 +86,8 @@ export class ChromeProcess implements AsyncDisposable {
 
   async #end(): Promise<void> {
     await this.#group.gone();
+    this.#leave();
     await removeFolder(this.folder.path);
-  }
-}
-
-/** The operating system's side of a Chrome: one process group, of which the browser process is the leader. */
-class ProcessGroup {
-  readonly pid: number;
-  readonly exited: Promise<string>;
-  isRunning = true;
-  #isGone = false;
-
-  constructor(child: ChildProcess & { pid: number }) {
-    this.pid = child.pid;
-    this.exited = new Promise((resolve) => {
-      child.once("exit", (code, signal) => {
-        this.isRunning = false;
-        resolve(signal ?? `exit code ${code}`);
-      });
-    });
-  }
-
-  /** false: there was nothing left to kill. Once it is gone its number may be somebody else's. */
-  kill(): boolean {
-    return !this.#isGone && killGroup(this.pid);
-  }
-
-  /** Kills what is left of it, and waits for its end. Whoever adopts the dead may take their time to bury them: that is not ours to wait for. */
-  async gone(): Promise<void> {
-    const killedAt = performance.now();
-    let isThere = this.kill();
-    while (isThere && performance.now() < killedAt + BURIED_MS) {
-      await pause(2);
-      isThere = groupExists(this.pid);
-    }
-    const members = isThere ? groupMembers(this.pid) : []; // a look at every process of the machine, seldom needed
-    while (members.some(isAlive) && performance.now() < killedAt + GONE_LIMIT_MS) await pause(2);
-    this.#isGone = true;
   }
 }
 
@@ -124,22 +96,46 @@ class ProcessGroup {
  * @throws SETUP_FAILED Chrome did not start; `details.stderr` has its last words. Or the signal's reason.
  */
 export async function launchChrome(options: LaunchOptions, signal: AbortSignal): Promise<ChromeProcess> {
+  const { isolation, networks } = options;
+  const kept = isolation.tier === "netns" ? networks.take() : null;
+  if (kept === null) return await launchIn(null, options, signal);
+  try {
+    const chrome = await launchIn(kept, options, signal);
+    networks.wasEntered();
+    return chrome;
+  } catch (error) {
+    signal.throwIfAborted();
+    networks.wasRefused(error);
+    return await launchIn(null, options, signal); // whatever it was: what is wrong with Chrome itself shows again
+  }
+}
+
+/** @param kept the network to enter, which is closed where Chrome does not start; null: a new one, in the tier that has one */
+async function launchIn(kept: OwnNetwork | null, options: LaunchOptions, signal: AbortSignal): Promise<ChromeProcess> {
+  using stays = new DisposableStack();
+  const own: Own = { network: kept };
+  stays.defer(() => own.network?.[Symbol.dispose]());
   signal.throwIfAborted();
   const folder = makeFolder(options.folderPath, options.isolation.uid);
   let group: ProcessGroup | null = null;
   let lastWords = async () => "";
   try {
-    const child = await spawnChrome(options, folder);
+    const child = await spawnChrome(kept, options, folder);
     group = new ProcessGroup(child);
     lastWords = keepLastWords(child.stderr as Readable);
     const died = group.exited.then((how) => Promise.reject(new Error(`Chrome ended (${how})`)));
     died.catch(() => {}); // heard by the race below, or of no interest any more
-    const opened = await withDeadline(LAUNCH_LIMIT_MS, (limit) => Promise.race([openTab(child, folder.downloads, options, limit), died]), {
-      signal,
-      reason: () => new Error(`Chrome was not ready within ${LAUNCH_LIMIT_MS / 1000} s`),
-    });
+    const opened = await withDeadline(
+      LAUNCH_LIMIT_MS,
+      (limit) => Promise.race([openTab(child, folder.downloads, own, options, limit), died]),
+      {
+        signal,
+        reason: () => new Error(`Chrome was not ready within ${LAUNCH_LIMIT_MS / 1000} s`),
+      },
+    );
     writeRecord(folder, identify(child.pid)); // again: a wrapper script has become Chrome by now
-    return new ChromeProcess(group, folder, opened);
+    stays.move();
+    return new ChromeProcess(group, folder, opened, () => own.network && options.networks.keep(own.network, child.pid));
   } catch (cause) {
     const how = signal.aborted ? null : await Promise.race([group?.exited ?? null, pause(DYING_MS).then(() => null)]);
     await group?.gone();
@@ -157,7 +153,11 @@ export async function launchChrome(options: LaunchOptions, signal: AbortSignal):
   }
 }
 
-async function spawnChrome(options: LaunchOptions, folder: BrowserFolder): Promise<ChildProcess & { pid: number }> {
+async function spawnChrome(
+  kept: OwnNetwork | null,
+  options: LaunchOptions,
+  folder: BrowserFolder,
+): Promise<ChildProcess & { pid: number }> {
   const { executable, isolation, egress, isShared = false, viewport } = options;
   const apart = isolation.tier === "netns";
   const proxyUrl = apart ? OWN_NETWORK_PROXY_URL : egress.proxyUrl;
@@ -165,12 +165,15 @@ async function spawnChrome(options: LaunchOptions, folder: BrowserFolder): Promi
   const shared = isShared ? { proxyHosts: apart ? OWN_NETWORK_HOSTS : hostOf(proxyUrl) } : undefined;
   const chrome = chromeArgs({ profileDir: folder.profile, proxyUrl, shared, sandbox, viewport });
   const ids = { uid: isolation.uid ?? process.getuid?.() ?? 0, gid: isolation.uid ?? process.getgid?.() ?? 0 };
-  const { command, args } = apart ? inOwnNetwork(executable, chrome, ids) : { command: executable, args: chrome };
-  using node = apart ? openForReading(process.execPath) : null;
-  const child = spawn(command, args, {
+  using start = !apart
+    ? asItIs(executable, chrome)
+    : kept === null
+      ? inNewNetwork(executable, chrome, ids)
+      : kept.again(executable, chrome, ids);
+  const child = spawn(start.command, start.args, {
     cwd: folder.tmp,
     detached: true, // a group of its own
-    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", ...(node === null ? [] : ["ipc" as const, node.fd])],
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", ...start.handed],
     env: chromeEnvironment(folder),
     ...(isolation.uid === null ? {} : { uid: isolation.uid, gid: isolation.uid }), // drops the supplementary groups too
   });
@@ -182,10 +185,7 @@ async function spawnChrome(options: LaunchOptions, folder: BrowserFolder): Promi
   return child as ChildProcess & { pid: number };
 }
 
-function openForReading(path: string): Disposable & { fd: number } {
-  const fd = openSync(path, "r");
-  return { fd, [Symbol.dispose]: () => closeSync(fd) };
-}
+const asItIs = (command: string, args: string[]): Start => ({ command, args, handed: [], [Symbol.dispose]() {} });
 
 /** Nothing of our own environment: it holds tokens and keys. */
 function chromeEnvironment({ tmp, home }: BrowserFolder): Record<string, string> {
@@ -206,8 +206,14 @@ function chromeEnvironment({ tmp, home }: BrowserFolder): Record<string, string>
   };
 }
 
-async function openTab(child: ChildProcess, downloads: string, { isolation, egress, viewport }: LaunchOptions, signal: AbortSignal) {
-  if (isolation.tier === "netns") egress.takeFrom(await takeWayOut(child, signal));
+async function openTab(
+  child: ChildProcess,
+  downloads: string,
+  own: Own,
+  { isolation, egress, viewport }: LaunchOptions,
+  signal: AbortSignal,
+): Promise<Opened> {
+  if (isolation.tier === "netns") own.network ??= await takeNetwork(child, signal);
   const transport = openPipe(child.stdio[3] as Writable, child.stdio[4] as Readable);
   const browser = await connect({
     transport,
@@ -215,6 +221,7 @@ async function openTab(child: ChildProcess, downloads: string, { isolation, egre
     issuesEnabled: false, // the Issues tab of DevTools, work for each request
     downloadBehavior: { policy: "allowAndName", downloadPath: downloads }, // named by us, never by the server
   });
+  own.network?.giveTo(egress); // Chrome answered: the network it runs in had nothing in it but Chrome
   const target = await browser.waitForTarget((each) => each.type() === "page", { signal, timeout: 0 });
   const page = await untilAborted(target.page(), signal);
   if (page === null) throw new Error("its tab closed");

@@ -1,5 +1,5 @@
 /** What a lease holds: a Chrome process of its own, or a context in one that others use too. The lease does not ask which. */
-import type { Server, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Browser, Page } from "puppeteer-core";
 import type { Viewport } from "./chrome-args.ts";
 import type { Pulse } from "./pulse.ts";
@@ -11,9 +11,7 @@ import type { Entry } from "./roster.ts";
  */
 export type Egress = {
   readonly proxyUrl: string;
-  /** Connections of this server are the browser's too, see own-network.ts. It is closed with the listener. */
-  takeFrom(server: Server): void;
-  /** This connection is, see ways-out.ts. */
+  /** This connection is the browser's too, see own-network.ts. */
   take(socket: Socket): void;
   /** Refuses everything from now on, and destroys what is open. It still listens: nobody else gets its port. */
   cut(): void;

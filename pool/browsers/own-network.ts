@@ -4,60 +4,146 @@
  * on the way and no helper stays.
  */
 import type { ChildProcess } from "node:child_process";
-import { Server } from "node:net";
+import { closeSync, openSync } from "node:fs";
+import { Server, type Socket } from "node:net";
 import { untilAborted } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
+import type { Egress } from "./held-browser.ts";
 
-/** Free in every namespace: each is new. */
+/** Free in every namespace: each is new, or as good as new. */
 const PORT = 3128;
 /** The socket listens on the whole loopback: a Chrome that runs share tells them apart by the address (ways-out.ts). */
 export const ownNetworkProxyUrl = (lastByte: number): string => `http://127.0.0.${lastByte}:${PORT}`;
 export const OWN_NETWORK_PROXY_URL = ownNetworkProxyUrl(1);
 export const OWN_NETWORK_HOSTS = "127.0.0.*";
 
-/** The child's IPC channel, after the pipes that drive Chrome. */
-export const IPC_FD = 5;
-/** Our own Node, opened for reading: the user that Chrome runs as may start it, and need not be let into the folder where it is (a clone in /root). */
-export const NODE_FD = 6;
-
-/** Runs inside, once: opens the socket, hands it over, and is gone before Chrome starts. */
-const OPENER = `const server = require("net").createServer().listen({ port: ${PORT}, host: "0.0.0.0", backlog: 511 }, () =>
-  process.send("way out", server, (error) => { process.exitCode = error ? 1 : 0; process.disconnect(); server.close(); }));
+/** Runs inside, once: opens the socket, hands it over, waits until that is taken, and is gone before Chrome starts. */
+const OPENER = `const server = require("net").createServer().listen({ port: ${PORT}, host: "0.0.0.0", backlog: 511 }, () => {
+  process.once("message", () => process.disconnect());
+  process.send("way out", server, (error) => { if (error) process.exit(1); server.close(); });
+});
 server.on("error", (error) => { console.error(error.message); process.exit(1); });`;
 
 /**
  * As an unprivileged user: a user namespace brings the right to make a network namespace, in which loopback is switched on. Then Chrome, in
  * one more user namespace that gives it its own name back: as the first one's root it would have no sandbox. Each step becomes the next, so
- * that the process, its pipes and its group stay the same.
+ * that the process, its pipes and its group stay the same. Handed to it, after the pipes that drive Chrome: its IPC channel as 5; our own Node
+ * as 6, opened for reading: the user that Chrome runs as may start it, and need not be let into the folder where it is (a clone in /root).
  */
-const SCRIPT = `set -e
+const NEW = `set -e
 PATH="$PATH:/usr/sbin:/sbin" ip link set lo up
-/proc/self/fd/${NODE_FD} -e "$1" 3<&- 4<&-
+/proc/self/fd/6 -e "$1" 3<&- 4<&-
 unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE
-uid=$2 gid=$3; shift 3
-exec unshare --user --map-user="$uid" --map-group="$gid" -- "$@" ${IPC_FD}<&- ${NODE_FD}<&-`;
+shift`;
+
+/**
+ * In a network that another Chrome had: goes on only where nothing is left of that one, and the kernel says so, whom nobody races. First, no
+ * process is: each was in a user namespace below this one, where the kernel counts them; we are three, and may not be more. (Linux 5.14; before,
+ * it counts all of a user's, which is too many.) Then, no socket is but ours: `used` counts what was passed on to others too, what waits to be
+ * accepted and what is not yet closed. Who is not in the network comes in no more, nor is it other than it was: both take rights in this user
+ * namespace, which no Chrome has.
+ */
+const AGAIN = `set -e
+prlimit --nproc=3: unshare --fork true
+read -r _ _ used </proc/self/net/sockstat
+[ "$used" = 1 ] || { echo "$used sockets are in it" >&2; exit 1; }`;
+
+const CHROME = `
+uid=$1 gid=$2; shift 2
+exec unshare --user --map-user="$uid" --map-group="$gid" -- "$@" 5<&- 6<&-`;
 
 export type Ids = { uid: number; gid: number };
 
-/** What to spawn in place of Chrome. It needs an IPC channel as its fd 5, and this Node as 6. */
-export function inOwnNetwork(executable: string, args: readonly string[], { uid, gid }: Ids): { command: string; args: string[] } {
-  const inside = ["sh", "-c", SCRIPT, "sh", OPENER, String(uid), String(gid), executable, ...args];
-  return { command: "unshare", args: ["--user", "--map-root-user", "--net", "--", ...inside] };
+/** What to spawn in place of Chrome, and what to hand it after the pipes that drive Chrome. To be disposed once that is spawned. */
+export type Start = Disposable & { command: string; args: string[]; handed: ("ipc" | number)[] };
+
+export function inNewNetwork(executable: string, args: readonly string[], { uid, gid }: Ids): Start {
+  const node = openSync(process.execPath, "r");
+  const inside = ["sh", "-c", NEW + CHROME, "sh", OPENER, String(uid), String(gid), executable, ...args];
+  return {
+    command: "unshare",
+    args: ["--user", "--map-root-user", "--net", "--", ...inside],
+    handed: ["ipc", node],
+    [Symbol.dispose]: () => closeSync(node),
+  };
+}
+
+/** A namespace is held by its file, without a process in it. */
+type Handles = { user: number; net: number };
+
+/** Such a network, as long as it may have a Chrome: the next one too, when that of now is gone (kept-networks.ts). */
+export class OwnNetwork implements Disposable {
+  readonly #server: Server;
+  readonly #handles: Handles | null;
+  #taker: Pick<Egress, "take"> | null = null;
+  #isClosed = false;
+
+  constructor(server: Server, handles: Handles | null) {
+    this.#server = server;
+    this.#handles = handles;
+    server.on("connection", (socket: Socket) => (this.#taker === null ? socket.destroy() : this.#taker.take(socket)));
+  }
+
+  /** false: this machine lets us not hold it, as root without CAP_SYS_PTRACE. */
+  get canBeEntered(): boolean {
+    return this.#handles !== null;
+  }
+
+  /** Whose it is from now on. null: nobody's, what connects is hung up on. */
+  giveTo(taker: Pick<Egress, "take"> | null): void {
+    this.#taker = taker;
+  }
+
+  /** It ends before Chrome starts where something is left of the one before. Whose it is then is to be said once Chrome runs, not sooner. */
+  again(executable: string, args: readonly string[], { uid, gid }: Ids): Start {
+    if (this.#handles === null) throw new AppError("INTERNAL", "This network cannot be entered again");
+    const inside = ["sh", "-c", AGAIN + CHROME, "sh", String(uid), String(gid), executable, ...args];
+    return {
+      command: "nsenter",
+      args: ["--preserve-credentials", "--user=/proc/self/fd/5", "--net=/proc/self/fd/6", "--", ...inside],
+      handed: [this.#handles.user, this.#handles.net],
+      [Symbol.dispose]: () => {},
+    };
+  }
+
+  /** Idempotent. */
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.giveTo(null);
+    this.#server.close();
+    for (const fd of Object.values(this.#handles ?? {})) closeSync(fd);
+  }
 }
 
 /** @throws SETUP_FAILED when the child hands nothing over, which is how a machine without such namespaces shows; or the signal's reason */
-export async function takeWayOut(child: ChildProcess, signal: AbortSignal): Promise<Server> {
-  const handed = new Promise<Server>((resolve, reject) => {
-    child.once("message", (_, handle) => (handle instanceof Server ? resolve(handle) : reject(noNetwork())));
+export async function takeNetwork(child: ChildProcess, signal: AbortSignal): Promise<OwnNetwork> {
+  const handed = new Promise<OwnNetwork>((resolve, reject) => {
+    child.once("message", (_, handle) => {
+      if (!(handle instanceof Server)) return reject(noNetwork());
+      resolve(new OwnNetwork(handle, openHandles(child.pid)));
+      child.send("taken", () => {}); // until then it stays in its first user namespace; one that is gone needs no answer
+    });
     child.once("disconnect", () => reject(noNetwork())); // nothing comes any more
   });
   let isTaken = false;
   try {
-    const server = await untilAborted(handed, signal);
+    const network = await untilAborted(handed, signal);
     isTaken = true;
-    return server;
+    return network;
   } finally {
-    if (!isTaken) handed.then((server) => server.close()).catch(() => {}); // one that comes too late would keep this process from ending
+    if (!isTaken) handed.then((network) => network[Symbol.dispose]()).catch(() => {}); // one that comes too late would keep this process from ending
+  }
+}
+
+function openHandles(pid: number | undefined): Handles | null {
+  let user: number | null = null;
+  try {
+    user = openSync(`/proc/${pid}/ns/user`, "r");
+    return { user, net: openSync(`/proc/${pid}/ns/net`, "r") };
+  } catch {
+    if (user !== null) closeSync(user);
+    return null;
   }
 }
 

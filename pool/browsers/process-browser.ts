@@ -8,6 +8,7 @@ import { type ChromeProcess, launchChrome } from "./chrome-process.ts";
 import { closeAll } from "./close-all.ts";
 import { openFolderRoot } from "./folder-root.ts";
 import type { Egress, Gone, SpareBrowser } from "./held-browser.ts";
+import type { KeptNetworks } from "./kept-networks.ts";
 import { openPulse, type Pulse } from "./pulse.ts";
 import type { Entry, Roster } from "./roster.ts";
 import type { Isolation } from "./sandbox.ts";
@@ -20,6 +21,7 @@ export type ProcessBrowserOptions<E extends Egress> = {
   /** Makes the folders of this boot differ from those of every other. */
   bootPrefix: string;
   openEgress: () => Promise<E>;
+  networks: KeptNetworks;
   roster: Roster;
   log: Log;
 };
@@ -92,13 +94,13 @@ export async function openProcessBrowser<E extends Egress>(
   viewport: Viewport,
   signal: AbortSignal,
 ): Promise<ProcessBrowser<E>> {
-  const { executable, isolation, roster, log } = options;
+  const { executable, isolation, networks, roster, log } = options;
   const opened: AsyncDisposable[] = [];
   try {
     const egress = await options.openEgress();
     opened.unshift(egress);
     const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
-    const chrome = await launchChrome({ executable, isolation, folderPath, egress, viewport }, signal);
+    const chrome = await launchChrome({ executable, isolation, networks, folderPath, egress, viewport }, signal);
     opened.unshift(chrome);
     const pulse = await withDeadline(PULSE_LIMIT_MS, (limit) => openPulse(chrome.browser, chrome.page, limit), {
       signal,

@@ -8,6 +8,7 @@ import { requireChrome } from "./find-chrome.ts";
 import { folderCandidates, removeFolderRoot, sweepFolders } from "./folder-root.ts";
 import { patience } from "./heartbeat.ts";
 import type { BrowserSource, Egress, HeldBrowser, SpareBrowser } from "./held-browser.ts";
+import { KeptNetworks } from "./kept-networks.ts";
 import { loadPerCpu } from "./machine-load.ts";
 import { openProcessBrowser, type ProcessBrowserOptions } from "./process-browser.ts";
 import { askPage } from "./pulse.ts";
@@ -159,7 +160,7 @@ function openerOf<E extends Egress>(options: ProcessesOptions<E>, chrome: Proces
       leastSpares: 0,
       open: (entry, viewport, signal) => openProcessBrowser(chrome, entry, viewport, signal),
       retire: () => false,
-      [Symbol.asyncDispose]: async () => {},
+      [Symbol.asyncDispose]: async () => chrome.networks[Symbol.dispose](),
     };
   }
   const { viewport, loadPerCpu, spareCheckMs, spareMaxAgeMs, spareMaxBytes, sharedMaxBytes } = options;
@@ -169,7 +170,10 @@ function openerOf<E extends Egress>(options: ProcessesOptions<E>, chrome: Proces
     leastSpares: 1,
     open: (entry, viewport, signal) => shared.open(entry, viewport, signal),
     retire: (entry) => shared.retire(entry),
-    [Symbol.asyncDispose]: () => shared[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await shared[Symbol.asyncDispose]();
+      chrome.networks[Symbol.dispose]();
+    },
   };
 }
 
@@ -192,7 +196,8 @@ export async function openProcesses<E extends Egress>(options: ProcessesOptions<
   const isolations = isolationsToTry(options.sandbox, process.getuid?.() ?? null);
   let failure: unknown;
   for (const isolation of isolations) {
-    const opener = openerOf(options, { executable, isolation, folderCandidates: folders, bootPrefix, openEgress, roster, log });
+    const networks = new KeptNetworks(2 * (options.slots + options.warm), log); // of some, the dead are not buried yet
+    const opener = openerOf(options, { executable, isolation, folderCandidates: folders, bootPrefix, openEgress, networks, roster, log });
     try {
       const first = await opener.open(roster.add("process"), options.viewport, new AbortController().signal);
       log.info("Chrome works", { executable, version: first.version, tier: isolation.tier, uid: isolation.uid });

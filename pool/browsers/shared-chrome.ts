@@ -1,5 +1,5 @@
 /** A Chrome of this node that runs share: each has a context of its own in it, with a way out and a folder of its own. */
-import type { Server } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import type { BrowserContext, BrowserContextOptions, CDPSession } from "puppeteer-core";
 import { withDeadline } from "../../shared/deadline.ts";
@@ -216,17 +216,17 @@ export async function openSharedChrome<E extends Egress>(
   options: SharedChromeOptions<E>,
   { viewport, onDoubt, signal }: { viewport: Viewport; onDoubt: () => void; signal: AbortSignal },
 ): Promise<SharedChrome<E>> {
-  const { executable, isolation, roster, log } = options;
+  const { executable, isolation, networks, roster, log } = options;
   const entry = roster.add("process");
   const opened: AsyncDisposable[] = [];
   try {
     const ground = await options.openEgress();
     opened.unshift(ground);
-    const waysOut = isolation.tier === "netns" ? new WaysOut() : null;
+    const waysOut = isolation.tier === "netns" ? new WaysOut(ground) : null;
     if (waysOut) opened.unshift(waysOut);
-    const egress = { proxyUrl: ground.proxyUrl, takeFrom: (server: Server) => waysOut?.takeFrom(server, ground) };
+    const egress = { proxyUrl: ground.proxyUrl, take: (socket: Socket) => (waysOut ?? ground).take(socket) };
     const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
-    const chrome = await launchChrome({ executable, isolation, folderPath, egress, isShared: true, viewport }, signal);
+    const chrome = await launchChrome({ executable, isolation, networks, folderPath, egress, isShared: true, viewport }, signal);
     opened.unshift(chrome);
     const session = await withDeadline(SESSION_LIMIT_MS, () => chrome.browser.target().createCDPSession(), {
       signal,

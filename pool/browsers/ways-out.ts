@@ -2,7 +2,7 @@
  * The ways out of a shared Chrome's network. One socket was handed over from inside (own-network.ts); which of the loopback's addresses a
  * connection was made to says whose it is. Each context is told one as its proxy, and none is told twice.
  */
-import type { Server, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { AppError } from "../../shared/errors.ts";
 import { hostOf } from "./chrome-args.ts";
 import type { Egress } from "./held-browser.ts";
@@ -18,17 +18,16 @@ export type WayOut = AsyncDisposable & { proxyUrl: string };
 export class WaysOut implements AsyncDisposable {
   readonly #takers = new Map<string, Pick<Egress, "take">>();
   #next = FIRST;
-  #server: Server | null = null;
+
+  constructor(own: Pick<Egress, "take">) {
+    this.#takers.set(hostOf(ownNetworkProxyUrl(FIRST - 1)), own);
+  }
 
   /** What comes to an address that nobody has, or not any more, is hung up on. */
-  takeFrom(server: Server, own: Pick<Egress, "take">): void {
-    this.#server = server;
-    this.#takers.set(hostOf(ownNetworkProxyUrl(FIRST - 1)), own);
-    server.on("connection", (socket: Socket) => {
-      const taker = this.#takers.get(socket.localAddress ?? "");
-      if (taker) taker.take(socket);
-      else socket.destroy();
-    });
+  take(socket: Socket): void {
+    const taker = this.#takers.get(socket.localAddress ?? "");
+    if (taker) taker.take(socket);
+    else socket.destroy();
   }
 
   /** @throws SETUP_FAILED every address has had its context */
@@ -45,6 +44,5 @@ export class WaysOut implements AsyncDisposable {
   /** The connections that it gave away are ended by who took them. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#takers.clear();
-    this.#server?.close();
   }
 }

@@ -1,7 +1,7 @@
 /** One Chrome's way out: a forward proxy on a port of its own, so that the port says whose traffic it is. */
 import { once } from "node:events";
 import { Agent, createServer } from "node:http";
-import type { AddressInfo, Server, Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { ATTEMPT_MS } from "./dial.ts";
 import { createEgressLog, type EgressRecord, type Refusal } from "./egress-record.ts";
 import { forward } from "./forward.ts";
@@ -16,9 +16,7 @@ export type EgressListener = AsyncDisposable &
     attach(policy: Policy, onRefusal: (refusal: Refusal) => void): void;
     /** From now on everything is refused, for good, and what is open is destroyed. Its port stays taken until it is disposed: nobody else gets it. */
     cut(): void;
-    /** What comes to this server is the same Chrome's, from the network of its own where it listens. Closed with this one. */
-    takeFrom(server: Server): void;
-    /** So is this connection, where one server of a Chrome's network serves many listeners. */
+    /** This connection is the same Chrome's, from the network of its own. */
     take(socket: Socket): void;
   };
 
@@ -98,7 +96,6 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
 
-  const inside: Server[] = [];
   const destroyAll = () => {
     for (const socket of sockets) socket.destroy();
     agents.kept.destroy();
@@ -118,19 +115,12 @@ export async function openEgress({ host = "127.0.0.1", advertise = host }: Egres
       attached = null;
       destroyAll();
     },
-    takeFrom(other) {
-      if (!server.listening) return void other.close();
-      inside.push(other);
-      other.maxConnections = MAX_CLIENT_SOCKETS;
-      other.on("connection", (socket: Socket) => server.emit("connection", socket.setNoDelay(true)));
-    },
     take(socket) {
       if (!server.listening || sockets.size >= 2 * MAX_CLIENT_SOCKETS) return void socket.destroy(); // each has one on the other side at most
       server.emit("connection", socket.setNoDelay(true));
     },
     async [Symbol.asyncDispose]() {
       attached = null;
-      for (const each of inside) each.close();
       if (!server.listening) return;
       const closed = once(server, "close");
       server.close();

@@ -1,12 +1,28 @@
 /** The strongest tier, wherever this machine could run it. With CI=true it must not be skipped there: the tier itself is then asked for. */
-import { fork, spawnSync } from "node:child_process";
+import { type ChildProcess, fork, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { connect } from "node:net";
+import { chmodSync, closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { takeWayOut } from "../../pool/browsers/own-network.ts";
-import { membersOf, openPool, openSite, renderersOf, securityOf, soon, tempDir, VIEWPORT } from "./support.ts";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { KeptNetworks } from "../../pool/browsers/kept-networks.ts";
+import { OwnNetwork, takeNetwork } from "../../pool/browsers/own-network.ts";
+import { groupExists } from "../../pool/browsers/process-identity.ts";
+import { createLog } from "../../pool/telemetry/log.ts";
+import {
+  membersOf,
+  openFiles,
+  openPool,
+  openSite,
+  quiet,
+  renderersOf,
+  securityOf,
+  soon,
+  type TestPool,
+  tempDir,
+  until,
+  VIEWPORT,
+} from "./support.ts";
 
 const NOBODY = 65534;
 const isRoot = process.getuid?.() === 0;
@@ -45,6 +61,145 @@ describe.runIf(possible)("a Chrome with a network of its own", () => {
   });
 });
 
+const held = (kind: "net" | "user") => openFiles(process.pid).filter((path) => path.startsWith(`${kind}:[`));
+
+describe.runIf(possible)("the network of a Chrome that is gone", () => {
+  let pool: TestPool;
+  let site: Awaited<ReturnType<typeof openSite>>;
+  const SLOTS = 4;
+  const log: string[] = [];
+  const told = (text: string) => log.filter((line) => line.includes(text)).length;
+  beforeAll(async () => {
+    site = await openSite({ "/first": "<title>First</title>", "/next": "<title>Next</title>" });
+    pool = await openPool({ sandbox: "auto", slots: SLOTS, log: createLog("debug", {}, (line) => log.push(line)) });
+  });
+  afterAll(async () => {
+    await pool[Symbol.asyncDispose]();
+    await site[Symbol.asyncDispose]();
+    expect([held("net"), held("user")]).toEqual([[], []]);
+  });
+
+  type Taken = Awaited<ReturnType<typeof take>>;
+  const take = async () => {
+    const runId = crypto.randomUUID();
+    const lease = await pool.lease(runId, { signal: soon(), viewport: VIEWPORT });
+    const pid = pool.list().find(({ run_id }) => run_id === runId)?.pid ?? 0;
+    return Object.assign(lease, { pid, net: readlinkSync(`/proc/${pid}/ns/net`) });
+  };
+  /** Ends them, and waits until the machine has buried their processes. */
+  const end = async (leases: Taken[]) => {
+    await Promise.all(leases.map((lease) => lease[Symbol.asyncDispose]()));
+    await until(() => !leases.some(({ pid }) => groupExists(pid)));
+  };
+
+  it("is the next one's, who finds in it what is in a new one", async () => {
+    const before = await Promise.all([take(), take()]); // one of them may have that of the pool's first Chrome
+    await Promise.all(before.map((lease) => lease.page.goto(`${site.url}/first`)));
+    await end(before);
+    const [kept, entered] = [held("net"), told("has the network of an earlier one")];
+    const next = await take();
+    expect(told("has the network of an earlier one")).toBe(entered + 1);
+    expect(told("cannot be entered")).toBe(0);
+    expect(kept).toContain(next.net);
+    expect(readFileSync(`/proc/${next.pid}/uid_map`, "utf8")).toMatch(isRoot ? /^\s*65534\s+65534\s+1$/m : /^\s*([1-9]\d*)\s+\1\s+1$/m); // not the network's own user namespace
+
+    await next.page.goto(`${site.url}/next`);
+    expect(next.egress.asked).toEqual([`${site.url}/next`]);
+    for (const { egress } of before) expect(egress.asked).toEqual([`${site.url}/first`]);
+    expect(readFileSync(`/proc/${next.pid}/net/dev`, "utf8").match(/\S+(?=:)/g)).toEqual(["lo"]);
+    expect(readFileSync(`/proc/${next.pid}/net/route`, "utf8").trim().split("\n")).toHaveLength(1);
+    expect(listening(next.pid)).toEqual(["00000000:0C38"]); // 0.0.0.0:3128
+    expect(openFiles(next.pid).filter((path) => /^(net|user):/.test(path))).toEqual([]);
+    for (const renderer of renderersOf(next.pid).map(securityOf)) expect(renderer).toMatchObject({ seccomp: "2", noNewPrivileges: "1" });
+    await end([next]);
+    expect(held("net").length).toBeLessThanOrEqual(2 * SLOTS);
+    expect(held("user")).toHaveLength(held("net").length);
+  });
+
+  it("is nobody's any more where something is left in it: a process, a socket that was passed on, a connection that is still open", async () => {
+    const leases = await Promise.all([take(), take(), take()]);
+    const [staying, passing, open] = leases as [Taken, Taken, Taken];
+    const stray = inNetworkOf(staying.pid, STRAY);
+    onTestFinished(() => void stray.kill("SIGKILL"));
+    let said = "";
+    stray.stdout?.setEncoding("utf8").on("data", (text: string) => (said += text));
+    await until(() => staying.egress.asked.includes("http://stray.test/")); // so far it is the first Chrome's like any other
+    const passer = inNetworkOf(passing.pid, PASSER);
+    const [, server] = (await once(passer, "message")) as [string, Server];
+    passer.kill("SIGKILL");
+    const sockets: Socket[] = [];
+    open.egress.take = (socket) => void sockets.push(socket.on("error", () => {}).pause());
+    open.page.goto(`${site.url}/first`).catch(() => {}); // nobody answers
+    await until(() => sockets.length > 0);
+
+    await end(leases);
+    said = "";
+    await until(() => said.includes("hung up"));
+    const askedSoFar = staying.egress.asked.length;
+    const left = leases.map(({ net }) => net);
+    expect(held("net")).toEqual(expect.arrayContaining(left));
+    while (told("cannot be entered") < 3) {
+      await using next = await take();
+      expect(next.net).not.toBe(readlinkSync("/proc/self/ns/net"));
+      await next.page.goto(`${site.url}/next`);
+      expect(next.egress.asked).toEqual([`${site.url}/next`]);
+    }
+    expect(
+      log.filter((line) => line.includes("cannot be entered")).map((line) => /fork failed|\d sockets are in it/.exec(line)?.[0]),
+    ).toEqual(expect.arrayContaining(["fork failed", "2 sockets are in it", "2 sockets are in it"]));
+    await until(() => said.includes("ECONNREFUSED")); // closed
+    expect(staying.egress.asked).toHaveLength(askedSoFar);
+    expect(said).not.toContain("answered");
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+});
+
+/** As a Chrome that was broken into would: tries for ever. */
+const STRAY = `const { connect } = require("net");
+const dial = () => {
+  const socket = connect(3128, "127.0.0.1", () => socket.write("GET http://stray.test/ HTTP/1.1\\r\\nHost: stray.test\\r\\n\\r\\n"));
+  let isAnswered = false;
+  socket.on("data", () => { isAnswered = true; socket.destroy(); }).on("error", (error) => console.log(error.code));
+  socket.on("close", () => { console.log(isAnswered ? "answered" : "hung up"); setTimeout(dial, 20); });
+};
+dial();`;
+const PASSER = `const server = require("net").createServer().listen(3129, "127.0.0.1", () => process.send("take it", server));`;
+
+/** Runs our Node beside a Chrome, in its network and with its rights, in a group of its own. Which of our handles leads there shows when it is tried. */
+function inNetworkOf(pid: number, script: string): ChildProcess {
+  const fds = [openSync(process.execPath, "r"), ...readdirSync("/proc/self/fd").flatMap((fd) => (isUserNamespace(fd) ? [Number(fd)] : []))];
+  const enter = `for fd in $(seq 5 ${3 + fds.length}); do
+      nsenter --preserve-credentials --user=/proc/self/fd/$fd --net=/proc/$0/ns/net true 2>/dev/null || continue
+      exec nsenter --preserve-credentials --user=/proc/self/fd/$fd --net=/proc/$0/ns/net \\
+        nsenter --preserve-credentials --user=/proc/$0/ns/user /proc/self/fd/4 -e "$1"
+    done`;
+  const child = spawn("sh", ["-c", enter, String(pid), script], {
+    cwd: "/",
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit", "ipc", ...fds],
+    ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
+  });
+  closeSync(fds[0] as number);
+  return child;
+}
+
+function isUserNamespace(fd: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).startsWith("user:[");
+  } catch {
+    return false; // that of the listing itself
+  }
+}
+
+/** Local addresses on which somebody listens in the network of a process, as /proc writes them. */
+const listening = (pid: number): string[] =>
+  ["tcp", "tcp6"].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, "utf8")
+      .split("\n")
+      .flatMap((line) => /^\s*\d+: (\S+) \S+ 0A /.exec(line)?.[1] ?? []),
+  );
+
 /** Our Node, by a path that its owner alone may pass. */
 function nodeInClosedFolder(): Disposable {
   const [dir, real] = [tempDir(), process.execPath];
@@ -70,7 +225,7 @@ describe("the way out of a Chrome's network", () => {
       execArgv: [
         "-e",
         `const server = require("net").createServer().listen(0, "127.0.0.1", () => process.send(server.address().port));
-         process.on("message", () => process.send("way out", server, () => process.exit()));`,
+         process.once("message", () => process.send("way out", server, () => process.exit()));`,
       ],
     });
 
@@ -79,7 +234,7 @@ describe("the way out of a Chrome's network", () => {
     const [port] = (await once(late, "message")) as [number];
     expect(await isOpen(port)).toBe(true);
     const stop = new AbortController();
-    const taking = takeWayOut(late, stop.signal);
+    const taking = takeNetwork(late, stop.signal);
     stop.abort(new Error("the node ends"));
     await expect(taking).rejects.toThrow("the node ends");
     late.send("now");
@@ -89,9 +244,83 @@ describe("the way out of a Chrome's network", () => {
 
   it("is missed in words where the child ends without it", async () => {
     const mute = child();
-    const taking = takeWayOut(mute, soon());
+    const taking = takeNetwork(mute, soon());
     mute.kill("SIGKILL");
     await expect(taking).rejects.toMatchObject({ code: "SETUP_FAILED" });
+  });
+});
+
+describe("networks that are kept", () => {
+  /** As good as one, for whoever does not enter it. */
+  const openNetwork = async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const handles = { user: openSync("/proc/self/ns/user", "r"), net: openSync("/proc/self/ns/net", "r") };
+    const { port } = server.address() as AddressInfo;
+    return { server, handles, network: new OwnNetwork(server, handles), dial: () => dial(port) };
+  };
+  const dial = async (port: number) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write("what was said")).setEncoding("utf8");
+    let heard = "";
+    socket.on("data", (text) => (heard += text)).on("error", () => {});
+    await new Promise((resolve) => socket.on("close", resolve)); // however it went
+    return heard;
+  };
+  const GONE = 2 ** 22 + 1; // above every process number
+
+  it("hang up on whoever connects while they are nobody's", async () => {
+    const { network, dial } = await openNetwork();
+    const heard: string[] = [];
+    const taker = (name: string) => ({
+      take: (socket: Socket) => void socket.on("data", (text) => socket.end(`${name}: ${heard.push(`${name} ${text}`)}`)),
+    });
+    expect(await dial()).toBe("");
+    network.giveTo(taker("first"));
+    expect(await dial()).toBe("first: 1");
+    network.giveTo(null);
+    expect(await dial()).toBe("");
+    network.giveTo(taker("next"));
+    expect(await dial()).toBe("next: 2");
+    expect(heard).toEqual(["first what was said", "next what was said"]);
+    network[Symbol.dispose]();
+    network[Symbol.dispose]();
+    expect(await dial()).toBe("");
+  });
+
+  it("are no more than there may be, wait until their dead are buried, and are closed in the end, also what comes later", async () => {
+    const kept = new KeptNetworks(2, quiet);
+    const [first, second, third] = await Promise.all([openNetwork(), openNetwork(), openNetwork()]);
+    const group = spawn("sleep", ["60"], { detached: true, stdio: "ignore" }) as ChildProcess & { pid: number };
+    kept.keep(first.network, group.pid);
+    kept.keep(second.network, GONE);
+    kept.keep(third.network, GONE);
+    expect([first, second, third].map(({ server }) => server.listening)).toEqual([true, true, false]);
+    expect(kept.take()).toBe(second.network);
+    expect(kept.take()).toBeNull();
+    kept.keep(second.network, GONE);
+    group.kill("SIGKILL");
+    await once(group, "exit");
+    expect(kept.take()).toBe(first.network);
+    kept[Symbol.dispose]();
+    kept.keep(first.network, GONE);
+    expect([first, second].map(({ server }) => server.listening)).toEqual([false, false]);
+    for (const { handles } of [first, second, third]) expect(() => closeSync(handles.net)).toThrow("EBADF");
+  });
+
+  it("are none where this machine refuses every one of them, or holds none open for us", async () => {
+    const kept = new KeptNetworks(2, quiet);
+    const [first, second] = await Promise.all([openNetwork(), openNetwork()]);
+    kept.keep(first.network, GONE);
+    for (let i = 0; i < 3; i++) kept.wasRefused(new Error("no"));
+    expect(kept.take()).toBeNull();
+    kept.keep(second.network, GONE);
+    expect([first, second].map(({ server }) => server.listening)).toEqual([false, false]);
+
+    const closed = createServer().listen(0, "127.0.0.1");
+    await once(closed, "listening");
+    const others = new KeptNetworks(2, quiet);
+    others.keep(new OwnNetwork(closed, null), GONE);
+    expect(closed.listening).toBe(false);
   });
 });
 

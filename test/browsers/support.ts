@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
-import type { AddressInfo, Socket, Server as TcpServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browsers, type BrowsersOptions, openBrowsers } from "../../pool/browsers/browsers.ts";
@@ -19,7 +19,6 @@ export type TestEgress = Egress & { readonly asked: string[]; readonly isOpen: b
 /** A forward proxy that lets everything through and writes down what was asked for. */
 export async function openTestEgress(): Promise<TestEgress> {
   const asked: string[] = [];
-  const inside: TcpServer[] = [];
   const sockets = new Set<Socket>();
   let isCut = false;
   const server = createServer((incoming, outgoing) => {
@@ -52,13 +51,8 @@ export async function openTestEgress(): Promise<TestEgress> {
     get isOpen() {
       return server.listening;
     },
-    takeFrom(other) {
-      inside.push(other);
-      other.on("connection", (socket) => server.emit("connection", socket));
-    },
     take: (socket) => void server.emit("connection", socket),
     async [Symbol.asyncDispose]() {
-      for (const each of inside) each.close();
       if (!server.listening) return;
       server.closeAllConnections();
       server.close();

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Browsers, type Lease, openBrowsers } from "../../pool/browsers/browsers.ts";
+import { groupExists } from "../../pool/browsers/process-identity.ts";
 import { type EgressListener, openEgress } from "../../pool/guardrails/egress.ts";
 import type { Refusal } from "../../pool/guardrails/egress-record.ts";
 import { openGuardrails } from "../../pool/guardrails/guardrails.ts";
@@ -25,6 +26,7 @@ let browsers: Browsers<EgressListener>;
 let lease: Lease<EgressListener>;
 let dataDir: string;
 const refusals: Refusal[] = [];
+let enteredAgain = 0;
 const OPTIONS = { nodeId: "node-test", slots: 2, warm: 1, chromePath: null, endpoints: [], egressAdvertise: null };
 
 beforeAll(async () => {
@@ -39,8 +41,17 @@ beforeAll(async () => {
   await chmod(dataDir, 0o711);
   browsers = await openBrowsers({
     ...OPTIONS,
-    ...{ dataDir, sandbox: "auto", openEgress, log: createLog("silent") },
+    ...{ dataDir, sandbox: "auto", openEgress, warm: 0 },
+    log: createLog("debug", {}, (line) => (enteredAgain += Number(line.includes("has the network of an earlier one")))),
   });
+  let pids: number[] = [];
+  {
+    await using earlier = await browsers.lease("earlier", { signal: AbortSignal.timeout(25_000), viewport: { width: 1280, height: 720 } });
+    pids = browsers.list().flatMap(({ pid }) => pid ?? []);
+    await earlier.page.goto(`http://localhost:${sites.home.port}/`);
+  }
+  await vi.waitFor(() => expect(pids.some(groupExists)).toBe(false), 10_000);
+  enteredAgain = 0;
   lease = await browsers.lease("run", { signal: AbortSignal.timeout(25_000), viewport: { width: 1280, height: 720 } });
   ({ egress } = lease);
 });
@@ -81,6 +92,10 @@ async function tryEverything(target: string, enough: () => boolean, resolve: Res
 const reached = (site: Site) => new Set(site.hits.map((hit) => (hit.split(" ")[2] ?? "").slice(1)));
 
 describe("a page behind the listener", () => {
+  it("is in the network of an earlier Chrome, where Chromes have their own: what follows holds there too", () => {
+    expect(enteredAgain).toBe(browsers.tier === "netns" ? 1 : 0);
+  });
+
   it("reaches another origin in every way when the policy allows it (else the next tests prove nothing)", async () => {
     const missing = () => MUST_REACH.filter((vector) => !reached(sites.friend).has(vector));
     await tryEverything(`http://friend.test:${sites.friend.port}`, () => missing().length === 0);
