@@ -12,7 +12,10 @@ export const ERROR_CODES = {
     meaning: "No API key, or an unknown one; or a viewer link that is not valid or has expired, as `details.reason` says",
   },
   FORBIDDEN: { status: 403, meaning: "The key lacks the scope that this route needs" },
-  NOT_FOUND: { status: 404, meaning: "No such thing, or not yours; `details.reason` says why an artifact is missing where that is known" },
+  NOT_FOUND: {
+    status: 404,
+    meaning: "No such thing, or not yours; `details.reason` says why a run or an artifact is missing where that is known",
+  },
   METHOD_NOT_ALLOWED: { status: 405, meaning: "The route exists, with other methods" },
   CONFLICT: { status: 409, meaning: "The state does not allow it, or an idempotency key came again with another body" },
   PAYLOAD_TOO_LARGE: { status: 413, meaning: "The request body is over the limit" },

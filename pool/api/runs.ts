@@ -10,7 +10,7 @@ import { admit, dryRun } from "../session/admission.ts";
 import { recallIfKnown } from "../store/idempotency.ts";
 import { awaitLocation, readLocation } from "../store/location.ts";
 import { listRuns } from "../store/run-list.ts";
-import { assertDeletable, deleteRun, readStatus } from "../store/runs.ts";
+import { assertDeletable, deleteRun, noSuchRun, readStatus } from "../store/runs.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { bodyOf, callerOf, queryOf, runIdOf } from "./request.ts";
 
@@ -23,7 +23,7 @@ export function runRoutes(deps: ApiDeps): Hono {
 
   const ownStatus = async (runId: string, caller: string | null): Promise<RunStatus> => {
     const status = await readStatus(store, runId, caller);
-    if (!status) throw new AppError("NOT_FOUND", "No run has this id");
+    if (!status) throw await noSuchRun(store, runId, caller);
     return status;
   };
 
@@ -78,7 +78,7 @@ export function runRoutes(deps: ApiDeps): Hono {
         known === undefined
           ? await readLocation(store, runId, apiKeyName)
           : await awaitLocation({ sql: store, changes, signal: c.req.raw.signal, apiKeyName }, runId, known, wait_s);
-      if (!location) throw new AppError("NOT_FOUND", "No run has this id");
+      if (!location) throw await noSuchRun(store, runId, apiKeyName);
       return c.json(location);
     });
 }

@@ -8,7 +8,7 @@ import { SCREENSHOTS_FOLDER, TRACE_FILE } from "../../shared/recording.ts";
 import { isTerminal } from "../../shared/run-status.ts";
 import { parseLastEventId } from "../../shared/sse.ts";
 import { readEvents } from "../store/events.ts";
-import { type RunRow, readRow } from "../store/runs.ts";
+import { noSuchRun, type RunRow, readRow } from "../store/runs.ts";
 import type { Sql } from "../store/sql.ts";
 import { readRun } from "../store/to-run.ts";
 import type { ApiDeps } from "./api-deps.ts";
@@ -21,7 +21,7 @@ const PAGE = 500;
 export function storedRoutes({ store, volume }: Pick<ApiDeps, "store" | "volume">): Hono {
   const rowOf = async (c: Context): Promise<RunRow> => {
     const row = await readRow(store, runIdOf(c), callerOf(c));
-    if (!row) throw new AppError("NOT_FOUND", "No run has this id");
+    if (!row) throw await noSuchRun(store, runIdOf(c), callerOf(c));
     return row;
   };
 
@@ -36,7 +36,7 @@ export function storedRoutes({ store, volume }: Pick<ApiDeps, "store" | "volume"
   return new Hono()
     .get("/:run_id", async (c) => {
       const run = await readRun(store, runIdOf(c), callerOf(c));
-      if (!run) throw new AppError("NOT_FOUND", "No run has this id");
+      if (!run) throw await noSuchRun(store, runIdOf(c), callerOf(c));
       return c.json(run);
     })
     .get("/:run_id/stream", async (c) => {

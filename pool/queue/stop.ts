@@ -1,10 +1,10 @@
 /** Stopping a run: a queued one ends at once, a claimed one is marked and its owner told. */
 import { pause } from "../../shared/deadline.ts";
-import { AppError } from "../../shared/errors.ts";
+import type { AppError } from "../../shared/errors.ts";
 import { isTerminal, type RunStatus } from "../../shared/run-status.ts";
 import { stopRequested } from "../session/outcome.ts";
 import type { Owner } from "../store/fence.ts";
-import type { RunRow } from "../store/runs.ts";
+import { noSuchRun, type RunRow } from "../store/runs.ts";
 import type { Store } from "../store/sql.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Attempt, JobQueue } from "./boss.ts";
@@ -26,7 +26,7 @@ export async function stopRun(
       `SELECT ${ROW} FROM understudy.runs WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2) FOR UPDATE`,
       [runId, apiKeyName],
     );
-    if (!row) throw new AppError("NOT_FOUND", "No run has this id");
+    if (!row) throw await noSuchRun(tx, runId, apiKeyName);
     if (isTerminal(row.status)) return { status: row.status, endedNow: false };
     if (row.status === "queued") {
       await endQueued(tx, deps.queue, row, "terminated", reason);

@@ -161,7 +161,7 @@ export async function assertDeletable(sql: Sql, runId: string, apiKeyName: strin
      WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2)`,
     [runId, apiKeyName],
   );
-  if (!row) throw noSuchRun();
+  if (!row) throw await noSuchRun(sql, runId, apiKeyName);
   if (row.isDeletable) return;
   const details = { status: row.status };
   if (!isTerminal(row.status)) throw new AppError("CONFLICT", `Cannot delete the run: it is ${row.status}; stop it first`, { details });
@@ -174,11 +174,27 @@ export async function assertDeletable(sql: Sql, runId: string, apiKeyName: strin
 /** Forgets a run and its events. Its idempotency key stays until it expires: who posts again late must not start it anew. @throws as assertDeletable does */
 export async function deleteRun(sql: Sql, runId: string, apiKeyName: string | null = null): Promise<void> {
   await assertDeletable(sql, runId, apiKeyName);
-  const [gone] = await sql.query("DELETE FROM understudy.runs WHERE run_id = $1 RETURNING run_id", [runId]);
-  if (!gone) throw noSuchRun(); // another was faster
+  const [gone] = await sql.query(
+    `WITH gone AS (DELETE FROM understudy.runs WHERE run_id = $1 RETURNING run_id, api_key_name)
+     INSERT INTO understudy.deleted_runs SELECT run_id, api_key_name, now() FROM gone RETURNING run_id`,
+    [runId],
+  );
+  if (!gone) throw await noSuchRun(sql, runId, apiKeyName); // another was faster
 }
 
-const noSuchRun = (): AppError => new AppError("NOT_FOUND", "No run has this id");
+/** The answer to who asks for a run that is not there. That it was deleted is said for a day, and to nobody whose it was not. */
+export async function noSuchRun(sql: Sql, runId: string, apiKeyName: string | null): Promise<AppError> {
+  const deleted = await sql.query("SELECT 1 FROM understudy.deleted_runs WHERE run_id = $1 AND ($2::text IS NULL OR api_key_name = $2)", [
+    runId,
+    apiKeyName,
+  ]);
+  if (deleted.length > 0) return new AppError("NOT_FOUND", "The run was deleted", { details: { reason: "deleted" } });
+  return new AppError("NOT_FOUND", "No run has this id");
+}
+
+export async function forgetDeleted(sql: Sql): Promise<void> {
+  await sql.query("DELETE FROM understudy.deleted_runs WHERE deleted_at < now() - interval '24 hours'", []);
+}
 
 /** Runs that were over and stored before this moment, oldest first, but for `without`: what retention removes. */
 export async function settledBefore(sql: Sql, moment: Date, limit: number, without: readonly string[] = []): Promise<string[]> {

@@ -183,6 +183,15 @@ const VERSIONS: readonly string[] = [
   `
   CREATE INDEX runs_stored ON understudy.runs (finished_at) WHERE settled_at IS NOT NULL;
   `,
+  // For a while a run that was deleted is told from one that never was.
+  `
+  CREATE TABLE understudy.deleted_runs (
+    run_id uuid PRIMARY KEY,
+    api_key_name text,
+    deleted_at timestamptz(3) NOT NULL
+  );
+  CREATE INDEX deleted_runs_at ON understudy.deleted_runs (deleted_at);
+  `,
 ];
 
 /** Where pg-boss keeps its tables: the database may serve another program's pg-boss too. Made here, under our lock: its own making of it is open to a race. */

@@ -3,6 +3,7 @@ import { pause } from "../../shared/deadline.ts";
 import type { Log } from "../telemetry/log.ts";
 import { forgetExpiredKeys } from "./idempotency.ts";
 import { forgetLostNodes } from "./nodes.ts";
+import { forgetDeleted } from "./runs.ts";
 import { QUEUE_SCHEMA } from "./schema.ts";
 import type { Store } from "./sql.ts";
 
@@ -28,6 +29,7 @@ export function startUpkeep({ store, log, checkpointMs = CHECKPOINT_MS, vacuumMs
     every(vacuumMs, async () => {
       await forgetExpiredKeys(store);
       await forgetLostNodes(store);
+      await forgetDeleted(store);
       await store.query("DELETE FROM understudy.key_posts WHERE at < now() - interval '1 hour'", []); // a key that posts no more sweeps none of its own
       if (store.kind === "embedded") await vacuum(store);
     }),

@@ -250,8 +250,10 @@ describe("a run", () => {
     expect(await writer.stop(done.run_id)).toEqual({ run_id: done.run_id, status: "completed" });
     await writer.settled(run_id);
     expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).ok).toBe(true);
-    expect((await writer.call(`/runs/${run_id}`)).status).toBe(404);
-    expect((await writer.call(`/runs/${run_id}/recording/trace`)).status).toBe(404);
+    for (const path of ["", "/stream", "/recording/trace", "/recording/files/events.jsonl"]) {
+      const gone = await writer.call(`/runs/${run_id}${path}`);
+      expect([gone.status, await gone.json()]).toMatchObject([404, { error: { details: { reason: "deleted" } } }]);
+    }
   });
 
   it("ends by its total clock, and says so", async () => {

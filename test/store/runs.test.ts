@@ -126,7 +126,8 @@ eachStore("runs", (opened) => {
     expect(await readStatus(store, fence.run_id)).toBe("terminated"); // asked, not deleted
     await deleteRun(store, fence.run_id);
     expect(await store.query("SELECT 1 FROM understudy.events WHERE run_id = $1", [fence.run_id])).toEqual([]);
-    await expect(deleteRun(store, fence.run_id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(deleteRun(store, fence.run_id, "tester")).rejects.toMatchObject({ code: "NOT_FOUND", details: { reason: "deleted" } });
+    await expect(deleteRun(store, fence.run_id, "stranger")).rejects.toMatchObject({ code: "NOT_FOUND", details: null });
   });
 
   it("take warnings and a recording state after their end, and nothing else", async () => {

@@ -6,7 +6,7 @@ import { quiet } from "../support/run-fixtures.ts";
 import { eachStore, eventually } from "../support/store.ts";
 
 eachStore("upkeep", (opened, kind) => {
-  it("forgets idempotency keys that have expired, and what keys have posted long ago", async () => {
+  it("forgets idempotency keys that have expired, what keys have posted long ago, and that runs were deleted", async () => {
     const { store } = opened();
     const add = (key: string, age: string) =>
       store.query(
@@ -16,9 +16,11 @@ eachStore("upkeep", (opened, kind) => {
     await add("old", "-1 second");
     await add("young", "1 hour");
     await store.query("INSERT INTO understudy.key_posts VALUES ('a', now() - interval '2 hours'), ('b', now())", []);
+    await store.query("INSERT INTO understudy.deleted_runs VALUES (gen_random_uuid(), 'a', now() - interval '25 hours')", []);
     await using _upkeep = startUpkeep({ store, log: quiet, vacuumMs: 5, checkpointMs: 5 });
     await eventually(() => store.query("SELECT key FROM understudy.idempotency", [])).toEqual([{ key: "young" }]);
     await eventually(() => store.query("SELECT api_key_name FROM understudy.key_posts", [])).toEqual([{ api_key_name: "b" }]);
+    await eventually(() => store.query("SELECT run_id FROM understudy.deleted_runs", [])).toEqual([]);
   });
 
   if (kind === "embedded")

@@ -84,7 +84,7 @@ export function eachStore(title: string, tests: (opened: () => TestStore, kind: 
       });
       afterEach(async () => {
         await opened.store.query(
-          `TRUNCATE understudy.runs, understudy.events, understudy.idempotency, understudy.key_posts, understudy.nodes, understudy.proposals, understudy.playbook_versions,
+          `TRUNCATE understudy.runs, understudy.events, understudy.idempotency, understudy.key_posts, understudy.deleted_runs, understudy.nodes, understudy.proposals, understudy.playbook_versions,
              understudy.playbook_heads, understudy.step_counts; DELETE FROM understudy_queue.job_common`,
         );
       });
