@@ -8,23 +8,21 @@ import { numberTextOr } from "./number-text.ts";
 import { holdsPlaceholder, PlaybookIdSchema } from "./playbook.ts";
 import { RecordingOptionsSchema, RecordingSchema } from "./recording.ts";
 import { type CLOCKS, RunStatusSchema, UsageSchema, WarningSchema } from "./run-status.ts";
+import { webUrlProblem } from "./web-url.ts";
 
 const flatStrings = (limit: number, maxValue: number) =>
   z
     .record(z.string().min(1).max(100), z.string().max(maxValue))
     .refine((map) => Object.keys(map).length <= limit, `At most ${limit} entries`);
 
-/** Web addresses only. Where they lead is the guardrails' matter, at the time of going there. */
-const isWebUrl = (text: string): boolean => {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  return url !== null && (url.protocol === "http:" || url.protocol === "https:") && url.hostname !== "";
-};
-
 /** With a placeholder in it, it is judged once that has its value. */
 const StartUrlSchema = z
   .string()
   .max(2048)
-  .refine((text) => isWebUrl(text) || holdsPlaceholder(text), "Expected an http or https URL")
+  .superRefine((text, context) => {
+    const message = holdsPlaceholder(text) ? null : webUrlProblem(text);
+    if (message !== null) context.addIssue({ code: "custom", message });
+  })
   .describe("Opened first, in place of the playbook's; its placeholders stand for the playbook's parameters");
 
 /** Body of `POST /runs`. */

@@ -11,6 +11,7 @@ import {
 import { AppError, flatIssues } from "../../shared/errors.ts";
 import { type Step, StepSchema, type Verify, VerifySchema } from "../../shared/playbook.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
+import { webUrlProblem } from "../../shared/web-url.ts";
 import { parseKeys } from "../actions/keys.ts";
 import { checkScript } from "../actions/script-syntax.ts";
 import { parseSelector } from "../actions/selector-syntax.ts";
@@ -206,7 +207,8 @@ function bindAction({ part, path, typed, timeout_ms, late }: Binding, { credenti
   }
   if (!parsed.success) return null;
   const params = parsed.data as { url?: string; credential_ref?: string; key?: string; expression?: string };
-  if (params.url !== undefined && !late("url") && !isWebUrl(params.url)) note("steps", at("url"), "Expected an http or https URL");
+  const problem = params.url !== undefined && !late("url") ? addressProblem(params.url) : null;
+  if (problem !== null) note("steps", at("url"), problem);
   const { key, expression } = params;
   if (key !== undefined && !late("key")) said(at("key"), () => parseKeys(key), note);
   if (expression !== undefined) said(at("expression"), () => checkScript(expression), note);
@@ -235,11 +237,8 @@ function bindLlmExtract({ part, path, timeout_ms, late }: Omit<Binding, "typed">
   return parsed.success ? { action: { action: "extract", selector, params: { mode: "markdown" }, timeout_ms }, typed: null } : null;
 }
 
-/** The browser's own schemes and files are no place for a playbook; where a web address leads is the guardrails' matter. */
-export function isWebUrl(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  return url !== null && (url.protocol === "http:" || url.protocol === "https:" || url.href === "about:blank");
-}
+/** The browser's own schemes and files are no place for a playbook, but for an empty page. */
+export const addressProblem = (text: string): string | null => (URL.parse(text)?.href === "about:blank" ? null : webUrlProblem(text));
 
 function checkVerify(verify: Verify, note: Report): Verify {
   const parsed = VerifySchema.safeParse(verify);

@@ -1,7 +1,7 @@
 /** A playbook and the values of one run, joined. Whatever can be known to be wrong is refused here, before the run starts. */
 import { AppError, formatPath, type Issue, validationFailed } from "../../shared/errors.ts";
 import type { Playbook, Step } from "../../shared/playbook.ts";
-import { type BoundStep, bindOne, type CheckName, isWebUrl, type Report, type Scope } from "./bind-step.ts";
+import { addressProblem, type BoundStep, bindOne, type CheckName, type Report, type Scope } from "./bind-step.ts";
 import { type Injection, planInjections } from "./inject.ts";
 import { lineInPlaybook } from "./load.ts";
 import { bindParams } from "./params.ts";
@@ -132,6 +132,7 @@ function bindStartUrl(
     if (!reported) report("placeholders", ["start_url"], `{${name}} is no parameter that has a value`);
   }
   const bound = fill(start_url, values);
-  if (missing.length === 0 && !isWebUrl(bound)) report("steps", ["start_url"], "Expected an http or https URL");
+  const problem = missing.length === 0 ? addressProblem(bound) : null;
+  if (problem !== null) report("steps", ["start_url"], problem);
   return bound;
 }

@@ -11,7 +11,7 @@ import type { Policy } from "../guardrails/policy.ts";
 import type { Llm } from "../llm/llm.ts";
 import { parseModelName } from "../llm/model-name.ts";
 import { bindPlaybook } from "../playbook/bind.ts";
-import { isWebUrl } from "../playbook/bind-step.ts";
+import { addressProblem } from "../playbook/bind-step.ts";
 import type { Library } from "../playbook/load.ts";
 import { checkPlaybookRequest, resolvePlaybook } from "../playbook/request.ts";
 import { placeholders } from "../playbook/template.ts";
@@ -58,8 +58,10 @@ const OWN_CHECKS = ["max_cost_usd", "output_schema", "start_url"];
 const checkOf = ({ path }: Issue): string => (OWN_CHECKS.includes(path) ? path : "model");
 
 /** Without a playbook there are no parameters, and so no placeholders: the address is meant as it is written. */
-const addressIssues = ({ start_url }: CreateRun): Issue[] =>
-  start_url === undefined || isWebUrl(start_url) ? [] : [{ path: "start_url", message: "Expected an http or https URL" }];
+function addressIssues({ start_url }: CreateRun): Issue[] {
+  const message = start_url === undefined ? null : addressProblem(start_url);
+  return message === null ? [] : [{ path: "start_url", message }];
+}
 
 const NO_MODEL = "No playbook matches the directive, and no model is configured that could carry it out alone";
 

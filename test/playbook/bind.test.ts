@@ -283,6 +283,19 @@ describe("addresses", () => {
     expect(issuesOf(() => bind({ start_url: url, steps: [click("a")] }))[0]?.path).toBe("start_url");
   });
 
+  it.each(["http://user:hunter2@x/", "https://user@x/", "http://:hunter2@x/"])("have no place for a name or password: %s", (url) => {
+    const sources = [
+      { steps: [goto(url)] },
+      { start_url: url, steps: [click("a")] },
+      { start_url: "{u}", parameters: [{ name: "u", default: url }], steps: [click("a")] },
+    ];
+    for (const source of sources) {
+      const [issue] = issuesOf(() => bind(source));
+      expect(issue?.message).toContain("without a user name or password");
+      expect(issue?.message).not.toContain("hunter2");
+    }
+  });
+
   it("take parameters, in start_url too", () => {
     const source = { parameters: [{ name: "host" }], start_url: "https://{host}/login", steps: [goto("https://{host}")] };
     expect(bind(source, { params: { host: "shop.example" } }).start_url).toBe("https://shop.example/login");

@@ -84,7 +84,8 @@ it("fills in the placeholders of the request's start_url, and refuses one that i
   await expect(opened({ playbook, params: { base: "a.test" }, start_url: "https://a.test/{nobody}" })).rejects.toMatchObject(refused);
   await expect(opened({ directive: "look", start_url: "{base}" })).rejects.toMatchObject(refused);
   expect(await opened({ directive: "look", start_url: "https://a.test/{base}" })).toBe("https://a.test/{base}");
-  expect(CreateRunSchema.safeParse({ directive: "look", start_url: "nowhere" }).success).toBe(false);
+  for (const start_url of ["nowhere", "https://user:hunter2@a.test/"])
+    expect(CreateRunSchema.safeParse({ directive: "look", start_url }).success).toBe(false);
   const { checks } = await dryRun(deps, CreateRunSchema.parse({ directive: "look", start_url: "{base}" }));
   expect(checks.filter(({ passed }) => !passed)).toMatchObject([{ name: "start_url" }]);
 });
