@@ -1,5 +1,6 @@
 /** Endpoints → an app that answers requests. Who may, what is well-formed and how errors look is settled here, once for all. */
 import { type Handler, Hono } from "hono";
+import { z } from "zod";
 import { AppError } from "../shared/errors.ts";
 import { isRunId } from "../shared/ids.ts";
 import { REQUEST_ID_HEADER } from "../shared/node.ts";
@@ -23,6 +24,8 @@ export type AppDeps = {
 export type EdgeApp = Hono<{ Bindings: EdgeBindings }>;
 
 const NOBODY: Caller = { name: "", scopes: new Set(), onlyOwn: "" };
+/** Of routes that need a key. Open pages are asked with whatever viewers and probes add against caches. */
+const NO_QUERY = z.strictObject({});
 const METHODS = ["GET", "POST", "DELETE"] as const;
 
 export function createApp(endpoints: readonly Endpoint[], { config, metrics, tracing = NO_TRACING, log }: AppDeps): EdgeApp {
@@ -48,7 +51,7 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, tra
     const byKey = scope !== null && scope !== "link";
     const caller = byKey ? authenticate(request.headers.get("authorization")) : NOBODY;
     if (byKey) requireScope(caller, scope);
-    const query = endpoint.query && parseQuery(endpoint.query, request.url);
+    const query = endpoint.query || (byKey && request.url.includes("?")) ? parseQuery(endpoint.query ?? NO_QUERY, request.url) : undefined;
     const hasBody = endpoint.body !== undefined;
     if (request.method === "POST" || request.method === "DELETE") refuseLarge(request, config.maxBodyBytes);
     const text = hasBody ? await readBody(request, config.maxBodyBytes) : "";

@@ -140,6 +140,10 @@ describe("a path or key that is not right", () => {
     ["GET", "/runs?cursor=garbage", 422, "VALIDATION_FAILED"],
     ["GET", "/runs?status=dancing", 422, "VALIDATION_FAILED"],
     ["GET", "/runs?unknown=1", 422, "VALIDATION_FAILED"],
+    ["GET", "/playbooks?limit=1", 422, "VALIDATION_FAILED"],
+    ["GET", `/runs/${unknownRun}?fields=status`, 422, "VALIDATION_FAILED"],
+    ["GET", `/runs/${unknownRun}?`, 404, "NOT_FOUND"],
+    ["POST", `/runs/${unknownRun}/stop?force=true`, 422, "VALIDATION_FAILED"],
     ["GET", "/pool/nodes", 403, "FORBIDDEN"],
   ])("%s %s is answered %i %s", async (method, path, status, code) => {
     expect(await answer(path, { method })).toMatchObject({ status, code });
