@@ -1,6 +1,5 @@
 /** A pool node, whole: builds everything in the order it depends on each other, and takes it down in reverse. */
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
@@ -11,6 +10,7 @@ import type { Guardrails } from "../shared/guardrails.ts";
 import { cannotListen } from "../shared/listen.ts";
 import type { NodeInfo } from "../shared/node.ts";
 import { openTracing } from "../shared/tracing.ts";
+import { makeFolder } from "../start/make-folder.ts";
 import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
 import { createCanary } from "./canary.ts";
@@ -63,6 +63,7 @@ export interface PoolNode extends AsyncDisposable {
 
 /** Opens a node that takes runs at once. Disposed without a drain it ends its runs as `terminated`. */
 export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeLog = openNodeLog(config)): Promise<PoolNode> {
+  for (const folder of ["", "playbooks", "work", "outbox"]) makeFolder(join(config.dataDir, folder), "DATA_DIR");
   await using opened = new AsyncDisposableStack();
   const store = opened.use(await openStore({ dataDir: config.dataDir, databaseUrl: config.databaseUrl, log }));
   const { node_id, boot_id } = await openIdentity(config.dataDir);
@@ -71,7 +72,6 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
   const tracing = opened.use(await openTracing(config.tracing, service, nodeLog));
   const traces = createRunTraces(tracing);
   const workDir = join(config.dataDir, "work");
-  await mkdir(config.playbooksDir, { recursive: true, mode: 0o700 });
   const volume = await openVolume(config.volume, { isShared: store.kind !== "embedded", log: nodeLog });
   const seal = await openSeal({ secretsKey: config.secretsKey, dataDir: config.dataDir });
   const versions = opened.use(await openVersions(store, nodeLog));

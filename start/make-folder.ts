@@ -9,21 +9,27 @@ const WHY: Record<string, string> = {
   EACCES: "this user may not write there",
   EPERM: "this user may not write there",
   EROFS: "it is on a disk that can only be read",
-  ENOSPC: "the disk is full",
 };
+const FULL = ["ENOSPC", "EDQUOT"];
 
-/** The folder is there and can be written to when this returns. @throws VALIDATION_FAILED with one sentence, which names the variable */
+/** The folder is there and can be written to when this returns. @throws as folderProblem says */
 export function makeFolder(path: string, variable: string): void {
   try {
     makeLevels(path);
     rmdirSync(mkdtempSync(join(path, ".writable-"))); // root may write anywhere, and still not on a read-only disk, or below /proc
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-    const why = WHY[code] ?? `nothing can be written there (${code})`;
-    throw new AppError("VALIDATION_FAILED", `Cannot use the folder "${path}": ${why}; set ${variable} to one that this user can write to`, {
-      cause,
-    });
+    throw folderProblem(path, variable, cause);
   }
+}
+
+/** One sentence, which names the variable: VALIDATION_FAILED, or SETUP_FAILED for a full disk, which needs no other setting and may have room at the next start. */
+export function folderProblem(path: string, variable: string, cause: unknown): AppError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const what = `Cannot use the folder "${path}"`;
+  if (FULL.includes(code))
+    return new AppError("SETUP_FAILED", `${what}: its disk is full; make room there, or set ${variable} to one on another disk`, { cause });
+  const why = WHY[code] ?? `nothing can be written there (${code})`;
+  return new AppError("VALIDATION_FAILED", `${what}: ${why}; set ${variable} to one that this user can write to`, { cause });
 }
 
 /** Level by level: Node's own recursive mkdir never ends below /proc, and hears no signal meanwhile. */

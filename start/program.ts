@@ -56,6 +56,20 @@ export class Program {
     }
   }
 
+  /** Resolves when it answers at all, or has ended: it has said by then what is wrong with its settings. */
+  async judged(url: string): Promise<void> {
+    const gone = this.exited.then(
+      () => true,
+      () => true,
+    );
+    const answers = () =>
+      fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) }).then(
+        () => true,
+        () => false,
+      );
+    while (!(await Promise.race([answers(), gone]))) await Promise.race([pause(READY_POLL_MS), gone]);
+  }
+
   /** Asks it to end, and waits; after `limitMs` it is killed. */
   async end(limitMs: number): Promise<Exit> {
     this.#child.kill("SIGTERM");

@@ -105,7 +105,7 @@ export async function openSystem({ environment, output, signal, atOnce, programs
     return system;
   } catch (error) {
     if (error instanceof EndedEarly && error.exit.code === EXIT_CONFIG)
-      await withDeadline(OTHER_FAULTS_MS, () => Promise.allSettled(ready)).catch(() => {});
+      await withDeadline(OTHER_FAULTS_MS, () => Promise.all([nodeProgram.judged(node.url), edgeProgram.judged(edge.url)])).catch(() => {});
     await Promise.allSettled(both.map((each) => each.end(START_END_MS)));
     throw error;
   }

@@ -21,7 +21,12 @@ const BESIDE: Record<string, string[]> = {
   config: ["environment", "guardrails", "recording"],
   environment: ["browsers", "store", "guardrails", "recording"], // what an operator sets of them is read and judged once, at start-up
 };
-const OUTSIDE: Record<string, string[]> = { browsers: ["start/find-chrome"], store: ["start/make-folder"], volume: ["start/make-folder"] };
+const OUTSIDE: Record<string, string[]> = {
+  "*": ["start/make-folder"],
+  browsers: ["start/find-chrome"],
+  store: ["start/make-folder"],
+  volume: ["start/make-folder"],
+};
 
 /** Room → the rooms that it may import, its own aside. The longest prefix of a path names its room. */
 const ARROWS: Record<string, string[] | "anything"> = {

@@ -32,7 +32,7 @@ export function openFolderRoot(candidates: string[], uid: number | null): string
   for (const path of candidates) {
     if (Buffer.byteLength(folderAt(join(path, LONGEST_NAME)).tmp) > MAX_TMPDIR_BYTES) continue;
     if (uid !== null && closedFolder(dirname(path)) !== null) continue;
-    mkdirSync(path, { recursive: true });
+    makeUnlessThere(path);
     assertOurs(path);
     chmodSync(path, uid === null ? 0o700 : 0o711);
     return path;
@@ -41,6 +41,15 @@ export function openFolderRoot(candidates: string[], uid: number | null): string
     "SETUP_FAILED",
     `No folder will do for Chrome: tried ${candidates.join(", ")}. Set TMPDIR to a short path open to all.`,
   );
+}
+
+/** What is there in its place, `assertOurs` says. */
+function makeUnlessThere(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  }
 }
 
 /** In a directory that all may write to, somebody else may have made "our" folder first. */

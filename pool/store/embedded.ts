@@ -10,6 +10,7 @@ import type { PGlite } from "@electric-sql/pglite";
 import { Client, type ClientConfig, type Notification } from "pg";
 import { extract } from "tar";
 import { withDeadline } from "../../shared/deadline.ts";
+import { makeFolder } from "../../start/make-folder.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Ask, beginAndCommit, send } from "./connection.ts";
 import { openWire } from "./pglite-wire.ts";
@@ -22,7 +23,7 @@ const SHARED_BUFFERS = "4MB";
 const PLANS = 300;
 
 export async function openEmbedded(dir: string, log: Log): Promise<Store> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir, "DATA_DIR");
   const database = await openPglite(dir);
   const client = await connect(database).catch(async (error: unknown) => {
     await database.close();

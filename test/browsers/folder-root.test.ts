@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -45,6 +45,13 @@ describe("the root of Chrome's folders", () => {
     expect(root).not.toContain(closed);
     expect(statSync(root).mode & 0o777).toBe(0o711);
     rmSync(root, { recursive: true });
+  });
+
+  it("is not a file that lies in its place", () => {
+    const taken = join(dir, "taken");
+    mkdirSync(taken);
+    writeFileSync(join(taken, "browsers"), "");
+    expect(() => openFolderRoot(folderCandidates(taken, "node"), null)).toThrow(expect.objectContaining({ code: "SETUP_FAILED" }));
   });
 
   it("is not a link that somebody put there", () => {

@@ -4,8 +4,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { readConfig } from "../../pool/config.ts";
+import { openNode } from "../../pool/node.ts";
+import { startFailureCode } from "../../shared/start-failure.ts";
 import { markShown, openKeys } from "../../start/keys.ts";
-import { makeFolder } from "../../start/make-folder.ts";
+import { folderProblem, makeFolder } from "../../start/make-folder.ts";
 import { takePort } from "../../start/ports.ts";
 import { seedPlaybooks } from "../../start/seed.ts";
 import { openSystem } from "../../start/system.ts";
@@ -33,6 +36,12 @@ describe("a launched system", () => {
     await expect(place.open({ NODE_DOES: "refuse" })).rejects.toThrow("The node ended before it was ready (exit code 3)");
     await expect(fetch(`http://127.0.0.1:${place.edgePort}/readyz`)).rejects.toThrow("fetch failed");
   });
+
+  it("waits for what the edge says of its own settings when the node refuses its, and not for the edge to be ready", async () => {
+    await using place = await makePlace();
+    await expect(place.open({ NODE_DOES: "refuse its settings" })).rejects.toThrow("(exit code 78)");
+    expect(await place.log()).toContain("edge: ended");
+  }, 15_000); // below the limit of that waiting
 
   it("does not start both on one port, and says so before it starts either", async () => {
     await using place = await makePlace();
@@ -110,6 +119,15 @@ describe("what launchers keep", () => {
       const message = expect.stringMatching(`^Cannot use the folder "${folder}": ${why}.*; set VOLUME_URL to one `);
       expect(() => makeFolder(folder, "VOLUME_URL")).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED", message }));
     }
+    const full = folderProblem("/data", "DATA_DIR", Object.assign(new Error(), { code: "ENOSPC" }));
+    expect([full.message, startFailureCode(full)]).toEqual([expect.stringContaining("is full; make room"), 1]); // no setting is wrong
+  });
+
+  it("opens no node whose DATA_DIR has a file where a folder must be", async () => {
+    await using place = await makePlace();
+    await writeFile(join(place.folder, "playbooks"), "");
+    const config = readConfig({ POOL_TOKEN: "token-0123", DATA_DIR: place.folder, LOG_LEVEL: "silent" });
+    await expect(openNode(config)).rejects.toThrow(`Cannot use the folder "${join(place.folder, "playbooks")}": it is a file`);
   });
 
   it("says which variable to change when a port is taken", async () => {
