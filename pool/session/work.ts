@@ -210,7 +210,11 @@ async function runBound(bound: BoundPlaybook, { stage, deps, act, tabs, recorder
       const onTrial = await lessons?.trial(failure);
       if (onTrial) return onTrial;
       const repair = await understudy.recover(bound, failure);
-      if (repair === null) return null;
+      if (repair === null) {
+        const message = `Step ${failure.step.index + 1} was not recovered: no model is configured on this node`; // failure_message hides what else says so
+        stage.warn("recovery", toErrorDetail(new AppError("LLM_ERROR", message)));
+        return null;
+      }
       const { deeds, ...recovered } = repair;
       if (!recovered.tookOver) lessons?.repaired(failure, deeds);
       return recovered;
