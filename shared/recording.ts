@@ -9,7 +9,9 @@ export const RecordingOptionsSchema = z.strictObject({
 export type RecordingOptions = z.infer<typeof RecordingOptionsSchema>;
 
 export const RECORDING_STATES = ["off", "recording", "finalizing", "ready", "partial", "lost"] as const;
-export const RecordingSchema = z.object({ state: z.enum(RECORDING_STATES) }).meta({ id: "Recording" });
+export const RecordingSchema = z
+  .object({ state: z.enum(RECORDING_STATES), trace: z.boolean().default(true).describe("Is a trace kept?") }) // in runs stored by an older version it is not said
+  .meta({ id: "Recording" });
 export type RecordingState = (typeof RECORDING_STATES)[number];
 
 export const ARTIFACT_KINDS = ["status", "events", "action", "action_log", "trace", "screenshot", "file"] as const;

@@ -164,8 +164,8 @@ async function requireTrace(liveFirst: LiveFirst, runId: string, call: Parameter
     { asker },
   );
   const run = RunRecordingSchema.safeParse(value);
-  const state = run.data?.recording.state;
-  if (state === "off") throw new AppError("NOT_FOUND", "The run records nothing", { details: { reason: "disabled" } });
+  const { state, trace } = run.data?.recording ?? {};
+  if (state === "off" || trace === false) throw new AppError("NOT_FOUND", "The run keeps no trace", { details: { reason: "disabled" } });
   if (state === "lost") throw new AppError("NOT_FOUND", "The run's recording was lost with its node", { details: { reason: "node_lost" } });
 }
 

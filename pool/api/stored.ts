@@ -10,7 +10,7 @@ import { parseLastEventId } from "../../shared/sse.ts";
 import { readEvents } from "../store/events.ts";
 import { noSuchRun, type RunRow, readRow } from "../store/runs.ts";
 import type { Sql } from "../store/sql.ts";
-import { readRun } from "../store/to-run.ts";
+import { keepsTrace, readRun } from "../store/to-run.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { artifactResponse } from "./artifact-response.ts";
 import { eventStream } from "./event-stream.ts";
@@ -81,7 +81,7 @@ export function missingReason(row: Pick<RunRow, "request" | "recording_state" | 
 
 /** Was it not asked for? Status, events and action log are kept of every run. */
 function isSwitchedOff({ request }: Pick<RunRow, "request">, path: string): boolean {
-  const { enabled, trace, screenshots } = request.recording;
-  if (path === TRACE_FILE) return !enabled || !trace;
+  const { enabled, screenshots } = request.recording;
+  if (path === TRACE_FILE) return !keepsTrace(request);
   return path.startsWith(`${SCREENSHOTS_FOLDER}/`) && (!enabled || !screenshots);
 }

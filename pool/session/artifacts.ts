@@ -13,7 +13,7 @@ export type CommitPlan = { dir: string; attempt: number; files: StagedFile[]; st
 export async function stageArtifacts(plan: CommitPlan, run: Run, events: readonly NumberedEvent[]): Promise<CommitPlan> {
   const { dir, attempt, state } = plan;
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  await writeWhole(join(dir, STATUS_FILE), JSON.stringify({ ...run, recording: { state } }));
+  await writeWhole(join(dir, STATUS_FILE), JSON.stringify({ ...run, recording: { ...run.recording, state } }));
   await writeWhole(join(dir, EVENTS_FILE), events.map(({ id, event }) => `${JSON.stringify({ id, ...event })}\n`).join(""));
   const files: StagedFile[] = [
     { name: STATUS_FILE, kind: "status" },

@@ -6,14 +6,14 @@ import { AppError } from "../../shared/errors.ts";
 import type { ActionRecord, RunEvent } from "../../shared/event.ts";
 import type { Artifact } from "../../shared/recording.ts";
 import type { Run } from "../../shared/run.ts";
-import { NO_USAGE, type Warning } from "../../shared/run-status.ts";
+import { isTerminal, NO_USAGE, type Warning } from "../../shared/run-status.ts";
 import type { Lease } from "../browsers/browsers.ts";
 import type { EgressListener } from "../guardrails/egress.ts";
 import { attemptFolder, openRunFolder } from "../recording/run-folder.ts";
 import { Redactor } from "../secrets/redactor.ts";
 import type { Fence } from "../store/events.ts";
 import type { Claim, RunRow } from "../store/runs.ts";
-import { toRun } from "../store/to-run.ts";
+import { keepsTrace, toRun } from "../store/to-run.ts";
 import type { RunSpans } from "../telemetry/run-spans.ts";
 import { createClocks, queuedSeconds, type RunClocks } from "./clocks.ts";
 import { type End, type Ending, type Finality, isConflict, persistPhase, publishPhase } from "./ending.ts";
@@ -69,7 +69,7 @@ export class Session implements LiveRun {
     this.runId = fence.run_id;
     this.attempt = fence.attempt;
     this.apiKeyName = run.api_key_name;
-    this.keepsTrace = run.request.recording.enabled && run.request.recording.trace;
+    this.keepsTrace = keepsTrace(run.request);
     this.dir = join(deps.workDir, attemptFolder(fence));
     this.#progress = { ...noProgress(), usage: run.earlier_attempts.at(-1)?.usage ?? NO_USAGE };
     this.#deps = { ...deps, log: deps.log.with({ run_id: fence.run_id }) };
@@ -283,7 +283,7 @@ export class Session implements LiveRun {
       extracted_texts: this.#progress.extracted_texts,
       usage: this.#progress.usage,
       clocks: this.#clocks.read(),
-      recording_state: this.#finality.recording,
+      recording_state: isTerminal(this.#row.status) ? this.#finality.recording : this.#row.recording_state, // it is told to be ending once the run is
       warnings: [...this.#row.warnings, ...this.#warnings],
     });
   }

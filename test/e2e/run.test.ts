@@ -229,6 +229,8 @@ describe("a run", () => {
       /^Step 2 \(click\): Cannot click #no-such: (?:nothing matches|the page does not answer) \(for [\d.]+ s\)$/,
     );
     expect(run.error?.details?.raw_error).toContain("not recovered: no model is configured");
+    const message = expect.stringMatching(/^Step 2 was not recovered: no model is configured/);
+    expect(run.warnings).toMatchObject([{ phase: "recovery", error: { code: "LLM_ERROR", message } }]);
   });
 
   it("has a valid trace while it runs, is stopped on request, stays what it is when asked again, and is deleted with all its artifacts", async () => {
@@ -239,7 +241,10 @@ describe("a run", () => {
     expect(source).toBe("live");
     expect((await readZip(bytes)).get("trace.trace")?.toString() ?? "").toContain("goto");
     expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(409);
-    expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
+    const stopping = writer.stop(run_id);
+    for (let seen = await writer.read(run_id); seen.status !== "terminated"; seen = await writer.read(run_id))
+      expect(`${seen.status}, ${seen.recording.state}`).toBe("running, recording"); // the recording ends after the run
+    expect(await stopping).toEqual({ run_id, status: "terminated" });
     expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
     const { run } = await writer.finished(run_id);
     expect(run).toMatchObject({
@@ -317,10 +322,14 @@ describe("a run", () => {
     const { writer } = system.as;
     const { run_id } = await writer.create({ ...login(), recording: { enabled: false } });
     const { run } = await writer.finished(run_id);
-    expect(run.recording).toEqual({ state: "off" });
+    expect(run.recording).toEqual({ state: "off", trace: false });
     await writer.settled(run_id);
     const trace = await writer.call(`/runs/${run_id}/recording/trace`);
     expect([trace.status, await trace.json()]).toMatchObject([404, { error: { code: "NOT_FOUND", details: { reason: "disabled" } } }]);
+    const traceless = await writer.create({ ...waitForever(system.dashboard.url), recording: { trace: false } });
+    const link = await writer.call(`/runs/${traceless.run_id}/recording/viewer`);
+    expect([link.status, await link.json()]).toMatchObject([404, { error: { code: "NOT_FOUND", details: { reason: "disabled" } } }]);
+    await writer.stop(traceless.run_id);
   });
 
   it("shows no credential in its record, events, artifacts, logs or store", async () => {
