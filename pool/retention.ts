@@ -66,8 +66,8 @@ async function forget(store: Store, runId: string): Promise<boolean> {
 }
 
 /** Sweeps as soon as it is on duty, and every hour from then on. */
-export function startRetention(deps: Deps & { isOnDuty?: () => boolean }): AsyncDisposable {
-  const { isOnDuty = () => true } = deps;
+export function startRetention(deps: Deps & { isOnDuty?: () => boolean; lookMs?: number }): AsyncDisposable {
+  const { isOnDuty = () => true, lookMs = DUTY_LOOK_MS } = deps;
   const closing = new AbortController();
   const sweeping = (async () => {
     for (let sweptAt = Number.NEGATIVE_INFINITY; !closing.signal.aborted; ) {
@@ -75,7 +75,7 @@ export function startRetention(deps: Deps & { isOnDuty?: () => boolean }): Async
         await sweep(deps, closing.signal);
         sweptAt = performance.now();
       }
-      await pause(DUTY_LOOK_MS, closing.signal).catch(() => {}); // closing: the loop ends
+      await pause(lookMs, closing.signal).catch(() => {}); // closing: the loop ends
     }
   })();
   return {

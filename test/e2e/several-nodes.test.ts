@@ -1,9 +1,12 @@
 /** Three nodes on one Postgres and one bucket, behind two edges: any of them answers for every run, and nothing that breaks loses one. `test/soak` does so for longer. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AuditPage, Health, ScaleIn, Sessions } from "../../shared/admin.ts";
 import { pause } from "../../shared/deadline.ts";
+import { API_KEY_NAME_HEADER, type NodeInfo } from "../../shared/node.ts";
+import type { RunCreated } from "../../shared/run.ts";
 import { openTestBucket, type TestBucket } from "../support/bucket.ts";
 import { type Cable, openCable } from "../support/cable.ts";
 import { judge, startLoad } from "../support/chaos-load.ts";
@@ -32,12 +35,23 @@ describe.skipIf(postgresMissing !== null)("three nodes on one Postgres", () => {
   let third: AddedNode;
   /** The same key at the other edge. */
   let elsewhere: Client;
+  /** Breaks the connection on which each node hears of what others do; says how many there were. */
+  let cutListeners: () => Promise<number | null>;
 
   beforeAll(async () => {
     postgres = opened.use(await startPostgres());
     bucket = opened.use(await openTestBucket());
     till = opened.use(await openTill());
     const databaseUrl = new URL(await postgres.createDatabase());
+    const asOperator = opened.adopt(new pg.Client(databaseUrl.href), (client) => client.end());
+    asOperator.on("error", () => {}); // the server is restarted under it
+    await asOperator.connect();
+    cutListeners = async () => {
+      const { rowCount } = await asOperator.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'understudy-listen'",
+      );
+      return rowCount;
+    };
     cable = opened.use(await openCable({ port: Number(databaseUrl.port) }));
     const env = {
       ...bucket.env,
@@ -89,6 +103,24 @@ describe.skipIf(postgresMissing !== null)("three nodes on one Postgres", () => {
     const { run } = await elsewhere.finished(run_id);
     expect([run.status, run.node_id === away]).toEqual(["completed", false]);
     await admin.json(`/pool/nodes/${away}/resume`, { method: "POST" });
+  });
+
+  it("those whose ears for one another are cut off take what one has no slot for all the same", async () => {
+    const { writer } = system.as;
+    const headers = { Authorization: `Bearer ${system.token}`, [API_KEY_NAME_HEADER]: "writer", "Content-Type": "application/json" };
+    const ask = async <T>(path: string, init: RequestInit = {}) =>
+      (await (await fetch(system.node.url + path, { ...init, headers })).json()) as T;
+    const postAt = (body: object) => ask<RunCreated>("/runs", { method: "POST", body: JSON.stringify(body) });
+    await expect.poll(async () => (await ask<NodeInfo>("/node")).slots.busy, POLL).toBe(0);
+    const holding = await postAt(waitForever(system.dashboard.url));
+    await writer.until(holding.run_id, ({ event }) => event.type === "action");
+    expect(await cutListeners()).toBe(3);
+    const { run_id, status } = await postAt(openLogin(system.dashboard.url));
+    expect(status).toBe("queued");
+    const { run } = await writer.finished(run_id);
+    expect(run.status).toBe("completed");
+    expect(run.node_id).not.toBe((await writer.read(holding.run_id)).node_id);
+    await writer.stop(holding.run_id);
   });
 
   it("an operator sees runs, browsers and the queue, ends what must end, and all of that is written down", async () => {

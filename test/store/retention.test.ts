@@ -38,6 +38,24 @@ eachStore("retention", (opened) => {
     await deleteRun(store, fence.run_id);
   });
 
+  it("begins when it comes on duty, not before", async () => {
+    const { store } = opened();
+    const [runId = ""] = await settledRuns(1);
+    const looks = Promise.withResolvers<void>();
+    let [onDuty, looked] = [false, 0];
+    const isOnDuty = () => {
+      looked += 1;
+      if (looked === 3) looks.resolve();
+      return onDuty;
+    };
+    const volume = { remove: async () => true } as Partial<Volume> as Volume;
+    await using _retention = startRetention({ store, volume, retentionDays: -1, isOnDuty, lookMs: 1, log: quiet });
+    await looks.promise;
+    expect(await readStatus(store, runId)).toBe("completed");
+    onDuty = true;
+    await eventually(() => readStatus(store, runId)).toBeNull();
+  });
+
   it("goes on with the other runs when another node has just swept one", async () => {
     const { store } = opened();
     const runs = await settledRuns(3);
