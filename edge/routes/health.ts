@@ -23,6 +23,7 @@ export function healthEndpoints({ members, metrics }: { members: Members; metric
       path: "/readyz",
       scope: null,
       summary: "Can runs be taken?",
+      description: "As of the edge's latest look at its nodes, at most a second or two ago.",
       answers: { 200: { description: "At least one node is ready", schema: ReadinessSchema } },
       errors: ["POOL_SATURATED"],
       async handle({ head }) {
