@@ -6,7 +6,7 @@ import type { ByteRange } from "./bucket-runs.ts";
  * server may ignore). `"unsatisfiable"`: answer 416.
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | "unsatisfiable" | null {
-  const match = /^bytes=(?:(\d{1,15})-(\d{0,15})|-(\d{1,15}))$/.exec(header?.trim() ?? "");
+  const match = /^bytes=(?:(\d+)-(\d*)|-(\d+))$/i.exec(header?.trim() ?? "");
   if (!match) return null;
   const [, first, last, suffix] = match;
   if (suffix !== undefined) {

@@ -9,6 +9,7 @@ describe("parseRange", () => {
     ["bytes=-10", 100, { start: 90, end: 99 }],
     ["bytes=-1000", 100, { start: 0, end: 99 }],
     ["bytes=50-5000", 100, { start: 50, end: 99 }],
+    ["Bytes=50-99999999999999999999999", 100, { start: 50, end: 99 }],
     ["bytes=100-", 100, "unsatisfiable"],
     ["bytes=-0", 100, "unsatisfiable"],
     ["bytes=0-0", 0, "unsatisfiable"],
