@@ -12,7 +12,7 @@ import { corsHead, preflightHead } from "./cors.ts";
 import type { Call, EdgeBindings, EdgeContext, Endpoint } from "./endpoint.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import { parseBody, parseQuery, readBody, refuseLarge } from "./request-body.ts";
+import { parseBody, parseQuery, readBody, refuseBody } from "./request-body.ts";
 import { createHostRule } from "./viewer/host.ts";
 
 export type AppDeps = {
@@ -52,9 +52,8 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, tra
     const caller = byKey ? authenticate(request.headers.get("authorization")) : NOBODY;
     if (byKey) requireScope(caller, scope);
     const query = endpoint.query || (byKey && request.url.includes("?")) ? parseQuery(endpoint.query ?? NO_QUERY, request.url) : undefined;
-    const hasBody = endpoint.body !== undefined;
-    if (request.method === "POST" || request.method === "DELETE") refuseLarge(request, config.maxBodyBytes);
-    const text = hasBody ? await readBody(request, config.maxBodyBytes) : "";
+    const text = endpoint.body ? await readBody(request, config.maxBodyBytes) : "";
+    if (!endpoint.body && (request.method === "POST" || request.method === "DELETE")) await refuseBody(request, config.maxBodyBytes);
     const body = endpoint.body && parseBody(endpoint.body, text);
     return { c, caller, requestId: head[REQUEST_ID_HEADER] as string, span, head, query, body, text };
   };

@@ -57,12 +57,13 @@ export function endpoint<Query = undefined, Body = undefined>(spec: Spec<Query, 
 }
 
 /** Every error that it can answer with. */
-export function errorsOf({ scope, query, body, errors }: Endpoint): ErrorCode[] {
+export function errorsOf({ method, scope, query, body, errors }: Endpoint): ErrorCode[] {
   const all = new Set<ErrorCode>(errors);
   if (scope === "link") all.add("UNAUTHORIZED");
   else if (scope !== null) for (const code of ["UNAUTHORIZED", "FORBIDDEN", "VALIDATION_FAILED"] as const) all.add(code); // any route with a key refuses a query that it does not know
   if (query) all.add("VALIDATION_FAILED");
-  if (body) for (const code of ["VALIDATION_FAILED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"] as const) all.add(code);
+  if (method !== "GET") all.add("PAYLOAD_TOO_LARGE");
+  if (body) for (const code of ["VALIDATION_FAILED", "UNSUPPORTED_MEDIA_TYPE"] as const) all.add(code);
   return [...all.add("INTERNAL")];
 }
 

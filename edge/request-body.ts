@@ -13,6 +13,16 @@ export async function readBody(request: Request, maxBytes: number, limitMs = BOD
   }
   const coding = request.headers.get("content-encoding");
   if (coding !== null && coding !== "identity") throw new AppError("UNSUPPORTED_MEDIA_TYPE", "Send the body without Content-Encoding");
+  return readText(request, maxBytes, limitMs);
+}
+
+/** For a route that takes none: `{}`, which some clients always send, says nothing; anything else would go unheard. @throws as readBody does */
+export async function refuseBody(request: Request, maxBytes: number): Promise<void> {
+  const text = await readText(request, maxBytes, BODY_LIMIT_MS);
+  if (!/^\s*(?:\{\s*\}\s*)?$/.test(text)) throw malformed("This route takes none; what it can be told stands in the query");
+}
+
+async function readText(request: Request, maxBytes: number, limitMs: number): Promise<string> {
   refuseLarge(request, maxBytes);
   const bytes = await inTime(readCounted(request, maxBytes), limitMs);
   try {
@@ -37,7 +47,7 @@ async function inTime<T>(reading: Promise<T>, limitMs: number): Promise<T> {
 }
 
 /** By what the request says of itself, before a byte is read. @throws PAYLOAD_TOO_LARGE */
-export function refuseLarge(request: Request, maxBytes: number): void {
+function refuseLarge(request: Request, maxBytes: number): void {
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > maxBytes) throw tooLarge(maxBytes);
 }

@@ -121,6 +121,18 @@ describe("a body that is not valid", () => {
   });
 });
 
+it("a body where none is taken is refused, unless it says nothing", async () => {
+  for (const method of ["POST", "DELETE"]) {
+    const path = method === "POST" ? `/runs/${unknownRun}/stop` : `/runs/${unknownRun}`;
+    for (const body of ['{"force":true}', "force", "[]", "{} {}"])
+      expect(await answer(path, { method, body })).toMatchObject({
+        status: 422,
+        issues: [{ message: expect.stringContaining("takes none") }],
+      });
+    for (const body of ["{}", " ", "", " { } "]) expect(await answer(path, { method, body })).toMatchObject({ status: 404 });
+  }
+});
+
 describe("a path or key that is not right", () => {
   it.each([
     ["GET", `/runs/${unknownRun}`, 404, "NOT_FOUND"],
