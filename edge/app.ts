@@ -97,7 +97,7 @@ export function createApp(endpoints: readonly Endpoint[], { config, metrics, tra
     const head = headOf(c.req.raw);
     const allow = allowedMethods(app, c.req.path);
     countUnknown(allow.length > 0 ? 405 : 404);
-    if (allow.length === 0) return answerError(head, new AppError("NOT_FOUND", "No such route"));
+    if (allow.length === 0) return answerError(head, new AppError("NOT_FOUND", "No such route; /docs shows those there are"));
     if (c.req.method === "OPTIONS" && head["Access-Control-Allow-Origin"]) {
       return new Response(null, { status: 204, headers: { ...head, ...preflightHead(allow) } });
     }

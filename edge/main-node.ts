@@ -96,8 +96,14 @@ function answerBadRequest(): Response {
   return new Response(text, { status: 400, headers });
 }
 
-function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+/** The answer that is under way on a connection: Node has no other name for it. */
+type Answering = Socket & { _httpMessage?: ServerResponse | null };
+
+/** What is no HTTP, behind a request that has come whole, must not be answered in the place or in the middle of that one's answer. */
+function onClientError(error: NodeJS.ErrnoException, socket: Answering): void {
+  const underWay = socket._httpMessage;
+  const isForeign = underWay && (underWay.headersSent || underWay.req.complete);
+  if (isForeign || !socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const { status, error: refused } = refusal(error);
   const { text, headers } = answerTo(refused);
   const lines = Object.entries({ ...headers, "Content-Length": text.length, Connection: "close" }).map(

@@ -52,6 +52,14 @@ describe("what is hardly HTTP", () => {
   });
 });
 
+it("gives garbage behind a request no answer in that request's place, and a body that breaks off its own", async () => {
+  const run = node.store.addRun({ owner: node, liveTrace: new Uint8Array(10) });
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEYS.tester}\r\n\r\n`;
+  for (const path of ["/healthz", `/runs/${run.run_id}/stream`]) expect((await exchange(`${get(path)}GARBAGE\r\n\r\n`)).answer).toBe("");
+  const head = `POST /runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEYS.tester}\r\nContent-Type: application/json\r\n`;
+  expect((await exchange(`${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n`)).answer).toMatch(/^HTTP\/1\.1 400 /);
+});
+
 it("resets an HTTP/1.0 connection on a break: there an end would look clean", async () => {
   const run = node.store.addRun({ owner: node });
   node.faults.set("live.trace", breakAfter("some bytes"));
