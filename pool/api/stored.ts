@@ -69,7 +69,8 @@ async function* storedEvents(sql: Sql, runId: string, afterId: number, signal: A
 
 function missing(row: RunRow, path: string | null): AppError {
   const reason = missingReason(row, path);
-  return new AppError("NOT_FOUND", "Nothing of this recording is stored", { details: reason ? { reason } : { status: row.status } });
+  const message = reason === "disabled" ? "The request switched this part of the recording off" : "Nothing of this recording is stored";
+  return new AppError("NOT_FOUND", message, { details: reason ? { reason } : { status: row.status } });
 }
 
 /** Why this artifact is not stored, where that is known; null as path: why nothing is. */
