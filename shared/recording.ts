@@ -10,7 +10,10 @@ export type RecordingOptions = z.infer<typeof RecordingOptionsSchema>;
 
 export const RECORDING_STATES = ["off", "recording", "finalizing", "ready", "partial", "lost"] as const;
 export const RecordingSchema = z
-  .object({ state: z.enum(RECORDING_STATES), trace: z.boolean().default(true).describe("Is a trace kept?") }) // in runs stored by an older version it is not said
+  .object({
+    state: z.enum(RECORDING_STATES),
+    trace: z.literal(false).optional().describe("There where the request switched the trace alone off"),
+  })
   .meta({ id: "Recording" });
 export type RecordingState = (typeof RECORDING_STATES)[number];
 

@@ -65,7 +65,7 @@ export function toSummary(row: RunSummaryRow, live: LiveParts = {}): RunSummary 
     data: row.outcome?.data ?? null,
     warnings: live.warnings ?? row.warnings,
     usage: live.usage ?? row.outcome?.usage ?? row.earlier_attempts.at(-1)?.usage ?? NO_USAGE,
-    recording: { state: live.recording_state ?? row.recording_state, trace: keepsTrace(row.request) },
+    recording: { state: live.recording_state ?? row.recording_state, ...(isTraceAloneOff(row.request) ? { trace: false as const } : {}) },
   };
   const unstarted = { started_at: null, finished_at: null, duration_ms: null };
   const node_id = row.node_id ?? "";
@@ -97,6 +97,7 @@ export function toSummary(row: RunSummaryRow, live: LiveParts = {}): RunSummary 
   }
 }
 
+const isTraceAloneOff = ({ recording: { enabled, trace } }: Pick<RunRow["request"], "recording">): boolean => enabled && !trace;
 /** Was one asked for? */
 export const keepsTrace = ({ recording: { enabled, trace } }: Pick<RunRow["request"], "recording">): boolean => enabled && trace;
 

@@ -322,7 +322,7 @@ describe("a run", () => {
     const { writer } = system.as;
     const { run_id } = await writer.create({ ...login(), recording: { enabled: false } });
     const { run } = await writer.finished(run_id);
-    expect(run.recording).toEqual({ state: "off", trace: false });
+    expect(run.recording).toEqual({ state: "off" });
     await writer.settled(run_id);
     const trace = await writer.call(`/runs/${run_id}/recording/trace`);
     expect([trace.status, await trace.json()]).toMatchObject([404, { error: { code: "NOT_FOUND", details: { reason: "disabled" } } }]);
