@@ -99,11 +99,19 @@ function answerBadRequest(): Response {
 /** The answer that is under way on a connection: Node has no other name for it. */
 type Answering = Socket & { _httpMessage?: ServerResponse | null };
 
-/** What is no HTTP, behind a request that has come whole, must not be answered in the place or in the middle of that one's answer. */
+/** Connections that end with the answer that is under way. */
+const closing = new WeakSet<Socket>();
+
+/** What is no HTTP, behind a request that has come whole, is not answered in the place or in the middle of that one's answer: that is the last. */
 function onClientError(error: NodeJS.ErrnoException, socket: Answering): void {
+  if (closing.has(socket)) return;
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const underWay = socket._httpMessage;
-  const isForeign = underWay && (underWay.headersSent || underWay.req.complete);
-  if (isForeign || !socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  if (underWay && (underWay.headersSent || underWay.req.complete)) {
+    closing.add(socket);
+    if (!underWay.headersSent) underWay.setHeader("Connection", "close");
+    return void underWay.once("close", () => socket.destroySoon());
+  }
   const { status, error: refused } = refusal(error);
   const { text, headers } = answerTo(refused);
   const lines = Object.entries({ ...headers, "Content-Length": text.length, Connection: "close" }).map(

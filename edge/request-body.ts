@@ -19,7 +19,7 @@ export async function readBody(request: Request, maxBytes: number, limitMs = BOD
 /** For a route that takes none: `{}`, which some clients always send, says nothing; anything else would go unheard. @throws as readBody does */
 export async function refuseBody(request: Request, maxBytes: number): Promise<void> {
   const text = await readText(request, maxBytes, BODY_LIMIT_MS);
-  if (!/^\s*(?:\{\s*\}\s*)?$/.test(text)) throw malformed("This route takes none; what it can be told stands in the query");
+  if (!/^\s*(?:\{\s*\}\s*)?$/.test(text)) throw malformed("This route takes no body");
 }
 
 async function readText(request: Request, maxBytes: number, limitMs: number): Promise<string> {

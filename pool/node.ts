@@ -10,7 +10,7 @@ import type { Guardrails } from "../shared/guardrails.ts";
 import { cannotListen } from "../shared/listen.ts";
 import type { NodeInfo } from "../shared/node.ts";
 import { openTracing } from "../shared/tracing.ts";
-import { makeFolder } from "../start/make-folder.ts";
+import { findFolder, makeFolder } from "../start/make-folder.ts";
 import { createApp } from "./api/app.ts";
 import { openBrowsers } from "./browsers/browsers.ts";
 import { createCanary } from "./canary.ts";
@@ -63,7 +63,8 @@ export interface PoolNode extends AsyncDisposable {
 
 /** Opens a node that takes runs at once. Disposed without a drain it ends its runs as `terminated`. */
 export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeLog = openNodeLog(config)): Promise<PoolNode> {
-  for (const folder of ["", "playbooks", "work", "outbox"]) makeFolder(join(config.dataDir, folder), "DATA_DIR");
+  for (const folder of ["", "work", "outbox"]) makeFolder(join(config.dataDir, folder), "DATA_DIR");
+  findFolder(join(config.dataDir, "playbooks"), "DATA_DIR");
   await using opened = new AsyncDisposableStack();
   const store = opened.use(await openStore({ dataDir: config.dataDir, databaseUrl: config.databaseUrl, log }));
   const { node_id, boot_id } = await openIdentity(config.dataDir);

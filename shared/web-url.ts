@@ -4,5 +4,5 @@
 export function webUrlProblem(text: string): string | null {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) return "Expected an http or https URL";
-  return url.username === "" && url.password === "" ? null : "Expected a URL without a user name or password: give them as credentials";
+  return url.username === "" && url.password === "" ? null : "Expected a URL without a user name or password";
 }

@@ -22,6 +22,15 @@ export function makeFolder(path: string, variable: string): void {
   }
 }
 
+/** The same for a folder that is only read from: it may stand on a disk that can only be read. */
+export function findFolder(path: string, variable: string): void {
+  try {
+    makeLevels(path);
+  } catch (cause) {
+    throw folderProblem(path, variable, cause);
+  }
+}
+
 /** One sentence, which names the variable: VALIDATION_FAILED, or SETUP_FAILED for a full disk, which needs no other setting and may have room at the next start. */
 export function folderProblem(path: string, variable: string, cause: unknown): AppError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";

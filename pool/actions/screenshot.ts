@@ -35,18 +35,21 @@ export async function takeScreenshot(page: Page, options: Options): Promise<Uint
   );
 }
 
-/** Null where the document was replaced meanwhile: Chrome may never answer then, and what it gives would show the next one uncovered. */
+/**
+ * Null where it must not be shown: the document was replaced meanwhile (Chrome may never answer then, and what it gives would show the next
+ * one uncovered), or the page wrote a secret anew as it was drawn.
+ */
 async function capture(link: PageLink, { quality = 55, format = "jpeg", secrets }: Options, timeout: number, signal: AbortSignal) {
   const { activity, session } = link;
   const { count } = activity.document;
   const isReplaced = () => activity.document.count > count;
   try {
-    await using _covered = secrets ? await coverSecrets(link, secrets, signal) : null;
+    await using cover = secrets ? await coverSecrets(link, secrets, signal) : null;
     const how = format === "png" ? { format } : { format, quality };
     const shot = session.send("Page.captureScreenshot", { ...how, optimizeForSpeed: true }, { timeout });
     shot.catch(() => {}); // heard of by the race, unless that is over
     const answer = await activity.orOnce(shot, isReplaced, signal);
-    return isReplaced() ? null : (answer?.data ?? null);
+    return isReplaced() || (await cover?.isTorn()) ? null : (answer?.data ?? null);
   } catch (error) {
     signal.throwIfAborted();
     if (isReplaced() || activity.isNavigating) return null;

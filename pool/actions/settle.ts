@@ -49,7 +49,7 @@ export async function settle(link: PageLink, purpose: "act" | "read", signal: Ab
 /** What a page that rests is wanted for. A picture draws it once more itself, and does not wait for what typing has not begun at once. */
 export type RestFor = "reading" | "picture";
 
-/** What the last input started is done and drawn, and what it set a timer for has begun. */
+/** What the last input started is done and, for reading, drawn, and what it set a timer for has begun. */
 export async function settleFor(what: RestFor, link: PageLink, signal: AbortSignal): Promise<void> {
   const { activity, input } = link;
   await settle(link, "read", signal);

@@ -39,6 +39,11 @@ type Opened = { browser: Browser; page: Page; version: string };
 /** null: not there yet, or it has none of its own. */
 type Own = { network: OwnNetwork | null };
 
+/** It has not ended; it is slow, or hangs. */
+class NotReady extends Error {
+  override readonly name = "NotReady";
+}
+
 /** A running Chrome with its one tab. Dispose it, or it stays until this process ends. */
 export class ChromeProcess implements AsyncDisposable {
   readonly pid: number;
@@ -105,8 +110,9 @@ export async function launchChrome(options: LaunchOptions, signal: AbortSignal):
     return chrome;
   } catch (error) {
     signal.throwIfAborted();
+    if (!(error instanceof AppError) || error.cause instanceof NotReady) throw error; // that is not the network's fault
     networks.wasRefused(error);
-    return await launchIn(null, options, signal); // whatever it was: what is wrong with Chrome itself shows again
+    return await launchIn(null, options, signal); // what is wrong with Chrome itself shows again
   }
 }
 
@@ -115,6 +121,8 @@ async function launchIn(kept: OwnNetwork | null, options: LaunchOptions, signal:
   using stays = new DisposableStack();
   const own: Own = { network: kept };
   stays.defer(() => own.network?.[Symbol.dispose]());
+  const over = new AbortController();
+  stays.defer(() => over.abort()); // a network that is handed over later is nobody's
   signal.throwIfAborted();
   const folder = makeFolder(options.folderPath, options.isolation.uid);
   let group: ProcessGroup | null = null;
@@ -127,10 +135,10 @@ async function launchIn(kept: OwnNetwork | null, options: LaunchOptions, signal:
     died.catch(() => {}); // heard by the race below, or of no interest any more
     const opened = await withDeadline(
       LAUNCH_LIMIT_MS,
-      (limit) => Promise.race([openTab(child, folder.downloads, own, options, limit), died]),
+      (limit) => Promise.race([openTab(child, folder.downloads, own, options, AbortSignal.any([limit, over.signal])), died]),
       {
         signal,
-        reason: () => new Error(`Chrome was not ready within ${LAUNCH_LIMIT_MS / 1000} s`),
+        reason: () => new NotReady(`Chrome was not ready within ${LAUNCH_LIMIT_MS / 1000} s`),
       },
     );
     writeRecord(folder, identify(child.pid)); // again: a wrapper script has become Chrome by now

@@ -6,6 +6,7 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { Server, type Socket } from "node:net";
+import { release } from "node:os";
 import { untilAborted } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { Egress } from "./held-browser.ts";
@@ -38,8 +39,8 @@ shift`;
 
 /**
  * In a network that another Chrome had: goes on only where nothing is left of that one, and the kernel says so, whom nobody races. First, no
- * process is: each was in a user namespace below this one, where the kernel counts them; we are three, and may not be more. (Linux 5.14; before,
- * it counts all of a user's, which is too many.) Then, no socket is but ours: `used` counts what was passed on to others too, what waits to be
+ * process is: each was in a user namespace below this one, where the kernel counts them; we are three, and may not be more. (Before Linux 5.14
+ * it counts all of a user's; until 5.17 it lets one too many in: `COUNTS_PROCESSES`.) Then, no socket is but ours: `used` counts what was passed on to others too, what waits to be
  * accepted and what is not yet closed. Who is not in the network comes in no more, nor is it other than it was: both take rights in this user
  * namespace, which no Chrome has.
  */
@@ -68,6 +69,9 @@ export function inNewNetwork(executable: string, args: readonly string[], { uid,
   };
 }
 
+/** Does the kernel keep to a user namespace's limit of processes? Later ones of 5.15 and 5.16 do too, but do not say so. */
+export const COUNTS_PROCESSES = (([major = 0, minor = 0]) => major > 5 || (major === 5 && minor >= 17))(release().split(".").map(Number));
+
 /** A namespace is held by its file, without a process in it. */
 type Handles = { user: number; net: number };
 
@@ -84,7 +88,7 @@ export class OwnNetwork implements Disposable {
     server.on("connection", (socket: Socket) => (this.#taker === null ? socket.destroy() : this.#taker.take(socket)));
   }
 
-  /** false: this machine lets us not hold it, as root without CAP_SYS_PTRACE. */
+  /** false: this machine lets us not hold it, as root without CAP_SYS_PTRACE, or could not tell what is left in it. */
   get canBeEntered(): boolean {
     return this.#handles !== null;
   }
@@ -137,6 +141,7 @@ export async function takeNetwork(child: ChildProcess, signal: AbortSignal): Pro
 }
 
 function openHandles(pid: number | undefined): Handles | null {
+  if (!COUNTS_PROCESSES) return null;
   let user: number | null = null;
   try {
     user = openSync(`/proc/${pid}/ns/user`, "r");

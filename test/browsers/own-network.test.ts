@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { KeptNetworks } from "../../pool/browsers/kept-networks.ts";
-import { OwnNetwork, takeNetwork } from "../../pool/browsers/own-network.ts";
+import { COUNTS_PROCESSES, OwnNetwork, takeNetwork } from "../../pool/browsers/own-network.ts";
 import { groupExists } from "../../pool/browsers/process-identity.ts";
 import { createLog } from "../../pool/telemetry/log.ts";
 import {
@@ -63,7 +63,7 @@ describe.runIf(possible)("a Chrome with a network of its own", () => {
 
 const held = (kind: "net" | "user") => openFiles(process.pid).filter((path) => path.startsWith(`${kind}:[`));
 
-describe.runIf(possible)("the network of a Chrome that is gone", () => {
+describe.runIf(possible && COUNTS_PROCESSES)("the network of a Chrome that is gone", () => {
   let pool: TestPool;
   let site: Awaited<ReturnType<typeof openSite>>;
   const SLOTS = 4;

@@ -52,10 +52,13 @@ describe("what is hardly HTTP", () => {
   });
 });
 
-it("gives garbage behind a request no answer in that request's place, and a body that breaks off its own", async () => {
+it("answers a request before garbage, and nothing in its place or after it; a body that breaks off gets an answer of its own", async () => {
   const run = node.store.addRun({ owner: node, liveTrace: new Uint8Array(10) });
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEYS.tester}\r\n\r\n`;
-  for (const path of ["/healthz", `/runs/${run.run_id}/stream`]) expect((await exchange(`${get(path)}GARBAGE\r\n\r\n`)).answer).toBe("");
+  for (const path of ["/healthz", `/runs/${run.run_id}`, `/runs/${run.run_id}/recording/trace`]) {
+    const { answer } = await exchange(`${get(path)}GARBAGE\r\n\r\nGARBAGE\r\n\r\n`);
+    expect(answer.match(/HTTP\/1\.1 \d+/g), answer).toEqual(["HTTP/1.1 200"]);
+  }
   const head = `POST /runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEYS.tester}\r\nContent-Type: application/json\r\n`;
   expect((await exchange(`${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n`)).answer).toMatch(/^HTTP\/1\.1 400 /);
 });

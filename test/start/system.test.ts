@@ -8,7 +8,7 @@ import { readConfig } from "../../pool/config.ts";
 import { openNode } from "../../pool/node.ts";
 import { startFailureCode } from "../../shared/start-failure.ts";
 import { markShown, openKeys } from "../../start/keys.ts";
-import { folderProblem, makeFolder } from "../../start/make-folder.ts";
+import { findFolder, folderProblem, makeFolder } from "../../start/make-folder.ts";
 import { takePort } from "../../start/ports.ts";
 import { seedPlaybooks } from "../../start/seed.ts";
 import { openSystem } from "../../start/system.ts";
@@ -119,8 +119,15 @@ describe("what launchers keep", () => {
       const message = expect.stringMatching(`^Cannot use the folder "${folder}": ${why}.*; set VOLUME_URL to one `);
       expect(() => makeFolder(folder, "VOLUME_URL")).toThrow(expect.objectContaining({ code: "VALIDATION_FAILED", message }));
     }
-    const full = folderProblem("/data", "DATA_DIR", Object.assign(new Error(), { code: "ENOSPC" }));
-    expect([full.message, startFailureCode(full)]).toEqual([expect.stringContaining("is full; make room"), 1]); // no setting is wrong
+    for (const code of ["ENOSPC", "EDQUOT"]) {
+      const full = folderProblem("/data", "DATA_DIR", Object.assign(new Error(), { code }));
+      expect([full.message, startFailureCode(full)]).toEqual([expect.stringContaining("is full; make room"), 1]); // no setting is wrong
+    }
+  });
+
+  it("finds a folder that it reads only on a disk that can only be read", () => {
+    expect(() => findFolder("/proc/self", "DATA_DIR")).not.toThrow();
+    expect(() => makeFolder("/proc/self", "DATA_DIR")).toThrow("nothing can be written there");
   });
 
   it("opens no node whose DATA_DIR has a file where a folder must be", async () => {

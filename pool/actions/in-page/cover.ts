@@ -18,25 +18,35 @@ export function createCover(dom: Dom, edit: Edit) {
   let nodes: Text[] = [];
   let fields: Element[] = [];
   let undo: (() => void)[] = [];
+  /** What is covered now: texts with what they said then, and boxes. */
+  const coveredTexts = new Map<Node, string | null>();
+  const coveredBoxes = new Set<Element>();
 
   const hiddenFields = () => {
     const found = dom.trees().flatMap((tree) => [...dom.queryAll(tree, "input")].filter(edit.isHidden));
     return [...new Set([...found, ...edit.secretFields])].filter(dom.isConnected);
   };
 
-  /** What can be read in the page, in its order: texts one by one, and what fields show. Without `all` only the number of fields to cover. */
-  function texts({ all }: { all: boolean }): PageTexts {
+  /**
+   * What can be read in the page, in its order: texts one by one, and what fields show. Without `all` only the number of fields to cover.
+   * `bare`: only what is not covered now, as what came, or came to say something else, since.
+   */
+  function texts({ all, bare = false }: { all: boolean; bare?: boolean }): PageTexts {
+    const isCovered = (node: Node) => bare && coveredTexts.get(node) === node.nodeValue;
+    const isBoxed = (field: Element) => bare && coveredBoxes.has(field);
     nodes = [];
     fields = [];
     for (const tree of all ? dom.trees() : []) {
       const walker = dom.walker(document, tree, NodeFilter.SHOW_TEXT);
       while (walker.nextNode() && nodes.length < MAX_TEXTS) {
         const parent = dom.parentNode(walker.currentNode);
-        if (!(dom.isElement(parent) && SILENT.test(dom.tagName(parent)))) nodes.push(walker.currentNode as Text);
+        if (!(dom.isElement(parent) && SILENT.test(dom.tagName(parent))) && !isCovered(walker.currentNode))
+          nodes.push(walker.currentNode as Text);
       }
-      fields.push(...dom.queryAll(tree, FIELDS));
+      fields.push(...[...dom.queryAll(tree, FIELDS)].filter((field) => !isBoxed(field)));
     }
-    return { texts: nodes.map((node) => node.nodeValue ?? ""), fields: fields.map(shownIn), hidden: hiddenFields().length };
+    const hidden = hiddenFields().filter((field) => !isBoxed(field)).length;
+    return { texts: nodes.map((node) => node.nodeValue ?? ""), fields: fields.map(shownIn), hidden };
   }
 
   function shownIn(field: Element): string {
@@ -54,6 +64,7 @@ export function createCover(dom: Dom, edit: Edit) {
   }
 
   function blacken(element: Element): boolean {
+    coveredBoxes.add(element);
     const black = { backgroundColor: "rgb(0, 0, 0)", filter: "brightness(0)" };
     const gone = { opacity: "0", clipPath: "inset(100%)" };
     const isBlack = ({ backgroundColor, filter }: CSSStyleDeclaration) =>
@@ -77,6 +88,7 @@ export function createCover(dom: Dom, edit: Edit) {
       const range = dom.range(document);
       range.setStart(node, Math.min(start, node.length));
       range.setEnd(node, Math.min(end, node.length));
+      coveredTexts.set(node, node.nodeValue);
       return [range];
     });
     CSS.highlights.set(NAME, new Highlight(...made));
@@ -108,6 +120,8 @@ export function createCover(dom: Dom, edit: Edit) {
   function uncover(): void {
     for (const each of undo.reverse()) each();
     undo = [];
+    coveredTexts.clear();
+    coveredBoxes.clear();
   }
 
   return { texts, cover, uncover };

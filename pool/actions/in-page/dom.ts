@@ -100,6 +100,9 @@ export function createDom(native: Native) {
       .trim()
       .replace(/\s+/g, " ");
 
+  /** Sets, not regular expressions, where few are asked often: most pages are looked at once, before anything here has been compiled. */
+  const among = (words: string): ReadonlySet<string> => new Set(words.split(" "));
+
   const isEditable = (element: Element): boolean => (element as HTMLElement).isContentEditable === true;
 
   /** How a message names an element: its tag with what tells it from others, and a little of its text; of fields, never what they hold. */
@@ -142,6 +145,7 @@ export function createDom(native: Native) {
     isVisible,
     isEditable,
     normal,
+    among,
     describe,
     short,
     nextFrame,

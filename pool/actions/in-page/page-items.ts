@@ -34,15 +34,14 @@ export function createPageItems(dom: Dom, roles: Roles, names: Names) {
   const TEXT_CHARS = 300;
   const ROWS = 12;
   const CELL_CHARS = 60;
-  const among = (words: string): ReadonlySet<string> => new Set(words.split(" "));
   /** Shows nothing that a map tells of. */
-  const DROPPED = among("SCRIPT STYLE NOSCRIPT TEMPLATE HEAD META LINK SVG CANVAS OBJECT EMBED IFRAME FRAME");
-  const CHECKS = among("checkbox radio switch menuitemcheckbox menuitemradio");
-  const NEWS = among("alert status log");
+  const DROPPED = dom.among("SCRIPT STYLE NOSCRIPT TEMPLATE HEAD META LINK SVG CANVAS OBJECT EMBED IFRAME FRAME");
+  const CHECKS = dom.among("checkbox radio switch menuitemcheckbox menuitemradio");
+  const NEWS = dom.among("alert status log");
   /** What they hold is no part of the text around them. */
-  const FORM_FIELDS = among("INPUT TEXTAREA SELECT");
+  const FORM_FIELDS = dom.among("INPUT TEXTAREA SELECT");
   /** Their text is all that is in them, blocks too. */
-  const WHOLE = among("BUTTON A SUMMARY TD TH");
+  const WHOLE = dom.among("BUTTON A SUMMARY TD TH");
   const SECRET =
     /account|auth|card.?(number|no)|cvc|cvv|e-?mail|login|\botp\b|passw|passcode|\bpin\b|secret|\bssn\b|token|user.?name|user.?id|verification.?code/i;
 
@@ -201,7 +200,7 @@ export function createPageItems(dom: Dom, roles: Roles, names: Names) {
 
   const titleOf = (document: Document): string => cut(document.title, TEXT_CHARS);
 
-  return { among, DROPPED, begin, titleOf, itemOf, hasOwnText, isEditable, isClickable, assignedTo, shownRoot };
+  return { DROPPED, begin, titleOf, itemOf, hasOwnText, isEditable, isClickable, assignedTo, shownRoot };
 }
 
 export type PageItems = ReturnType<typeof createPageItems>;

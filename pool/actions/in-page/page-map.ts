@@ -11,17 +11,16 @@ export type MapAnswer = { title: string; items: MapItem[]; left: number; truncat
 export function createPageMap(dom: Dom, roles: Roles, items: PageItems, { ownSelectors }: OwnSelectors) {
   const MAX_NODES = 30_000;
   const MAX_ITEMS = 3_000;
-  // Sets, not regular expressions: most pages are looked at once, before anything here has been compiled.
-  const LANDMARKS = items.among("banner main navigation complementary contentinfo search form region dialog alertdialog");
-  const FIELDS = items.among("textbox searchbox combobox listbox checkbox radio switch slider spinbutton");
-  const ACTIONS = items.among("button menuitem menuitemcheckbox menuitemradio tab option treeitem");
+  const LANDMARKS = dom.among("banner main navigation complementary contentinfo search form region dialog alertdialog");
+  const FIELDS = dom.among("textbox searchbox combobox listbox checkbox radio switch slider spinbutton");
+  const ACTIONS = dom.among("button menuitem menuitemcheckbox menuitemradio tab option treeitem");
   /** Told by the table or the field that they are in. */
-  const PARTS = items.among("cell gridcell columnheader rowheader option");
+  const PARTS = dom.among("cell gridcell columnheader rowheader option");
   /** Tell all that is in them, controls aside. */
-  const CLOSED = items.among("action clickable link field heading");
+  const CLOSED = dom.among("action clickable link field heading");
   const CONTROLS = "a[href], button, input, select, textarea, [role=button]";
   /** Most of a page: they mean nothing, unless an attribute makes something of them. */
-  const PLAIN = items.among("DIV SPAN B I S U SMALL BIG FONT CENTER LABEL");
+  const PLAIN = dom.among("DIV SPAN B I S U SMALL BIG FONT CENTER LABEL");
   const MARKED = "[role], [onclick], [tabindex], [contenteditable]";
 
   type Seen = { element: Element; item: MapItem };
@@ -67,11 +66,13 @@ export function createPageMap(dom: Dom, roles: Roles, items: PageItems, { ownSel
     function isTold(element: Element, kind: ItemKind, { role, nav, shown }: { role: string; nav: boolean; shown: boolean }): boolean {
       const counted = kind === "link" && nav ? "navigation" : kind;
       const count = counts[counted] ?? 0;
-      if (count >= limit) left += shown ? 1 : 0;
-      else if (shown ? dom.hasArea(element) : dom.isVisible(element)) {
-        counts[counted] = count + 1;
-        seen.push({ element, item: items.itemOf(kind, element, role, nav) });
-      } else return false;
+      if (count >= limit) {
+        if (shown || dom.styleOf(element).display === "contents") left += 1;
+        return false;
+      }
+      if (!(shown ? dom.hasArea(element) : dom.isVisible(element))) return false;
+      counts[counted] = count + 1;
+      seen.push({ element, item: items.itemOf(kind, element, role, nav) });
       return CLOSED.has(kind) && dom.queryOne(element, CONTROLS) === null;
     }
 
@@ -91,7 +92,7 @@ export function createPageMap(dom: Dom, roles: Roles, items: PageItems, { ownSel
     if ((FIELDS.has(role) || tag === "INPUT" || items.isEditable(element)) && role !== "button") return "field";
     if (role === "heading" || role === "link") return role;
     if (ACTIONS.has(role) && tag !== "OPTION") return "action";
-    if (tag === "SUMMARY" || items.isClickable(element)) return "clickable";
+    if (items.isClickable(element) || (tag === "SUMMARY" && !inTable && items.hasOwnText(element))) return "clickable";
     if (role === "table" || role === "grid") return "table";
     if (LANDMARKS.has(role)) return "landmark";
     return !PARTS.has(role) && !inTable && items.hasOwnText(element) ? "text" : null;
