@@ -262,6 +262,16 @@ describe("the agent in a page", () => {
     expect(changed.html.split("color: blue")).toHaveLength(2);
   });
 
+  it("comes to every canvas in turn, however long each takes", async () => {
+    await using page = await openPage();
+    const capture = await openAgent(page, "<canvas></canvas><canvas></canvas><canvas></canvas>");
+    const slow = `const read = HTMLCanvasElement.prototype.toDataURL;
+      HTMLCanvasElement.prototype.toDataURL = function (...how) { for (const end = performance.now() + 15; performance.now() < end; ); return read.apply(this, how) };
+      for (const canvas of document.querySelectorAll("canvas")) canvas.getContext("2d").fillRect(0, 0, 60, 30)`;
+    const count = ({ html }: Captured) => html.split("data:image/webp").length - 1;
+    expect([count(await capture(slow)), count(await capture()), count(await capture())]).toEqual([1, 1, 1]); // the others are references
+  });
+
   it("stops where a snapshot would be too large, and is whole the next time", async () => {
     await using page = await openPage();
     const capture = await openAgent(page, `<p>${"x".repeat(500)}</p>`);
