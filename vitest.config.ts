@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.ts";
 import { secondTries } from "./test/support/second-tries.ts";
 
 /** Chromes and stores make and remove thousands of small files: where memory can hold them, a tenth of the time goes with the disk. */
@@ -20,11 +21,12 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/soak/**"],
-    globalSetup: ["test/support/trace-judge.ts"],
+    globalSetup: ["test/support/trace-judge.ts", "test/support/run-folder.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } }, // a busy machine is no fault
-    maxWorkers: 3, // on two cores: some wait while others work
+    maxWorkers: 4, // on two cores: some wait while others work
+    sequence: { sequencer: LongestFirst },
     isolate: false, // files share their worker and what it has imported: a fifth of the time of those that need no browser
     retry: process.env.CI ? 1 : 0, // and second-tries.ts names each test that needed it
     reporters: ["default", secondTries()],

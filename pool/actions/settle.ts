@@ -12,13 +12,15 @@ export type Input = {
   typed: boolean;
   /** When the page had handled it; what begins later is not its doing, or follows from what was. */
   handledAt: number;
+  /** A timer that it set was set before: unlike `handledAt` it stays when what it has asked for is answered. */
+  reachedAt: number;
   /** Has something been found since that was not there before? Then its effects have come. */
   seen: boolean;
 };
 
 /** Input is about to be sent, or was sent at that time: what began since is its doing. */
 export function markInput(link: PageLink, { typed = false, at = performance.now() } = {}): void {
-  link.input = { at, typed, handledAt: Number.POSITIVE_INFINITY, seen: false };
+  link.input = { at, typed, handledAt: Number.POSITIVE_INFINITY, reachedAt: at, seen: false };
 }
 
 /**
@@ -53,7 +55,7 @@ export type RestFor = "reading" | "picture";
 export async function settleFor(what: RestFor, link: PageLink, signal: AbortSignal): Promise<void> {
   const { activity, input } = link;
   await settle(link, "read", signal);
-  const sinceMs = performance.now() - (input?.at ?? Number.NEGATIVE_INFINITY);
+  const sinceMs = performance.now() - (input?.reachedAt ?? Number.NEGATIVE_INFINITY); // a busy page starts its timer late
   if (!input || input.seen || sinceMs > DEBOUNCE_MS) return;
   if (input.typed && what === "reading") await activity.until(() => isUnsettled(link, "read"), DEBOUNCE_MS - sinceMs, signal);
   await rest(link, what === "reading" ? 1 : 0, signal);
@@ -72,5 +74,5 @@ export async function rest(link: PageLink, frames: number, signal: AbortSignal):
 export async function handled(link: PageLink, signal: AbortSignal): Promise<void> {
   const { input } = link;
   await rest(link, 0, signal);
-  if (input) input.handledAt = performance.now();
+  if (input) input.handledAt = input.reachedAt = performance.now();
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseSelector } from "../../pool/actions/selector-syntax.ts";
 import { fillSelector } from "../../pool/playbook/selector-template.ts";
 import { AppError } from "../../shared/errors.ts";
+import { rounds } from "../support/rounds.ts";
 
 const parsed = (source: string) => {
   const { source: _, ...query } = parseSelector(source);
@@ -172,7 +173,7 @@ describe("selectors", () => {
           return error instanceof AppError && error.code === "VALIDATION_FAILED";
         }
       }),
-      { numRuns: 3_000 },
+      rounds(1_500),
     );
   });
 
@@ -184,7 +185,7 @@ describe("selectors", () => {
         expect(name).toMatchObject({ tests: { name: { text } } });
         expect(parsed(fillSelector(`text=${quote}{x}${quote}`, { x: text }))).toMatchObject({ test: { kind: "exact", text } });
       }),
-      { numRuns: 300 },
+      rounds(100),
     );
   });
 });

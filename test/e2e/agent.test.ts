@@ -11,7 +11,7 @@ const guardrails = { allow_private_networks: true };
 let opened: ScriptedSystem;
 let { system, model, run } = {} as ScriptedSystem;
 beforeAll(async () => {
-  opened = await openScriptedSystem({ env: { LLM_PRICES: `${SCRIPTED_MODEL}=1/2` } });
+  opened = await openScriptedSystem({ env: { LLM_PRICES: `${SCRIPTED_MODEL}=1/2`, POOL_ISOLATION: "context" } });
   ({ system, model, run } = opened);
 });
 afterAll(() => opened?.[Symbol.asyncDispose]());

@@ -12,7 +12,7 @@ import { readZip } from "../support/zip.ts";
 
 let system: TestSystem;
 beforeAll(async () => {
-  system = await openTestSystem({ env: { POOL_PRIVATE_NETWORKS: "127.0.0.1/32" } });
+  system = await openTestSystem({ env: { POOL_PRIVATE_NETWORKS: "127.0.0.1/32", POOL_DRAIN_GRACE_S: "6" } });
 });
 afterAll(() => system?.[Symbol.asyncDispose]());
 
@@ -54,6 +54,7 @@ describe("when nobody listens where a run is to go", () => {
         selector: "main",
         params: { state: "hidden" },
         verify: { expect_url_contains: new URL(url).host, timeout_ms: 500 },
+        on_failure: "abort",
       },
     ];
     const [start, step, ...scripts] = await Promise.all([
@@ -132,70 +133,6 @@ describe("when Chrome is killed in the middle of a run", () => {
   });
 });
 
-describe("when the node is killed in the middle of runs", () => {
-  it("its Chromes go with it; after a restart each run is over with a true reason, and queued ones run, or fail where their credentials cannot be opened", async () => {
-    const { writer } = system.as;
-    const running = [await startedForever(), await startedForever()];
-    const queued = (await writer.create(login())).run_id;
-    const sealed = (await writer.create(readOrders(system.dashboard.url))).run_id;
-    const before: NumberedEvent[] = [];
-    const following = (async () => {
-      for await (const event of writer.events(running[0] as string)) before.push(event);
-    })();
-    following.catch(() => {}); // the edge may break the stream while the node is away
-    await system.node.end("SIGKILL");
-    await eventually(chromes, (pids) => pids.length === 0); // before a start could sweep them
-    await system.restartNode({ SECRETS_KEY: "another-key-than-the-one-that-sealed-it" });
-
-    for (const run_id of running) {
-      const { run, events } = await writer.finished(run_id);
-      expect(run).toMatchObject({ status: "failed", error: { code: "NODE_LOST" }, recording: { state: "partial" } });
-      expect(run.step_results).toMatchObject([
-        { index: 0, success: true },
-        { index: 1, success: false },
-      ]);
-      expect(events.map(({ id }) => id)).toEqual(events.map((_, i) => i + 1));
-      const { source, bytes } = await writer.trace(run_id);
-      expect(source).toBe("stored");
-      expect((await readZip(bytes)).get("trace.trace")?.toString()).toContain("goto");
-    }
-    expect((await writer.finished(queued)).run.status).toBe("completed");
-    await following.catch(() => {});
-    expect(before.map(({ id }) => id)).toEqual(before.map((_, i) => i + 1));
-    await writer.settled(queued);
-    expect((await writer.finished(sealed)).run).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
-    const gone = await eventually(
-      () => writer.call(`/runs/${sealed}`, { method: "DELETE" }),
-      ({ status }) => status !== 409,
-    );
-    expect(gone.status).toBe(204);
-    expect(await eventually(system.leftovers, (names) => names.length === 0)).toEqual([]);
-  });
-});
-
-describe("when a node is told to end", () => {
-  it("finishes what it has in hand within its grace, takes no more, and ends as terminated what that is too short for", async () => {
-    const { writer } = system.as;
-    await system.node.end();
-    await system.restartNode({ POOL_DRAIN_GRACE_S: "6" });
-    const long = await startedForever();
-    const short = (await writer.create(login())).run_id;
-    await writer.until(short, ({ event }) => event.type === "action"); // what is left of it fits into the grace on any machine
-    const [ofLong, ofShort] = [writer.finished(long), writer.finished(short)];
-    await system.node.end("SIGTERM");
-    expect(await chromes()).toEqual([]);
-    await system.restartNode();
-    expect((await ofShort).run.status).toBe("completed");
-    await ofLong;
-    expect(await writer.read(long)).toMatchObject({
-      status: "terminated",
-      error: { code: "RUN_TERMINATED", details: { reason: "shutdown" } },
-      recording: { state: "ready" },
-    });
-    for (const run_id of [short, long]) expect((await writer.trace(run_id)).source).toBe("stored");
-  });
-});
-
 describe("a client that", () => {
   it("posts and leaves does not end its run", async () => {
     const { writer } = system.as;
@@ -244,11 +181,71 @@ describe("a client that", () => {
   });
 });
 
+describe("when the node is killed in the middle of runs", () => {
+  it("its Chromes go with it; after a restart each run is over with a true reason, and queued ones run, or fail where their credentials cannot be opened", async () => {
+    const { writer } = system.as;
+    const running = [await startedForever(), await startedForever()];
+    const queued = (await writer.create(login())).run_id;
+    const sealed = (await writer.create(readOrders(system.dashboard.url))).run_id;
+    const before: NumberedEvent[] = [];
+    const following = (async () => {
+      for await (const event of writer.events(running[0] as string)) before.push(event);
+    })();
+    following.catch(() => {}); // the edge may break the stream while the node is away
+    await system.node.end("SIGKILL");
+    await eventually(chromes, (pids) => pids.length === 0); // before a start could sweep them
+    await system.restartNode({ SECRETS_KEY: "another-key-than-the-one-that-sealed-it" });
+
+    for (const run_id of running) {
+      const { run, events } = await writer.finished(run_id);
+      expect(run).toMatchObject({ status: "failed", error: { code: "NODE_LOST" }, recording: { state: "partial" } });
+      expect(run.step_results).toMatchObject([
+        { index: 0, success: true },
+        { index: 1, success: false },
+      ]);
+      expect(events.map(({ id }) => id)).toEqual(events.map((_, i) => i + 1));
+      const { source, bytes } = await writer.trace(run_id);
+      expect(source).toBe("stored");
+      expect((await readZip(bytes)).get("trace.trace")?.toString()).toContain("goto");
+    }
+    expect((await writer.finished(queued)).run.status).toBe("completed");
+    await following.catch(() => {});
+    expect(before.map(({ id }) => id)).toEqual(before.map((_, i) => i + 1));
+    await writer.settled(queued);
+    expect((await writer.finished(sealed)).run).toMatchObject({ status: "failed", error: { code: "SETUP_FAILED" } });
+    const gone = await eventually(
+      () => writer.call(`/runs/${sealed}`, { method: "DELETE" }),
+      ({ status }) => status !== 409,
+    );
+    expect(gone.status).toBe(204);
+    expect(await eventually(system.leftovers, (names) => names.length === 0)).toEqual([]);
+  });
+});
+
+describe("when a node is told to end", () => {
+  it("finishes what it has in hand within its grace, takes no more, and ends as terminated what that is too short for", async () => {
+    const { writer } = system.as;
+    const long = await startedForever();
+    const short = (await writer.create(login())).run_id;
+    await writer.until(short, ({ event }) => event.type === "action"); // what is left of it fits into the grace on any machine
+    const [ofLong, ofShort] = [writer.finished(long), writer.finished(short)];
+    await system.node.end("SIGTERM");
+    expect(await chromes()).toEqual([]);
+    await system.restartNode({ POOL_ISOLATION: "context" }); // for the next test: a start costs seconds
+    expect((await ofShort).run.status).toBe("completed");
+    await ofLong;
+    expect(await writer.read(long)).toMatchObject({
+      status: "terminated",
+      error: { code: "RUN_TERMINATED", details: { reason: "shutdown" } },
+      recording: { state: "ready" },
+    });
+    for (const run_id of [short, long]) expect((await writer.trace(run_id)).source).toBe("stored");
+  });
+});
+
 describe("on a node whose runs share a Chrome", () => {
   it("they see nothing of each other; when it dies each ends once or begins anew, in another", async () => {
     const { writer, admin } = system.as;
-    await system.node.end();
-    await system.restartNode({ POOL_ISOLATION: "context" });
     const { nodes } = await admin.json<{ nodes: { isolation: string }[] }>("/pool/nodes");
     expect(nodes).toMatchObject([{ isolation: "context" }]);
 

@@ -11,7 +11,7 @@ import { openScriptedSystem, type ScriptedSystem } from "../support/scripted-sys
 let opened: ScriptedSystem;
 let { system, model, run } = {} as ScriptedSystem;
 beforeAll(async () => {
-  opened = await openScriptedSystem({ env: { POOL_PROMOTE_AFTER: "1" } });
+  opened = await openScriptedSystem({ env: { POOL_PROMOTE_AFTER: "1", POOL_ISOLATION: "context" } });
   ({ system, model, run } = opened);
 });
 afterAll(() => opened?.[Symbol.asyncDispose]());

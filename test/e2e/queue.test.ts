@@ -11,10 +11,10 @@ beforeAll(async () => {
 });
 afterAll(() => system?.[Symbol.asyncDispose]());
 
-it("ends 8 runs that are posted at once on 2 slots: each once, its log its own", { timeout: 120_000 }, async () => {
+it("ends 6 runs that are posted at once on 2 slots: each once, its log its own", { timeout: 120_000 }, async () => {
   const { writer } = system.as;
   const created = await Promise.all(
-    Array.from({ length: 8 }, (_, i) => writer.create({ ...openLogin(`${system.dashboard.url}`), labels: { n: String(i) } })),
+    Array.from({ length: 6 }, (_, i) => writer.create({ ...openLogin(`${system.dashboard.url}`), labels: { n: String(i) } })),
   );
   const finished = await Promise.all(created.map(({ run_id }) => writer.finished(run_id)));
   for (const { run, events } of finished) {
@@ -26,8 +26,8 @@ it("ends 8 runs that are posted at once on 2 slots: each once, its log its own",
     const log = JSON.parse(await readFile(join(system.dataDir, "volume", "runs", run.run_id, "action_log.json"), "utf8"));
     expect(log).toMatchObject({ run_id: run.run_id, actions: [{ seq: 1 }, { seq: 2 }] });
   }
-  const { runs } = await writer.json<{ runs: { run_id: string }[] }>("/runs?label=n=7");
-  expect(runs.map(({ run_id }) => run_id)).toEqual([created[7]?.run_id]);
+  const { runs } = await writer.json<{ runs: { run_id: string }[] }>("/runs?label=n=5");
+  expect(runs.map(({ run_id }) => run_id)).toEqual([created[5]?.run_id]);
 });
 
 it("refuses a key that posts faster than it may, and tells it when to come back", async () => {
@@ -44,12 +44,18 @@ it("refuses a key that posts faster than it may, and tells it when to come back"
 });
 
 it("tells what its Chromes take of memory, and what is left on its disks", async () => {
-  const response = await fetch(`${system.node.url}/metrics`, { headers: { Authorization: `Bearer ${system.token}` } });
-  const text = await response.text();
-  const values = (name: string) => [...text.matchAll(new RegExp(`^${name}\\{.*\\} ([0-9.e+]+)$`, "gm"))].map(([, value]) => Number(value));
-  const bytes = values("understudy_browser_memory_bytes").reduce((sum, each) => sum + each, 0);
-  expect(bytes).toBeGreaterThan(20e6); // one warm Chrome at least
+  const values = async (name: string) => {
+    const response = await fetch(`${system.node.url}/metrics`, { headers: { Authorization: `Bearer ${system.token}` } });
+    return [...(await response.text()).matchAll(new RegExp(`^${name}\\{.*\\} ([0-9.e+]+)$`, "gm"))].map(([, value]) => Number(value));
+  };
+  let bytes = 0;
+  await expect // the next warm Chrome may still be on its way
+    .poll(async () => {
+      bytes = (await values("understudy_browser_memory_bytes")).reduce((sum, each) => sum + each, 0);
+      return bytes;
+    })
+    .toBeGreaterThan(20e6);
   expect(bytes).toBeLessThan(20e9);
-  expect(values("understudy_disk_free_bytes").every((each) => each > 0)).toBe(true);
-  expect(values("understudy_disk_free_bytes")).toHaveLength(2);
+  const free = await values("understudy_disk_free_bytes");
+  expect([free.length, free.every((each) => each > 0)]).toEqual([2, true]);
 });

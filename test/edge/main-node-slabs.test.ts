@@ -38,7 +38,7 @@ describe("a slab", () => {
 });
 
 describe("traces relayed side by side over slabs that are used again", () => {
-  const bytes = new Uint8Array(randomBytes(24 * 1024 * 1024));
+  const bytes = new Uint8Array(randomBytes(12 * 1024 * 1024));
   const expected = createHash("sha256").update(bytes).digest("hex");
   let node: StandInNode;
   let edge: TestEdge;

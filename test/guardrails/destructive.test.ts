@@ -4,6 +4,7 @@ import type { ClickTarget } from "../../pool/actions/attempt.ts";
 import { conceptOf, normal } from "../../pool/guardrails/concepts.ts";
 import { type AskModel, judgeClick, judgeTarget } from "../../pool/guardrails/destructive.ts";
 import { DESTRUCTIVE, HARMLESS } from "../../pool/guardrails/destructive-words.ts";
+import { rounds } from "../support/rounds.ts";
 
 const button = (name: string, more: Partial<ClickTarget> = {}): ClickTarget => ({
   name,
@@ -107,6 +108,7 @@ describe("judgeTarget", () => {
         const parsed = href.replace("//", "//somebody@"); // is not read as it is written
         expect(judgeTarget(link("Go", href)), href).toEqual(judgeTarget(link("Go", parsed)));
       }),
+      rounds(40),
     );
   });
 });
@@ -212,6 +214,9 @@ describe("a text's normal spelling", () => {
       }),
       fc.string({ minLength: 4_090, maxLength: 4_100 }),
     );
-    fc.assert(fc.property(texts, (text) => normal(text) === bySteps(text)));
+    fc.assert(
+      fc.property(texts, (text) => normal(text) === bySteps(text)),
+      rounds(40),
+    );
   });
 });

@@ -167,7 +167,7 @@ describe("a plain request", () => {
 
   it("holds the server back when the browser does not read", async () => {
     let sent = 0;
-    const total = 256 * 1024 * 1024;
+    const total = 96 * 1024 * 1024;
     const chunk = Buffer.alloc(1024 * 1024);
     const site = await serve((request, response) => {
       if (request.url === "/ping") return void response.end("pong");

@@ -5,6 +5,7 @@ import { composeTyped } from "../../pool/playbook/bind-step.ts";
 import { parsePlaybook } from "../../pool/playbook/load.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
 import { issuesOf } from "../support/issues.ts";
+import { rounds } from "../support/rounds.ts";
 
 type Source = { parameters?: object[]; start_url?: string; steps: object[] };
 const bind = (source: Source, input: Partial<BindInput> = {}) =>
@@ -257,9 +258,9 @@ describe("any playbook", () => {
           }
         },
       ),
-      { numRuns: 1_500 },
+      rounds(500),
     );
-    expect(accepted).toBeGreaterThan(150);
+    expect(accepted).toBeGreaterThan(50);
   });
 });
 

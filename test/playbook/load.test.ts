@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lineInPlaybook, parsePlaybook } from "../../pool/playbook/load.ts";
 import { issuesOf as issuesIn } from "../support/issues.ts";
+import { rounds } from "../support/rounds.ts";
 
 const issuesOf = (source: string | object) => issuesIn(() => parsePlaybook(source));
 
@@ -277,7 +278,7 @@ describe("hostile YAML", () => {
           expect(error).toMatchObject({ name: "AppError", code: "VALIDATION_FAILED" });
         }
       }),
-      { numRuns: 1_000 },
+      rounds(400),
     );
   });
 
@@ -297,7 +298,7 @@ describe("hostile YAML", () => {
           }
         },
       ),
-      { numRuns: 500 },
+      rounds(200),
     );
   });
 });

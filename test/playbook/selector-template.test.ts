@@ -5,6 +5,7 @@ import { parseSelector } from "../../pool/actions/selector-syntax.ts";
 import { xpathString } from "../../pool/playbook/selector-escape.ts";
 import { fillSelector } from "../../pool/playbook/selector-template.ts";
 import { openChrome } from "../support/chrome.ts";
+import { rounds } from "../support/rounds.ts";
 
 const filled = (template: string, x: string | number) => fillSelector(template, { x });
 
@@ -113,7 +114,7 @@ describe("any value, to the parser of selectors,", () => {
       fc.property(value, (text) => {
         expect(parseSelector(filled(template, text))).toMatchObject(expected(text));
       }),
-      { numRuns: 300 },
+      rounds(100),
     );
 
   it("is itself in strings", () => {
@@ -199,7 +200,7 @@ describe("any value, to the parser of selectors,", () => {
           expect(error).toMatchObject({ code: "VALIDATION_FAILED" });
         }
       }),
-      { numRuns: 2_000 },
+      rounds(800),
     );
   });
 });

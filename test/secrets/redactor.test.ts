@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { redactChunks } from "../../pool/secrets/redact-stream.ts";
 import { Redactor } from "../../pool/secrets/redactor.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
+import { rounds } from "../support/rounds.ts";
 import { FORMS } from "./forms.ts";
 
 /** `§` stands in no secret and around every form, so that what is found is the form and no accident of its neighbours. */
@@ -27,7 +28,7 @@ describe("Redactor", () => {
         expect(redacted).not.toContain(written);
         expect(redacted).toMatch(/§.*\[secret:s0\].*§$/s);
       }),
-      { numRuns: 30 },
+      rounds(10),
     );
   });
 
@@ -80,7 +81,7 @@ describe("Redactor", () => {
           expect(redactor.text(text)).toBe(text);
         }
       }),
-      { numRuns: 40 },
+      rounds(20),
     );
     expect(redactor.text("Demonstration of <b>bold</b> & more")).toBe("Demonstration of <b>bold</b> & more");
   });
@@ -92,7 +93,7 @@ describe("Redactor", () => {
         const once = text(`${around}${values.join(around)}`);
         expect(text(once)).toBe(once);
       }),
-      { numRuns: 40 },
+      rounds(20),
     );
     const { text } = new Redactor([new SecretValue("password", "password")]);
     expect(text("the password")).toBe("the [secret]");
@@ -136,7 +137,7 @@ describe("Redactor", () => {
           expect((await Array.fromAsync(redactChunks(chunks, redactor))).join("")).toBe(redactor.text(whole));
         },
       ),
-      { numRuns: 40 },
+      rounds(20),
     );
   });
 

@@ -40,7 +40,11 @@ it("reaches every host that it may, in every way but those that a page is told n
   }
 });
 
-it("stops the page of all vectors, whatever a private target is called", async () => {
+it("stops the page of all vectors, whatever a private target is called, or where its host is blocked; and nothing of it to another", async () => {
+  corpus.friend.hits.length = 0;
+  const named = await corpus.fromVectors(["victim", "blocked"].map((name) => `http://${name}.test:${corpus.port}`));
+  expect([named.run.error, escapes()]).toEqual([null, []]);
+  expect(corpus.friend.hits).toEqual([]);
   const targets = corpus.urls.refused.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin);
   for (const some of slices([...new Set(targets)].filter((_, i) => i % 5 === 0)).flatMap((each) => [each.slice(0, 20), each.slice(20)])) {
     if (some.length === 0) continue;

@@ -8,11 +8,12 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { pause } from "../../shared/deadline.ts";
 import { INHERITED } from "../support/environment.ts";
+import { copyStoreSeed } from "../support/store-seed.ts";
 import { freePort, processesWith } from "../support/system.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** One DATA_DIR for all, made by the first: a first start takes seconds, a later one does not. */
+/** One DATA_DIR for all, its store made before: a first start takes seconds, and the demo makes one. */
 let place: Awaited<ReturnType<typeof makePlace>>;
 beforeAll(async () => {
   place = await makePlace();
@@ -106,6 +107,7 @@ describe("npm run demo", { timeout: 60_000 }, () => {
 /** A DATA_DIR and two free ports. Whatever is still running at the end is killed. */
 async function makePlace() {
   const dataDir = await mkdtemp(join(tmpdir(), "us-launch-"));
+  await copyStoreSeed(dataDir);
   const [edgePort, poolPort] = [await freePort(), await freePort()];
   const [edge, node] = [`http://127.0.0.1:${edgePort}`, `http://127.0.0.1:${poolPort}`];
   const children: ChildProcess[] = [];

@@ -37,10 +37,10 @@ const user = asRoot
   ? { uid: Number(execFileSync("id", ["-u", "postgres"]).toString()), gid: Number(execFileSync("id", ["-g", "postgres"]).toString()) }
   : {};
 
-/** Without `settings` (as `name=value`) it forgets its last moments in a power cut, and takes 60 connections. */
-export async function startPostgres({ settings = ["max_connections=60", "fsync=off"] } = {}): Promise<TestPostgres> {
+/** Without `settings` (as `name=value`) it forgets its last moments in a power cut, and takes 60 connections. Its folder is made in `parent`. */
+export async function startPostgres({ settings = ["max_connections=60", "fsync=off"], parent = tmpdir() } = {}): Promise<TestPostgres> {
   if (binaries === null) throw new Error("Postgres is not installed: apt-get install postgresql");
-  const dir = mkdtempSync(join(tmpdir(), "us-pg-"));
+  const dir = mkdtempSync(join(parent, "us-pg-"));
   if (asRoot) chownSync(dir, user.uid as number, user.gid as number);
   execFileSync(join(binaries, "initdb"), ["-D", join(dir, "data"), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"], {
     ...user,

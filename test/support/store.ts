@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
+import { afterEach, beforeAll, describe, expect } from "vitest";
 import { type JobQueue, openQueue } from "../../pool/queue/boss.ts";
 import type { Claim } from "../../pool/queue/claim.ts";
 import { createRun, type DispatchDeps } from "../../pool/queue/dispatch.ts";
@@ -25,6 +25,7 @@ export type TestStore = AsyncDisposable & {
 };
 export type StoreKind = "embedded" | "server";
 
+/** Of this worker: its files share them, as they share what they import. They end with the run, in whose folder they live: see `run-folder.ts`. */
 let postgres: Promise<TestPostgres> | null = null;
 const shared = new Map<StoreKind, Promise<TestStore>>();
 
@@ -47,10 +48,17 @@ export async function openTestStore(
   return { store, queue, writer, deps, dataDir, databaseUrl, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-/** A database server for this test file. */
+/** A database server that stays as it is: for a database of one's own. */
 export function sharedPostgres(): Promise<TestPostgres> {
-  postgres ??= startPostgres();
+  postgres ??= startPostgres({ parent: process.env.TEST_RUN_FOLDER });
   return postgres;
+}
+
+/** Opened once for all: half of what a file of tests of a store takes is the opening of it. */
+async function openShared(kind: StoreKind): Promise<TestStore> {
+  const dataDir = await mkdtemp(join(process.env.TEST_RUN_FOLDER ?? tmpdir(), "us-store-"));
+  if (kind === "embedded") await copyStoreSeed(dataDir);
+  return await openTestStore(kind, { dataDir });
 }
 
 /** A folder for an embedded store that has been started once before: its first start takes seconds. */
@@ -61,25 +69,16 @@ async function emptyDataDir(kind: StoreKind, stack: AsyncDisposableStack): Promi
   return dir;
 }
 
-/** Ends what the tests of a file shared. */
-async function closeShared(): Promise<void> {
-  for (const each of shared.values()) await each.then((opened) => opened[Symbol.asyncDispose]());
-  await (await postgres)?.[Symbol.asyncDispose]();
-  shared.clear();
-  postgres = null;
-}
-
 const KINDS: StoreKind[] = ["embedded", "server"];
 
-/** The same tests on both kinds of store: one open store of each for all tests of a file, emptied after each test. */
+/** The same tests on both kinds of store: one open store of each for all tests, emptied after each. */
 export function eachStore(title: string, tests: (opened: () => TestStore, kind: StoreKind) => void, kinds = KINDS): void {
-  afterAll(closeShared);
   for (const kind of kinds) {
     const missing = kind === "server" ? postgresMissing : null;
     describe.skipIf(missing !== null)(`${title} (${kind}${missing === null ? "" : `: ${missing}`})`, () => {
       let opened: TestStore;
       beforeAll(async () => {
-        if (!shared.has(kind)) shared.set(kind, openTestStore(kind));
+        if (!shared.has(kind)) shared.set(kind, openShared(kind));
         opened = await (shared.get(kind) as Promise<TestStore>);
       });
       afterEach(async () => {

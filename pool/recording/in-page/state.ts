@@ -10,6 +10,9 @@ export function createState(nodes: Nodes) {
   const secretFields = new WeakSet<Element>();
   const scrolled = new Set<Element>();
   const canvases = new WeakMap<Element, string>();
+  /** Those for which there was no time, longest first: the next moment begins with them, else the last of a page might never be shown. */
+  const overdue = new Set<HTMLCanvasElement>();
+  const readAt = new WeakMap<Element, number>();
   const blanks = new Map<string, string>();
   let canvasMsLeft = 0;
   const sheets = new WeakMap<CSSStyleSheet, { moment: number; text: string; version: number }>();
@@ -68,7 +71,13 @@ export function createState(nodes: Nodes) {
   function canvasPicture(canvas: HTMLCanvasElement): string {
     const { width, height } = canvas;
     if (width * height === 0 || width * height > MAX_CANVAS_PIXELS) return "";
-    if (canvasMsLeft <= 0 || nodes.rect(canvas).width === 0) return canvases.get(canvas) ?? ""; // one that is not shown takes no time from others
+    if (readAt.get(canvas) === moment || nodes.rect(canvas).width === 0) return canvases.get(canvas) ?? ""; // one that is not shown takes no time from others
+    if (canvasMsLeft <= 0) {
+      overdue.add(canvas);
+      return canvases.get(canvas) ?? "";
+    }
+    overdue.delete(canvas);
+    readAt.set(canvas, moment);
     const began = performance.now();
     let picture = "";
     try {
@@ -147,6 +156,10 @@ export function createState(nodes: Nodes) {
     begin(canvasMs: number) {
       moment += 1;
       canvasMsLeft = canvasMs;
+      if (canvasMs === 0) return;
+      const first = [...overdue];
+      overdue.clear();
+      for (const canvas of first) canvasPicture(canvas);
     },
   };
 }
