@@ -127,7 +127,7 @@ it("a body where none is taken is refused, unless it says nothing", async () => 
     for (const body of ['{"force":true}', "force", "[]", "{} {}"])
       expect(await answer(path, { method, body })).toMatchObject({
         status: 422,
-        issues: [{ message: expect.stringContaining("takes none") }],
+        issues: [{ message: expect.stringContaining("takes no body") }],
       });
     for (const body of ["{}", " ", "", " { } "]) expect(await answer(path, { method, body })).toMatchObject({ status: 404 });
   }
