@@ -26,6 +26,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
   /** What the viewer may define, or it breaks; a page's own names in other alphabets stay undefined there. */
   const CUSTOM_NAME = /^[a-z][a-z0-9._-]*-[a-z0-9._-]*$/;
   const OTHER_NAMES = /^(annotation-xml|color-profile|font-face(-src|-uri|-format|-name)?|missing-glyph)$/;
+  const MAY_BE_LEFT_OUT = new Set("SCRIPT NOSCRIPT LINK META IFRAME FRAME".split(" "));
   const TOO_LARGE = new Error("The snapshot is too large");
   const harmless = (url: string) => (/^\s*(javascript|vbscript):/i.test(url) ? "" : url);
 
@@ -79,7 +80,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
       if (type !== 1) return null;
       const element = node as Element;
       const name = nodes.name(element);
-      if (isLeftOut(element, name, inHead)) return null;
+      if (MAY_BE_LEFT_OUT.has(name) && isLeftOut(element, name, inHead)) return null;
       return reference(element) ?? whole(element, name, inHead);
     }
 
@@ -130,7 +131,7 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
         content += `,${JSON.stringify(["BASE", { href: nodes.baseUri(document) }])}`; // else relative addresses lead to the viewer
       }
       content += children(element, inHead || name === "HEAD");
-      if (element === nodes.documentElement(document)) content += sheets(document);
+      if (element === root) content += sheets(document);
       if (isCustom(element) && nodes.matches(element, ":defined")) memory.defined.add(nodes.localName(element));
       if (name === "BODY" && memory.defined.size > 0) attributes.__playwright_custom_elements__ = [...memory.defined].join(",");
       number(element);
@@ -192,6 +193,15 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
     }
 
     function addShownState(shown: Record<string, string>, element: Element, name: string): void {
+      if (state.STATEFUL.has(name)) addOwnState(shown, element, name);
+      if (state.isPopover(element) && nodes.matches(element, ":popover-open")) shown.__playwright_popover_open_ = "true";
+      const top = nodes.scrollTop(element);
+      const left = nodes.scrollLeft(element);
+      if (top) shown.__playwright_scroll_top_ = String(top);
+      if (left) shown.__playwright_scroll_left_ = String(left);
+    }
+
+    function addOwnState(shown: Record<string, string>, element: Element, name: string): void {
       if (name === "INPUT" || name === "TEXTAREA") {
         const field = element as HTMLInputElement;
         if (field.type === "checkbox" || field.type === "radio") shown.__playwright_checked_ = String(field.checked);
@@ -211,10 +221,6 @@ export function createSerialise(nodes: Nodes, state: State, observe: (root: Shad
       }
       const dialog = name === "DIALOG" ? state.dialogState(element as HTMLDialogElement) : "";
       if (dialog) shown.__playwright_dialog_open_ = dialog;
-      if (state.isPopover(element) && nodes.matches(element, ":popover-open")) shown.__playwright_popover_open_ = "true";
-      const [top, left] = [nodes.scrollTop(element), nodes.scrollLeft(element)];
-      if (top) shown.__playwright_scroll_top_ = String(top);
-      if (left) shown.__playwright_scroll_left_ = String(left);
     }
 
     const root = nodes.documentElement(document);

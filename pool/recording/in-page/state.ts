@@ -2,6 +2,8 @@
 import type { Nodes } from "./nodes.ts";
 
 export function createState(nodes: Nodes) {
+  /** Elements with state of their own kind. Most of a page are others, which are asked only for what any element may have. */
+  const STATEFUL = new Set("INPUT TEXTAREA OPTION IMG IFRAME FRAME CANVAS DIALOG STYLE style HEAD HTML BODY".split(" "));
   const SECRET_HINT = /password|one-time-code|cc-number|cc-csc/;
   const MAX_CANVAS_PIXELS = 2_000_000;
   const MAX_CANVAS_CHARS = 300_000;
@@ -96,7 +98,12 @@ export function createState(nodes: Nodes) {
 
   /** What no MutationObserver reports, as a text to compare; undefined where there is nothing of the kind. */
   function hidden(element: Element): string | undefined {
-    switch (nodes.name(element)) {
+    const name = nodes.name(element);
+    return STATEFUL.has(name) ? hiddenOf(element, name) : hiddenOfAny(element);
+  }
+
+  function hiddenOf(element: Element, name: string): string | undefined {
+    switch (name) {
       case "INPUT": {
         const input = element as HTMLInputElement;
         return `${input.checked}|${input.type}|${shownValue(input)}`;
@@ -123,7 +130,12 @@ export function createState(nodes: Nodes) {
         return `${nodes.scrollTop(element)},${nodes.scrollLeft(element)},${adopted(document)}`;
       case "BODY":
         return `${nodes.scrollTop(element)},${nodes.scrollLeft(element)}`;
+      default:
+        return undefined;
     }
+  }
+
+  function hiddenOfAny(element: Element): string | undefined {
     let state: string | undefined;
     if (isPopover(element)) state = `p${nodes.matches(element, ":popover-open")}`;
     const shadow = nodes.shadowRoot(element);
@@ -140,6 +152,7 @@ export function createState(nodes: Nodes) {
   const dialogState = (dialog: HTMLDialogElement): string => (dialog.open ? (nodes.matches(dialog, ":modal") ? "modal" : "true") : "");
 
   return {
+    STATEFUL,
     frameIds,
     secretFields,
     scrolled,
