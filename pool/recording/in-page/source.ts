@@ -1,4 +1,5 @@
 /** The agent that is put into each frame: the parts of this folder, joined, as one script. */
+import { inAscii } from "../../actions/in-page/source.ts";
 import { createAgent } from "./agent.ts";
 import { createNodes } from "./nodes.ts";
 import { createSerialise } from "./serialise.ts";
@@ -15,7 +16,7 @@ function install(nodes: typeof createNodes, state: typeof createState, serialise
   world.agent = agent(reader, state(reader), serialise);
 }
 
-export const AGENT_SOURCE = `(${install})(${createNodes}, ${createState}, ${createSerialise}, ${createAgent})`;
+export const AGENT_SOURCE = inAscii(`(${install})(${createNodes}, ${createState}, ${createSerialise}, ${createAgent})`);
 /** Functions for `Runtime.callFunctionOn`. Null: there is no agent. */
 export const CAPTURE = `function (request) { return globalThis.${KEY}?.capture(request) ?? null }`;
 export const MARK_FRAME = `function (frameId) { return globalThis.${KEY}?.markFrame(this, frameId) ?? null }`;
