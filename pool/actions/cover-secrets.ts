@@ -14,12 +14,13 @@ export type Cover = AsyncDisposable & {
 };
 
 /**
- * Covered until it is disposed. The page's texts are searched here: no secret is sent to a page for that.
+ * Covered until it is disposed. The page's texts are searched here: no secret is sent to a page for that. `boxes`: whole elements, not only
+ * the words in them, for a page that writes them anew.
  * @throws ActionError where a frame of a run with secrets cannot be covered: then there is no picture, rather than one that shows them
  */
-export async function coverSecrets(link: PageLink, secrets: Redactor, signal: AbortSignal): Promise<Cover> {
+export async function coverSecrets(link: PageLink, secrets: Redactor, signal: AbortSignal, { boxes = false } = {}): Promise<Cover> {
   const frames = link.activity.hasChildFrames ? await link.frames(signal) : [link.main];
-  const covered = await Promise.all(frames.map((frame) => coverFrame(link, frame, secrets, signal)));
+  const covered = await Promise.all(frames.map((frame) => coverFrame(link, frame, { secrets, signal, boxes })));
   return {
     async isTorn() {
       if (secrets.isEmpty) return false;
@@ -34,12 +35,16 @@ export async function coverSecrets(link: PageLink, secrets: Redactor, signal: Ab
 }
 
 /** Is there anything to uncover? */
-const coverFrame = (link: PageLink, frame: FrameRef, secrets: Redactor, signal: AbortSignal): Promise<boolean> =>
+const coverFrame = (
+  link: PageLink,
+  frame: FrameRef,
+  { secrets, signal, boxes }: { secrets: Redactor; signal: AbortSignal; boxes: boolean },
+): Promise<boolean> =>
   answerOf(frame, secrets, signal, async (limited) => {
     const shown = await link.call(frame, "texts", { all: !secrets.isEmpty }, limited);
     const what = findSecrets(shown, secrets);
     if (shown.hidden === 0 && what.ranges.length === 0 && what.fields.length === 0) return false;
-    if (await link.call(frame, "cover", what, limited)) return true;
+    if (await link.call(frame, "cover", { ...what, boxes }, limited)) return true;
     await link.call(frame, "uncover", undefined, limited);
     throw new ActionError("Cannot take a screenshot: the page does not let a secret in it be covered");
   });

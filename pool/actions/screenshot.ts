@@ -8,6 +8,8 @@ import { linkOf, type PageLink } from "./page-link.ts";
 
 /** The next document is not there yet. */
 const RETRY_MS = 20;
+/** A page that writes a secret anew for each frame, and the elements around it, is given up after so many. */
+const MAX_TORN = 4;
 
 type Options = {
   signal: AbortSignal;
@@ -25,9 +27,11 @@ export async function takeScreenshot(page: Page, options: Options): Promise<Uint
   return await withDeadline(
     limitMs,
     async (limited) => {
-      for (;;) {
-        const data = await capture(await linkOf(page), options, limitMs * 2, limited);
-        if (data !== null) return Buffer.from(data, "base64");
+      for (let torn = 0; ; ) {
+        const shot = await capture(await linkOf(page), { ...options, boxes: torn > 0 }, limitMs * 2, limited);
+        if (typeof shot === "object") return Buffer.from(shot.data, "base64");
+        if (shot === "torn") torn += 1;
+        if (torn === MAX_TORN) throw new ActionError("Cannot take a screenshot: the page writes a secret anew with each frame");
         await pause(RETRY_MS, limited);
       }
     },
@@ -36,23 +40,29 @@ export async function takeScreenshot(page: Page, options: Options): Promise<Uint
 }
 
 /**
- * Null where it must not be shown: the document was replaced meanwhile (Chrome may never answer then, and what it gives would show the next
- * one uncovered), or the page wrote a secret anew as it was drawn.
+ * `replaced`: the document was, meanwhile; Chrome may never answer then, and what it gives would show the next one uncovered. `torn`: the page
+ * wrote a secret anew as it was drawn.
  */
-async function capture(link: PageLink, { quality = 55, format = "jpeg", secrets }: Options, timeout: number, signal: AbortSignal) {
+async function capture(
+  link: PageLink,
+  { quality = 55, format = "jpeg", secrets, boxes }: Options & { boxes: boolean },
+  timeout: number,
+  signal: AbortSignal,
+): Promise<{ data: string } | "replaced" | "torn"> {
   const { activity, session } = link;
   const { count } = activity.document;
   const isReplaced = () => activity.document.count > count;
   try {
-    await using cover = secrets ? await coverSecrets(link, secrets, signal) : null;
+    await using cover = secrets ? await coverSecrets(link, secrets, signal, { boxes }) : null;
     const how = format === "png" ? { format } : { format, quality };
     const shot = session.send("Page.captureScreenshot", { ...how, optimizeForSpeed: true }, { timeout });
     shot.catch(() => {}); // heard of by the race, unless that is over
     const answer = await activity.orOnce(shot, isReplaced, signal);
-    return isReplaced() || (await cover?.isTorn()) ? null : (answer?.data ?? null);
+    if (isReplaced() || answer === null) return "replaced";
+    return (await cover?.isTorn()) ? "torn" : answer;
   } catch (error) {
     signal.throwIfAborted();
-    if (isReplaced() || activity.isNavigating) return null;
+    if (isReplaced() || activity.isNavigating) return "replaced";
     throw error;
   }
 }

@@ -13,7 +13,8 @@ export type PageTexts = { texts: string[]; fields: string[]; hidden: number };
 export function createCover(dom: Dom, edit: Edit) {
   const NAME = "understudy-cover";
   const SILENT = /^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE|TITLE|HEAD)$/;
-  const FIELDS = "input, textarea, select";
+  /** What shows a text that is no node: a picture that did not come shows its alternative. */
+  const FIELDS = "input, textarea, select, img[alt]";
   const MAX_TEXTS = 50_000;
   let nodes: Text[] = [];
   let fields: Element[] = [];
@@ -32,7 +33,7 @@ export function createCover(dom: Dom, edit: Edit) {
    * `bare`: only what is not covered now, as what came, or came to say something else, since.
    */
   function texts({ all, bare = false }: { all: boolean; bare?: boolean }): PageTexts {
-    const isCovered = (node: Node) => bare && coveredTexts.get(node) === node.nodeValue;
+    const isCovered = (node: Node) => bare && (coveredTexts.get(node) === node.nodeValue || isInBox(node));
     const isBoxed = (field: Element) => bare && coveredBoxes.has(field);
     nodes = [];
     fields = [];
@@ -49,18 +50,29 @@ export function createCover(dom: Dom, edit: Edit) {
     return { texts: nodes.map((node) => node.nodeValue ?? ""), fields: fields.map(shownIn), hidden };
   }
 
+  function isInBox(node: Node): boolean {
+    if (coveredBoxes.size === 0) return false;
+    for (let each = dom.parentNode(node); each; each = dom.parentNode(each)) if (coveredBoxes.has(each as Element)) return true;
+    return false;
+  }
+
   function shownIn(field: Element): string {
+    if (dom.tagName(field) === "IMG") return dom.attribute(field, "alt") ?? "";
     if (dom.tagName(field) === "SELECT") return [...(field as HTMLSelectElement).selectedOptions].map(({ label }) => label).join(" ");
     const { value, placeholder } = field as HTMLInputElement;
     return value || placeholder || "";
   }
 
-  /** Covers these, and every field that hides what it holds. False: the page does not let them be covered. */
-  function cover({ ranges, fields: given }: { ranges: CoverRange[]; fields: number[] }): boolean {
+  /**
+   * Covers these, and every field that hides what it holds. False: the page does not let them be covered. `boxes`: the whole elements that the
+   * texts stand in, for a page that writes them anew all the time.
+   */
+  function cover({ ranges, fields: given, boxes }: { ranges: CoverRange[]; fields: number[]; boxes: boolean }): boolean {
     uncover();
-    const these = new Set([...hiddenFields(), ...given.flatMap((index) => fields[index] ?? [])]);
+    const around = boxes ? ranges.map(([index]) => nodes[index] && dom.parentNode(nodes[index])).filter(dom.isElement) : [];
+    const these = new Set([...hiddenFields(), ...given.flatMap((index) => fields[index] ?? []), ...around]);
     const covered = [...these].map(blacken).every((each) => each);
-    return coverTexts(ranges) && covered;
+    return coverTexts(boxes ? [] : ranges) && covered;
   }
 
   function blacken(element: Element): boolean {
