@@ -25,7 +25,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } }, // a busy machine is no fault
-    maxWorkers: 4, // on two cores: some wait while others work
+    maxWorkers: 3, // on two cores: some wait while others work; a fourth only makes all of them dearer
     sequence: { sequencer: LongestFirst },
     isolate: false, // files share their worker and what it has imported: a fifth of the time of those that need no browser
     retry: process.env.CI ? 1 : 0, // and second-tries.ts names each test that needed it

@@ -189,7 +189,7 @@ describe.each(runtimes)("the edge on $runtime", ({ start }) => {
   });
 
   it("answers HEAD for a live trace, and reads no more of it than the first bytes", async () => {
-    const run = store.addRun({ owner, liveTrace: new Uint8Array(30_000_000) });
+    const run = store.addRun({ owner, liveTrace: new Uint8Array(150_000_000) });
     const closed = nextClosed(owner, "live.trace");
     const response = await trace(run, { method: "HEAD" });
     expect([response.status, response.headers.get("x-trace-source")]).toEqual([200, "live"]);
