@@ -5,7 +5,7 @@ import { ActionError } from "./action-error.ts";
 import type { CoverRange, PageTexts } from "./in-page/cover.ts";
 import { FrameGone, type FrameRef, type PageLink } from "./page-link.ts";
 
-/** For each of three questions to a frame. */
+/** For each question to a frame. */
 const ANSWER_MS = 1_000;
 
 export type Cover = AsyncDisposable & {
@@ -14,8 +14,8 @@ export type Cover = AsyncDisposable & {
 };
 
 /**
- * Covered until it is disposed. The page's texts are searched here: no secret is sent to a page for that. `boxes`: whole elements, not only
- * the words in them, for a page that writes them anew.
+ * Covered until it is disposed. The page's texts are searched here: no secret is sent to a page for that. `boxes`: whole elements are blank, for
+ * a page that writes a secret into them anew.
  * @throws ActionError where a frame of a run with secrets cannot be covered: then there is no picture, rather than one that shows them
  */
 export async function coverSecrets(link: PageLink, secrets: Redactor, signal: AbortSignal, { boxes = false } = {}): Promise<Cover> {

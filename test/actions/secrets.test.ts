@@ -165,27 +165,32 @@ describe("a picture", () => {
     expect(seen.size).toBeLessThanOrEqual(2); // before it was painted, and after, whatever the secret
   });
 
-  it("blackens the whole element that a page keeps writing a secret into, and is not taken where there is none that stays", async () => {
-    await using bench = await harness.open("<input id=user><p id=echo style='font: 40px monospace'></p>");
-    const { signal } = bench.stop;
-    const secrets = new Redactor([new SecretValue("s", "Zebra-42-Quagga")]);
-    const shoot = () => takeScreenshot(bench.page, { signal, format: "png", secrets });
-    await bench.act("key_press", { selector: "#user", credential_ref: "s" }, typing("Zebra-42-Quagga"));
-    await bench.read("{ n = 0; loop = () => { echo.textContent = user.value + ' ' + n++; requestAnimationFrame(() => loop()) }; loop() }");
-    expect(
-      createHash("sha256")
-        .update(await shoot())
-        .digest("hex"),
-    ).toBe(
-      createHash("sha256")
-        .update(await shoot())
-        .digest("hex"),
-    );
-    await bench.read(
-      "loop = () => { echo.innerHTML = '<b>' + user.value + '</b>'; echo.replaceWith(echo.cloneNode(true)); requestAnimationFrame(() => loop()) }",
-    );
-    await expect(shoot()).rejects.toThrow(/^Cannot take a screenshot: the page (?:writes a secret anew|does not let)/);
-  });
+  it.each(["width: 1px; white-space: nowrap", "display: contents"])(
+    "leaves blank what a page keeps writing a secret into, and is not taken where nothing stays: %s",
+    async (style) => {
+      await using bench = await harness.open(`<input id=user><div style="font: 40px monospace"><p id=echo style="${style}"></p></div>`);
+      const { signal } = bench.stop;
+      const secrets = new Redactor([new SecretValue("s", "Zebra-42-Quagga")]);
+      const shoot = () => takeScreenshot(bench.page, { signal, format: "png", secrets });
+      await bench.act("key_press", { selector: "#user", credential_ref: "s" }, typing("Zebra-42-Quagga"));
+      await bench.read(
+        "{ n = 0; loop = () => { echo.textContent = user.value + ' ' + n++; requestAnimationFrame(() => loop()) }; loop() }",
+      );
+      expect(
+        createHash("sha256")
+          .update(await shoot())
+          .digest("hex"),
+      ).toBe(
+        createHash("sha256")
+          .update(await shoot())
+          .digest("hex"),
+      );
+      await bench.read(
+        "loop = () => { echo.innerHTML = '<b>' + user.value + '</b>'; echo.replaceWith(echo.cloneNode(true)); requestAnimationFrame(() => loop()) }",
+      );
+      await expect(shoot()).rejects.toThrow(/^Cannot take a screenshot: the page (?:writes a secret anew|does not let)/);
+    },
+  );
 
   it("is not taken of a page that hangs while the run has secrets", async () => {
     await using bench = await harness.open("<p>Zebra-42-Quagga</p>");

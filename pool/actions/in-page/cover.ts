@@ -19,9 +19,10 @@ export function createCover(dom: Dom, edit: Edit) {
   let nodes: Text[] = [];
   let fields: Element[] = [];
   let undo: (() => void)[] = [];
-  /** What is covered now: texts with what they said then, and boxes. */
+  /** What is covered now: texts with what they said then, black boxes, and boxes that are blank whatever is written into them. */
   const coveredTexts = new Map<Node, string | null>();
-  const coveredBoxes = new Set<Element>();
+  const blackBoxes = new Set<Element>();
+  const blankBoxes = new Set<Element>();
 
   const hiddenFields = () => {
     const found = dom.trees().flatMap((tree) => [...dom.queryAll(tree, "input")].filter(edit.isHidden));
@@ -33,8 +34,8 @@ export function createCover(dom: Dom, edit: Edit) {
    * `bare`: only what is not covered now, as what came, or came to say something else, since.
    */
   function texts({ all, bare = false }: { all: boolean; bare?: boolean }): PageTexts {
-    const isCovered = (node: Node) => bare && (coveredTexts.get(node) === node.nodeValue || isInBox(node));
-    const isBoxed = (field: Element) => bare && coveredBoxes.has(field);
+    const isCovered = (node: Node) => bare && (coveredTexts.get(node) === node.nodeValue || isBlank(node));
+    const isBoxed = (field: Element) => bare && blackBoxes.has(field);
     nodes = [];
     fields = [];
     for (const tree of all ? dom.trees() : []) {
@@ -50,10 +51,16 @@ export function createCover(dom: Dom, edit: Edit) {
     return { texts: nodes.map((node) => node.nodeValue ?? ""), fields: fields.map(shownIn), hidden };
   }
 
-  function isInBox(node: Node): boolean {
-    if (coveredBoxes.size === 0) return false;
-    for (let each = dom.parentNode(node); each; each = dom.parentNode(each)) if (coveredBoxes.has(each as Element)) return true;
-    return false;
+  /** The element whose box the text is drawn in. */
+  function boxOf(text: Node): Element | null {
+    const parent = dom.parentNode(text);
+    let box = parent instanceof ShadowRoot ? parent.host : dom.isElement(parent) ? parent : null;
+    while (box && dom.styleOf(box).display === "contents") box = dom.parentElement(box);
+    return box;
+  }
+  function isBlank(text: Node): boolean {
+    const box = blankBoxes.size > 0 ? boxOf(text) : null;
+    return box !== null && blankBoxes.has(box);
   }
 
   function shownIn(field: Element): string {
@@ -64,24 +71,31 @@ export function createCover(dom: Dom, edit: Edit) {
   }
 
   /**
-   * Covers these, and every field that hides what it holds. False: the page does not let them be covered. `boxes`: the whole elements that the
-   * texts stand in, for a page that writes them anew all the time.
+   * Covers these, and every field that hides what it holds. False: the page does not let them be covered. `boxes`: the texts' whole elements are
+   * blank, for a page that writes them anew all the time. (Black ones would show, black on white, what is wider than its box.)
    */
   function cover({ ranges, fields: given, boxes }: { ranges: CoverRange[]; fields: number[]; boxes: boolean }): boolean {
     uncover();
-    const around = boxes ? ranges.map(([index]) => nodes[index] && dom.parentNode(nodes[index])).filter(dom.isElement) : [];
-    const these = new Set([...hiddenFields(), ...given.flatMap((index) => fields[index] ?? []), ...around]);
+    const these = new Set([...hiddenFields(), ...given.flatMap((index) => fields[index] ?? [])]);
     const covered = [...these].map(blacken).every((each) => each);
-    return coverTexts(boxes ? [] : ranges) && covered;
+    return (boxes ? blankTexts(ranges) : coverTexts(ranges)) && covered;
+  }
+
+  const GONE = { opacity: "0", clipPath: "inset(100%)" };
+  const isGone = ({ opacity, clipPath }: CSSStyleDeclaration) => opacity === GONE.opacity || clipPath === GONE.clipPath;
+
+  function blankTexts(ranges: CoverRange[]): boolean {
+    const texts = new Set(ranges.flatMap(([index]) => nodes[index] ?? []).filter(dom.isConnected));
+    for (const box of [...texts].map(boxOf)) if (box) blankBoxes.add(box);
+    return [...blankBoxes].map((box) => hold(box, GONE, isGone)).every((each) => each);
   }
 
   function blacken(element: Element): boolean {
-    coveredBoxes.add(element);
+    blackBoxes.add(element);
     const black = { backgroundColor: "rgb(0, 0, 0)", filter: "brightness(0)" };
-    const gone = { opacity: "0", clipPath: "inset(100%)" };
     const isBlack = ({ backgroundColor, filter }: CSSStyleDeclaration) =>
       backgroundColor === black.backgroundColor && filter === black.filter;
-    return hold(element, black, isBlack) || hold(element, gone, (style) => style.opacity === "0" || style.clipPath === gone.clipPath);
+    return hold(element, black, isBlack) || hold(element, GONE, isGone);
   }
 
   /** An important rule of the page's is stronger than an animation: it is seen whether it took. */
@@ -133,7 +147,8 @@ export function createCover(dom: Dom, edit: Edit) {
     for (const each of undo.reverse()) each();
     undo = [];
     coveredTexts.clear();
-    coveredBoxes.clear();
+    blackBoxes.clear();
+    blankBoxes.clear();
   }
 
   return { texts, cover, uncover };
