@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { coverSecrets } from "../../pool/actions/cover-secrets.ts";
+import { linkOf } from "../../pool/actions/page-link.ts";
 import { takeScreenshot } from "../../pool/actions/screenshot.ts";
 import { Redactor } from "../../pool/secrets/redactor.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
@@ -154,43 +156,31 @@ describe("a picture", () => {
       paint = () => { echo.textContent = user.value }; user.oninput = () => ${ahead}</script>`);
     const { signal } = bench.stop;
     const seen = new Set<string>();
-    for (const secret of ["Zebra-42-Quagga", "kR8#mwQ!vL2_pXt", "Zebra-42-Quagga", "kR8#mwQ!vL2_pXt"]) {
+    for (const secret of Array.from("12345678", (digit) => `Zebra-${digit}2-Quagga`)) {
       await bench.read("echo.textContent = ''"); // else the words of before would be searched for the secret of now
       await bench.act("key_press", { selector: "#user", credential_ref: "s" }, typing(secret));
       await bench.tabs.settled(signal, "picture");
       const shot = await takeScreenshot(bench.page, { signal, format: "png", secrets: new Redactor([new SecretValue("s", secret)]) });
-      const isPainted = (await bench.read("echo.textContent")) === secret;
-      seen.add(`${isPainted} ${createHash("sha256").update(shot).digest("hex")}`);
+      seen.add(createHash("sha256").update(shot).digest("hex"));
     }
-    expect(seen.size).toBeLessThanOrEqual(2); // before it was painted, and after, whatever the secret
+    expect(seen.size).toBeLessThanOrEqual(2); // without it, or with a black bar: the same whatever the secret
   });
 
-  it.each(["width: 1px; white-space: nowrap", "display: contents"])(
-    "leaves blank what a page keeps writing a secret into, and is not taken where nothing stays: %s",
-    async (style) => {
-      await using bench = await harness.open(`<input id=user><div style="font: 40px monospace"><p id=echo style="${style}"></p></div>`);
-      const { signal } = bench.stop;
-      const secrets = new Redactor([new SecretValue("s", "Zebra-42-Quagga")]);
-      const shoot = () => takeScreenshot(bench.page, { signal, format: "png", secrets });
-      await bench.act("key_press", { selector: "#user", credential_ref: "s" }, typing("Zebra-42-Quagga"));
-      await bench.read(
-        "{ n = 0; loop = () => { echo.textContent = user.value + ' ' + n++; requestAnimationFrame(() => loop()) }; loop() }",
-      );
-      expect(
-        createHash("sha256")
-          .update(await shoot())
-          .digest("hex"),
-      ).toBe(
-        createHash("sha256")
-          .update(await shoot())
-          .digest("hex"),
-      );
-      await bench.read(
-        "loop = () => { echo.innerHTML = '<b>' + user.value + '</b>'; echo.replaceWith(echo.cloneNode(true)); requestAnimationFrame(() => loop()) }",
-      );
-      await expect(shoot()).rejects.toThrow(/^Cannot take a screenshot: the page (?:writes a secret anew|does not let)/);
-    },
-  );
+  it.each(["width: 1px; white-space: nowrap", "display: contents"])("is blank where a page keeps writing a secret: %s", async (style) => {
+    await using bench = await harness.open(`<div style="font: 40px monospace"><p id=echo style="${style}">Zebra-42-Quagga 1</p></div>`);
+    const { signal } = bench.stop;
+    const secrets = new Redactor([new SecretValue("s", "Zebra-42-Quagga")]);
+    await using cover = await coverSecrets(await linkOf(bench.page), secrets, signal, { boxes: true });
+    const shoot = async () =>
+      createHash("sha256")
+        .update(await takeScreenshot(bench.page, { signal, format: "png" }))
+        .digest("hex");
+    const first = await shoot();
+    await bench.read("echo.textContent = 'Zebra-42-Quagga, and more of it'");
+    expect([await shoot(), await cover.isTorn()]).toEqual([first, false]);
+    await bench.read("document.body.append(' Zebra-42-Quagga')");
+    expect(await cover.isTorn()).toBe(true);
+  });
 
   it("is not taken of a page that hangs while the run has secrets", async () => {
     await using bench = await harness.open("<p>Zebra-42-Quagga</p>");
