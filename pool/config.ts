@@ -30,6 +30,8 @@ export type PoolConfig = {
   warm: number;
   /** A Chrome process for each run, or a context in one that runs share. */
   isolation: "process" | "context";
+  /** MB of memory for the profile of a Chrome; 0: it is on disk. */
+  profileMb: number;
   spareMaxAgeMs: number;
   /** 0: however much it takes. */
   spareMaxBytes: number;
@@ -75,6 +77,7 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     slots: env.POOL_SLOTS,
     warm: env.POOL_WARM,
     isolation: env.POOL_ISOLATION ?? "process",
+    profileMb: env.POOL_PROFILE_MB,
     spareMaxAgeMs: env.POOL_SPARE_MAX_AGE_S * 1000,
     spareMaxBytes: env.POOL_SPARE_MAX_MB * 1_000_000,
     sharedMaxBytes: (env.POOL_SHARED_CHROME_MAX_MB ?? SHARED_CHROME_MB + SHARED_SLOT_MB * env.POOL_SLOTS) * 1_000_000,

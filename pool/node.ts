@@ -86,6 +86,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       slots: config.slots,
       warm: config.warm,
       isolation: config.isolation,
+      profileMb: config.profileMb,
       spareMaxAgeMs: config.spareMaxAgeMs,
       spareMaxBytes: config.spareMaxBytes,
       sharedMaxBytes: config.sharedMaxBytes,

@@ -61,7 +61,8 @@ const STEADY = [
   "--disable-search-engine-choice-screen",
   "--password-store=basic", // no desktop keyring, which may ask for a password
   "--use-mock-keychain", // the same on macOS
-  "--disk-cache-size=104857600", // bytes: a run cannot fill the disk with its cache
+  "--disk-cache-size=104857600", // bytes: a run cannot fill the disk, or its memory, with its cache
+  "--disable-gpu-shader-disk-cache", // fifteen files for shaders that are never compiled
 ];
 
 const DISABLED_FEATURES = [

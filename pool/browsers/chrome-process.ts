@@ -9,6 +9,7 @@ import { chromeArgs, hostOf, type Viewport } from "./chrome-args.ts";
 import { whyOutOfReach } from "./closed-folder.ts";
 import type { Egress } from "./held-browser.ts";
 import type { KeptNetworks } from "./kept-networks.ts";
+import type { Profiles } from "./memory-profile.ts";
 import { inNewNetwork, OWN_NETWORK_HOSTS, OWN_NETWORK_PROXY_URL, type OwnNetwork, type Start, takeNetwork } from "./own-network.ts";
 import { openPipe } from "./pipe-transport.ts";
 import { ProcessGroup } from "./process-group.ts";
@@ -29,6 +30,8 @@ export type LaunchOptions = {
   egress: Pick<Egress, "proxyUrl" | "take">;
   /** Where its network is from and goes to, in the tier that has one. */
   networks: KeptNetworks;
+  /** Where its profile is, in that tier; on disk in the others. */
+  profiles: Profiles;
   /** Are there ways out for contexts beside that one? */
   isShared?: boolean;
   viewport: Viewport;
@@ -142,6 +145,7 @@ async function launchIn(kept: OwnNetwork | null, options: LaunchOptions, signal:
       },
     );
     writeRecord(folder, identify(child.pid)); // again: a wrapper script has become Chrome by now
+    if (options.isolation.tier === "netns") options.profiles.wasStarted(folder);
     stays.move();
     return new ChromeProcess(group, folder, opened, () => own.network && options.networks.keep(own.network, child.pid));
   } catch (cause) {
@@ -166,18 +170,15 @@ async function spawnChrome(
   options: LaunchOptions,
   folder: BrowserFolder,
 ): Promise<ChildProcess & { pid: number }> {
-  const { executable, isolation, egress, isShared = false, viewport } = options;
+  const { executable, isolation, egress, profiles, isShared = false, viewport } = options;
   const apart = isolation.tier === "netns";
   const proxyUrl = apart ? OWN_NETWORK_PROXY_URL : egress.proxyUrl;
   const sandbox = isolation.tier !== "no-sandbox";
   const shared = isShared ? { proxyHosts: apart ? OWN_NETWORK_HOSTS : hostOf(proxyUrl) } : undefined;
-  const chrome = chromeArgs({ profileDir: folder.profile, proxyUrl, shared, sandbox, viewport });
+  const args = chromeArgs({ profileDir: folder.profile, proxyUrl, shared, sandbox, viewport });
   const ids = { uid: isolation.uid ?? process.getuid?.() ?? 0, gid: isolation.uid ?? process.getgid?.() ?? 0 };
-  using start = !apart
-    ? asItIs(executable, chrome)
-    : kept === null
-      ? inNewNetwork(executable, chrome, ids)
-      : kept.again(executable, chrome, ids);
+  const inside = { executable, args, ids, profile: { path: folder.profile, mb: profiles.mb } };
+  using start = !apart ? asItIs(executable, args) : kept === null ? inNewNetwork(inside) : kept.again(inside);
   const child = spawn(start.command, start.args, {
     cwd: folder.tmp,
     detached: true, // a group of its own

@@ -1,7 +1,7 @@
 /**
  * A Chrome in a network namespace of its own, which has a loopback and nothing else: no interface, no route, no name server. Its one way out
  * is a socket that was opened inside and handed to this process, where the browser's egress listener takes its connections. Nothing is copied
- * on the way and no helper stays.
+ * on the way and no helper stays. Its profile is in memory (memory-profile.ts).
  */
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -10,6 +10,7 @@ import { release } from "node:os";
 import { untilAborted } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { Egress } from "./held-browser.ts";
+import { MOUNT_PROFILE } from "./memory-profile.ts";
 
 /** Free in every namespace: each is new, or as good as new. */
 const PORT = 3128;
@@ -50,20 +51,36 @@ read -r _ _ used </proc/self/net/sockstat
 [ "$used" = 1 ] || { echo "$used sockets are in it" >&2; exit 1; }`;
 
 const CHROME = `
-uid=$1 gid=$2; shift 2
+profile=$1 mb=$2 uid=$3 gid=$4; shift 4
+${MOUNT_PROFILE}
 exec unshare --user --map-user="$uid" --map-group="$gid" -- "$@" 5<&- 6<&-`;
 
-export type Ids = { uid: number; gid: number };
+/** The Chrome that is to run inside. */
+export type Inside = {
+  executable: string;
+  args: readonly string[];
+  ids: { uid: number; gid: number };
+  /** Its folder, and what it may take of memory; 0 MB: it stays on disk. */
+  profile: { path: string; mb: number };
+};
+
+const argumentsOf = ({ executable, args, ids, profile }: Inside): string[] => [
+  profile.path,
+  ...[profile.mb, ids.uid, ids.gid].map(String),
+  executable,
+  ...args,
+];
 
 /** What to spawn in place of Chrome, and what to hand it after the pipes that drive Chrome. To be disposed once that is spawned. */
 export type Start = Disposable & { command: string; args: string[]; handed: ("ipc" | number)[] };
 
-export function inNewNetwork(executable: string, args: readonly string[], { uid, gid }: Ids): Start {
+export function inNewNetwork(chrome: Inside): Start {
   const node = openSync(process.execPath, "r");
-  const inside = ["sh", "-c", NEW + CHROME, "sh", OPENER, String(uid), String(gid), executable, ...args];
+  const inside = ["sh", "-c", NEW + CHROME, "sh", OPENER, ...argumentsOf(chrome)];
+  const mounts = chrome.profile.mb > 0 ? ["--mount"] : [];
   return {
     command: "unshare",
-    args: ["--user", "--map-root-user", "--net", "--", ...inside],
+    args: ["--user", "--map-root-user", "--net", ...mounts, "--", ...inside],
     handed: ["ipc", node],
     [Symbol.dispose]: () => closeSync(node),
   };
@@ -99,12 +116,13 @@ export class OwnNetwork implements Disposable {
   }
 
   /** It ends before Chrome starts where something is left of the one before. Whose it is then is to be said once Chrome runs, not sooner. */
-  again(executable: string, args: readonly string[], { uid, gid }: Ids): Start {
+  again(chrome: Inside): Start {
     if (this.#handles === null) throw new AppError("INTERNAL", "This network cannot be entered again");
-    const inside = ["sh", "-c", AGAIN + CHROME, "sh", String(uid), String(gid), executable, ...args];
+    const inside = ["sh", "-c", AGAIN + CHROME, "sh", ...argumentsOf(chrome)];
+    const mounts = chrome.profile.mb > 0 ? ["unshare", "--mount", "--"] : [];
     return {
       command: "nsenter",
-      args: ["--preserve-credentials", "--user=/proc/self/fd/5", "--net=/proc/self/fd/6", "--", ...inside],
+      args: ["--preserve-credentials", "--user=/proc/self/fd/5", "--net=/proc/self/fd/6", "--", ...mounts, ...inside],
       handed: [this.#handles.user, this.#handles.net],
       [Symbol.dispose]: () => {},
     };

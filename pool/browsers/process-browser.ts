@@ -9,6 +9,7 @@ import { closeAll } from "./close-all.ts";
 import { openFolderRoot } from "./folder-root.ts";
 import type { Egress, Gone, SpareBrowser } from "./held-browser.ts";
 import type { KeptNetworks } from "./kept-networks.ts";
+import type { Profiles } from "./memory-profile.ts";
 import { openPulse, type Pulse } from "./pulse.ts";
 import type { Entry, Roster } from "./roster.ts";
 import type { Isolation } from "./sandbox.ts";
@@ -22,6 +23,7 @@ export type ProcessBrowserOptions<E extends Egress> = {
   bootPrefix: string;
   openEgress: () => Promise<E>;
   networks: KeptNetworks;
+  profiles: Profiles;
   roster: Roster;
   log: Log;
 };
@@ -94,13 +96,13 @@ export async function openProcessBrowser<E extends Egress>(
   viewport: Viewport,
   signal: AbortSignal,
 ): Promise<ProcessBrowser<E>> {
-  const { executable, isolation, networks, roster, log } = options;
+  const { executable, isolation, networks, profiles, roster, log } = options;
   const opened: AsyncDisposable[] = [];
   try {
     const egress = await options.openEgress();
     opened.unshift(egress);
     const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
-    const chrome = await launchChrome({ executable, isolation, networks, folderPath, egress, viewport }, signal);
+    const chrome = await launchChrome({ executable, isolation, networks, profiles, folderPath, egress, viewport }, signal);
     opened.unshift(chrome);
     const pulse = await withDeadline(PULSE_LIMIT_MS, (limit) => openPulse(chrome.browser, chrome.page, limit), {
       signal,

@@ -10,6 +10,7 @@ import { patience } from "./heartbeat.ts";
 import type { BrowserSource, Egress, HeldBrowser, SpareBrowser } from "./held-browser.ts";
 import { KeptNetworks } from "./kept-networks.ts";
 import { loadPerCpu } from "./machine-load.ts";
+import { Profiles } from "./memory-profile.ts";
 import { openProcessBrowser, type ProcessBrowserOptions } from "./process-browser.ts";
 import { askPage } from "./pulse.ts";
 import type { Entry, Roster } from "./roster.ts";
@@ -31,6 +32,7 @@ export type ProcessesOptions<E extends Egress> = {
   chromePath: string | null;
   sandbox: SandboxSetting;
   isolation?: RunIsolation;
+  profileMb: number;
   viewport: Viewport;
   openEgress: () => Promise<E>;
   roster: Roster;
@@ -194,10 +196,21 @@ export async function openProcesses<E extends Egress>(options: ProcessesOptions<
 
   const bootPrefix = randomBytes(3).toString("hex");
   const isolations = isolationsToTry(options.sandbox, process.getuid?.() ?? null);
+  const profiles = new Profiles(options.profileMb, log);
   let failure: unknown;
   for (const isolation of isolations) {
     const networks = new KeptNetworks(2 * (options.slots + options.warm), log); // of some, the dead are not buried yet
-    const opener = openerOf(options, { executable, isolation, folderCandidates: folders, bootPrefix, openEgress, networks, roster, log });
+    const opener = openerOf(options, {
+      executable,
+      isolation,
+      folderCandidates: folders,
+      bootPrefix,
+      openEgress,
+      networks,
+      profiles,
+      roster,
+      log,
+    });
     try {
       const first = await opener.open(roster.add("process"), options.viewport, new AbortController().signal);
       log.info("Chrome works", { executable, version: first.version, tier: isolation.tier, uid: isolation.uid });

@@ -216,7 +216,7 @@ export async function openSharedChrome<E extends Egress>(
   options: SharedChromeOptions<E>,
   { viewport, onDoubt, signal }: { viewport: Viewport; onDoubt: () => void; signal: AbortSignal },
 ): Promise<SharedChrome<E>> {
-  const { executable, isolation, networks, roster, log } = options;
+  const { executable, isolation, networks, profiles, roster, log } = options;
   const entry = roster.add("process");
   const opened: AsyncDisposable[] = [];
   try {
@@ -226,7 +226,7 @@ export async function openSharedChrome<E extends Egress>(
     if (waysOut) opened.unshift(waysOut);
     const egress = { proxyUrl: ground.proxyUrl, take: (socket: Socket) => (waysOut ?? ground).take(socket) };
     const folderPath = join(openFolderRoot(options.folderCandidates, isolation.uid), `${options.bootPrefix}-${entry.n}`);
-    const chrome = await launchChrome({ executable, isolation, networks, folderPath, egress, isShared: true, viewport }, signal);
+    const chrome = await launchChrome({ executable, isolation, networks, profiles, folderPath, egress, isShared: true, viewport }, signal);
     opened.unshift(chrome);
     const session = await withDeadline(SESSION_LIMIT_MS, () => chrome.browser.target().createCDPSession(), {
       signal,

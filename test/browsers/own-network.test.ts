@@ -1,7 +1,7 @@
 /** The strongest tier, wherever this machine could run it. With CI=true it must not be skipped there: the tier itself is then asked for. */
 import { type ChildProcess, fork, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -60,6 +60,71 @@ describe.runIf(possible)("a Chrome with a network of its own", () => {
     }
   });
 });
+
+describe.runIf(possible)("the profile of a Chrome with a network of its own", () => {
+  const HOARD = `<title>Hoard</title><script>
+    const fill = async () => {
+      const cache = await caches.open("all");
+      for (let i = 0; ; i += 1) await cache.put("/" + i, new Response(crypto.getRandomValues(new Uint8Array(65536)).buffer));
+    };
+  </script>`;
+  /** Of the Chrome of a run: what is mounted at its profile, and what this process sees there. */
+  const profileOf = (pool: TestPool, run: string) => {
+    const pid = pool.list().find(({ run_id }) => run_id === run)?.pid ?? 0;
+    const path = /--user-data-dir=([^\0 ]*)/.exec(readFileSync(`/proc/${pid}/cmdline`, "latin1"))?.[1] ?? "";
+    const mount = readFileSync(`/proc/${pid}/mountinfo`, "utf8")
+      .split("\n")
+      .find((line) => line.split(" ")[4] === path);
+    return { mount, onDisk: readdirSync(path) };
+  };
+
+  it("is in memory of its own: a page that stores without end fills that, and goes on", async () => {
+    await using site = await openSite({ "/": HOARD });
+    await using pool = await openPool({ sandbox: "auto", profileMb: 16 });
+    await using lease = await pool.lease("run", { signal: soon(), viewport: VIEWPORT });
+    const { mount, onDisk } = profileOf(pool, "run");
+    expect(mount).toMatch(/ rw,nosuid,nodev,noexec,.* - tmpfs .*size=16384k/);
+    expect(onDisk).toEqual([]);
+
+    await lease.page.goto(`${site.url}/`);
+    await expect(lease.page.evaluate("fill()")).rejects.toThrow(/quota/i);
+    await lease.page.goto(`${site.url}/`);
+    expect(await lease.page.title()).toBe("Hoard");
+    expect(lease.lost.aborted).toBe(false);
+  });
+
+  it("is on disk where the operator wants it so, or the machine does not let us, which is said once", async () => {
+    const told: string[] = [];
+    const log = createLog("info", {}, (line) => told.push(line));
+    {
+      await using pool = await openPool({ sandbox: "auto", profileMb: 0, log });
+      await using _lease = await pool.lease("run", { signal: soon(), viewport: VIEWPORT });
+      expect(pool.tier).toBe("netns");
+      expect(profileOf(pool, "run")).toMatchObject({ mount: undefined, onDisk: expect.arrayContaining(["Default"]) });
+      expect(told.filter((line) => line.includes("on disk"))).toEqual([]);
+    }
+    using _refusing = noMount();
+    await using pool = await openPool({ sandbox: "auto", log });
+    await using _lease = await pool.lease("run", { signal: soon(), viewport: VIEWPORT });
+    expect(pool.tier).toBe("netns");
+    expect(profileOf(pool, "run")).toMatchObject({ mount: undefined, onDisk: expect.arrayContaining(["Default"]) });
+    expect(told.filter((line) => line.includes("on disk"))).toHaveLength(1);
+  });
+});
+
+/** A machine on which nothing can be mounted. */
+function noMount(): Disposable {
+  const [dir, path] = [tempDir(), process.env.PATH];
+  chmodSync(dir, 0o755);
+  writeFileSync(join(dir, "mount"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+  process.env.PATH = `${dir}:${path}`;
+  return {
+    [Symbol.dispose]() {
+      process.env.PATH = path;
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
 
 const held = (kind: "net" | "user") => openFiles(process.pid).filter((path) => path.startsWith(`${kind}:[`));
 

@@ -103,6 +103,7 @@ export async function openPool(options: Partial<BrowsersOptions<TestEgress>> = {
     warm: 0,
     chromePath: null,
     sandbox: "auto",
+    profileMb: 512,
     endpoints: [],
     egressAdvertise: null,
     log: quiet,
