@@ -1,6 +1,6 @@
 /**
  * The profile of a Chrome in a file system in memory, which is its own and ends with it: what pages store is on no disk, fills none, and has not
- * to be deleted. Chrome makes some fifty files as it starts; beside the thousands of a busy node that were just deleted, a disk is slow to.
+ * to be deleted. Chrome makes some fifty files as it starts, and on ext4 each costs the more, the more were deleted in the last minute.
  */
 import { readdirSync } from "node:fs";
 import type { Log } from "../telemetry/log.ts";

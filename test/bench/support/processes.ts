@@ -50,6 +50,11 @@ export const startOrigin = () => start(process.execPath, [`${HERE}origin.ts`], {
 
 export const BENCH_KEY = "bench-key-bench-key";
 
+const commandOf = (runtime: "node" | "deno", file: string): [string, string[]] =>
+  runtime === "node"
+    ? [process.execPath, [file]]
+    : [findDeno() ?? "deno", ["run", "--v8-flags=--expose-gc", "--allow-net", "--allow-env", "--allow-read", file]];
+
 export function startEdge(runtime: "node" | "deno", originUrl: string): Promise<Running & { said: string }> {
   const env = {
     EDGE_API_KEYS: `bench:runs:${BENCH_KEY}`,
@@ -58,12 +63,11 @@ export function startEdge(runtime: "node" | "deno", originUrl: string): Promise<
     EDGE_PORT: "0",
     LOG_LEVEL: "info",
   };
-  const [command, args] =
-    runtime === "node"
-      ? [process.execPath, ["edge/main.ts"]]
-      : [findDeno() ?? "deno", ["run", "--v8-flags=--expose-gc", "--allow-net", "--allow-env", "--allow-read", "edge/main.ts"]];
-  return start(command, args, env, /"url":"(http[^"]+)","runtime"/);
+  return start(...commandOf(runtime, "edge/main.ts"), env, /"url":"(http[^"]+)","runtime"/);
 }
+
+export const startBareProxy = (runtime: "node" | "deno", originUrl: string): Promise<Running & { said: string }> =>
+  start(...commandOf(runtime, `${HERE}bare-proxy.ts`), { TARGET: originUrl }, /"url":"(http[^"]+)"/);
 
 export async function load(plan: ReadsPlan): Promise<ReadsOutcome>;
 export async function load(plan: BytesPlan): Promise<BytesOutcome>;
