@@ -64,6 +64,13 @@ describe("a node's environment", () => {
     }
   });
 
+  it("keeps a profile in memory of some size, or on disk", () => {
+    const read = (mb: string) => readConfig({ POOL_TOKEN: "token-0123", POOL_PROFILE_MB: mb }).profileMb;
+    expect(["", "0", "16"].map(read)).toEqual([1024, 0, 16]);
+    const issues = [expect.objectContaining({ path: "POOL_PROFILE_MB" })];
+    for (const wrong of ["15", "1", "-1", "1g"]) expect(() => read(wrong)).toThrow(expect.objectContaining({ details: { issues } }));
+  });
+
   it("takes the operator's guardrails as JSON, and says what is wrong with them", () => {
     const read = (POOL_GUARDRAILS: string) => readConfig({ POOL_TOKEN: "token-0123", POOL_GUARDRAILS }).guardrails;
     expect(read('{"max_urls_visited": 20, "blocked_domains": ["@default", "Shop.Example"]}')).toEqual({
