@@ -116,7 +116,10 @@ const FIELDS = {
   POOL_SLOTS: integer(1, 1000, availableParallelism()),
   POOL_WARM: integer(0, 100, 1),
   POOL_ISOLATION: z.enum(["process", "context"]).optional(),
-  POOL_PROFILE_MB: integer(0, 1_000_000, 1024).refine((mb) => mb === 0 || mb >= MIN_PROFILE_MB, `Expected 0, or at least ${MIN_PROFILE_MB}`),
+  POOL_PROFILE_MB: integer(0, 1_000_000, 1024).refine(
+    (mb) => mb === 0 || mb >= MIN_PROFILE_MB,
+    `Expected 0, or at least ${MIN_PROFILE_MB}`,
+  ),
   POOL_SPARE_MAX_AGE_S: integer(1, 604_800, 1_800),
   POOL_SPARE_MAX_MB: integer(0, 1_000_000, 0),
   POOL_SHARED_CHROME_MAX_MB: between(0, 1_000_000).optional(),
