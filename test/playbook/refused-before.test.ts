@@ -25,11 +25,12 @@ describe("what is written wrong", () => {
 
   it("is refused in a sequence, in a fallback and in a verification too", () => {
     const items = "  - action: sequence\n    params:\n      actions:\n        - action: key_press\n          params: {key: Ctrl+Bogus}\n";
-    const verified = "  - action: click\n    selector: {primary: a, fallbacks: [b, nth=1]}\n    verify: {expect_element_gone: '%'}\n";
+    const verified =
+      "  - action: click\n    selector: {primary: a, fallbacks: [b, nth=1]}\n    verify: {expect_element_gone: 'role=buton'}\n";
     expect(wrong(items + verified)).toMatchObject([
       { path: "steps[0].params.actions[0].params.key", line: 9 },
       { path: "steps[1].selector.fallbacks[1]", line: 11 },
-      { path: "steps[1].verify.expect_element_gone.primary", line: 12 },
+      { path: "steps[1].verify.expect_element_gone.primary", line: 12, message: expect.stringContaining("did you mean role=button?") },
     ]);
   });
 
