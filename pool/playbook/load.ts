@@ -7,6 +7,7 @@ import { AppError, flatIssues, formatPath, type Issue, validationFailed } from "
 import { PLAYBOOK_ID } from "../../shared/ids.ts";
 import { type Playbook, PlaybookSchema } from "../../shared/playbook.ts";
 import type { Log } from "../telemetry/log.ts";
+import { judgeLiterals } from "./literals.ts";
 import { findOddity, type LineOf, MAX_YAML_CHARS, readYaml } from "./yaml-source.ts";
 
 const MAX_ISSUES = 50;
@@ -21,6 +22,7 @@ export function parsePlaybook(source: string | object, what = "The playbook"): P
   const parsed = PlaybookSchema.safeParse(value);
   if (!parsed.success) {
     const issues = flatIssues(parsed.error.issues).slice(0, MAX_ISSUES); // a hostile one can have as many as it has bytes
+    judgeLiterals(value, (_check, path, message) => issues.length < MAX_ISSUES && issues.push({ path: [...path], message }));
     throw validationFailed(
       what,
       issues.map((issue) => explain(issue, value, lineOf)),

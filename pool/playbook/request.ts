@@ -37,10 +37,12 @@ export function resolvePlaybook(
 
 /** Why no playbook has this id: its file does not load, or there is none. */
 export function whyMissing(library: Library, id: string): { message: string; issues: Issue[] } {
-  const broken = library.problems().find(({ file }) => file === `${id}.yaml`);
+  const broken = brokenFile(library, id);
   if (!broken) return { message: `No playbook has the id "${id}"`, issues: [] };
   return { message: `Playbook "${id}" does not load: ${broken.message}`, issues: broken.issues };
 }
+
+const brokenFile = (library: Library, id: string) => library.problems().find(({ file }) => file === `${id}.yaml`);
 
 type Check = DryRun["checks"][number];
 
@@ -56,7 +58,7 @@ export function checkPlaybookRequest(
     if (!(error instanceof AppError)) throw error;
     return {
       playbook: null,
-      checks: [{ name: "playbook", passed: false, message: error.message }, givenCredentials(request)],
+      checks: [{ name: "playbook", passed: false, message: allThatIsWrong(library, request, error) }, givenCredentials(request)],
       warnings: [],
     };
   }
@@ -104,5 +106,13 @@ const givenCredentials = ({ credentialNames: { length } }: PlaybookRequest): Che
   passed: true,
   message: length === 0 ? "None given" : `${length} given`,
 });
+
+/** Each place that is wrong, where the error's message names the first and counts the others. */
+function allThatIsWrong(library: Library, { playbook }: PlaybookRequest, { message, details }: AppError): string {
+  const broken = typeof playbook === "string" ? brokenFile(library, playbook) : undefined;
+  const issues = broken?.issues ?? ((details?.issues ?? []) as Issue[]);
+  if (issues.length < 2) return message;
+  return `${broken ? `Playbook "${playbook}" does not load` : "The playbook is not valid"}: ${issues.map(sentence).join("; ")}`;
+}
 
 const sentence = ({ path, message, line }: Issue): string => `${path}: ${message}${line ? ` (line ${line})` : ""}`;

@@ -11,7 +11,7 @@ import type { Policy } from "../guardrails/policy.ts";
 import type { Llm } from "../llm/llm.ts";
 import { parseModelName } from "../llm/model-name.ts";
 import { bindPlaybook } from "../playbook/bind.ts";
-import { addressProblem } from "../playbook/bind-step.ts";
+import { addressProblem } from "../playbook/literals.ts";
 import type { Library } from "../playbook/load.ts";
 import { checkPlaybookRequest, resolvePlaybook } from "../playbook/request.ts";
 import { placeholders } from "../playbook/template.ts";

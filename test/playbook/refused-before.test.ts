@@ -34,6 +34,17 @@ describe("what is written wrong", () => {
     ]);
   });
 
+  it("is refused beside a placeholder without a value, or a value that cannot stand where it is put", () => {
+    const steps = "  - {action: click, selector: {primary: '#{nobody}', fallbacks: [id=b]}}\n";
+    const unfit = "  - {action: click, selector: {primary: 'li:nth-child({p})', fallbacks: [id=c]}}\n";
+    expect(wrong(steps + unfit).map(({ path }) => path)).toEqual([
+      "steps[0].selector.primary",
+      "steps[0].selector.fallbacks[0]",
+      "steps[1].selector.primary",
+      "steps[1].selector.fallbacks[0]",
+    ]);
+  });
+
   it("is judged with its values, and left to the step that uses a stored text", () => {
     const press = (key: string, params = {}) =>
       bind(
