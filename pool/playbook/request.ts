@@ -1,4 +1,5 @@
 /** What a request asks to be run, and a dry run's answer about it. */
+import { counted } from "../../shared/counted.ts";
 import { AppError, type Issue } from "../../shared/errors.ts";
 import type { Playbook } from "../../shared/playbook.ts";
 import type { DryRun } from "../../shared/run.ts";
@@ -73,7 +74,7 @@ export function checkPlaybookRequest(
     placeholders: "Every placeholder has a value, or gets one from an earlier step",
     credentials: givenCredentials(request).message,
     selectors: "Every selector is well formed",
-    steps: `${steps.length} steps bind`,
+    steps: `${counted(steps.length, "step")} ${steps.length === 1 ? "binds" : "bind"}`,
   };
   const check = (name: CheckName): Check => {
     const wrong = problems.filter((problem) => problem.check === name);

@@ -1,4 +1,5 @@
 /** Takes a request in: everything that can be known to be wrong is refused here, before there is a run. */
+import { counted } from "../../shared/counted.ts";
 import { AppError, type Issue, toErrorDetail, validationFailed } from "../../shared/errors.ts";
 import type { Guardrails, GuardrailsInput } from "../../shared/guardrails.ts";
 import { newRunId } from "../../shared/ids.ts";
@@ -146,7 +147,10 @@ const needsModel = (playbook: Playbook | null): Issue[] =>
 
 function recoverable(playbook: Playbook | null): string[] {
   const count = playbook?.steps.filter(({ on_failure }) => on_failure === "llm_recover").length ?? 0;
-  return count === 0 ? [] : [`No model is configured: ${count} steps with on_failure llm_recover are tried twice and not recovered`];
+  if (count === 0) return [];
+  return [
+    `No model is configured: ${counted(count, "step")} with on_failure llm_recover ${count === 1 ? "is" : "are"} tried twice and not recovered`,
+  ];
 }
 
 /** A playbook that begins on an empty page, which has nothing to click. */

@@ -129,6 +129,8 @@ describe("selectors", () => {
     ["xpath//html/", "it ends where a name must follow"],
     ["xpath/1+", "it ends where a name must follow"],
     ["xpath///a[foo()]", "XPath 1.0 has no function foo()"],
+    ["xpath///a[contains(.)]", "contains() takes 2 arguments, not 1"],
+    ["xpath///a[not()]", "not() takes 1 argument, not 0"],
     ["xpath/count(//a)", "it gives a value, and no elements"],
     ["text=/[/", "Unterminated character class"],
     ["text=Save >> nth=0", "selectors are not chained"],

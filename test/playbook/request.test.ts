@@ -95,9 +95,16 @@ describe("a dry run", () => {
   };
 
   it("passes each check by name when all is there, and warns of a default", () => {
-    const { failed, names, warnings } = check({ playbook: "cancel-order", directive: "cancel order 12345", credentialNames: ["password"] });
+    const { failed, names, checks, warnings } = check({
+      playbook: "cancel-order",
+      directive: "cancel order 12345",
+      credentialNames: ["password"],
+    });
     expect(failed).toEqual([]);
     expect(names).toEqual(["playbook", "params", "placeholders", "credentials", "selectors", "steps"]);
+    expect(checks.at(-1)?.message).toBe("2 steps bind");
+    const one = check({ playbook: { id: "a", steps: [{ action: "wait_for", selector: "a" }] } });
+    expect(one.checks.at(-1)?.message).toBe("1 step binds");
     expect(warnings).toEqual(['Parameter "reason" is not in the directive; its default is used']);
   });
 
