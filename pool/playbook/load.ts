@@ -122,7 +122,7 @@ export async function openLibrary(dir: string, log: Log, standInFor: StandIn = (
     const standIn = known?.source ? (standInFor(file.slice(0, -".yaml".length), known.source.fileDigest)?.version ?? null) : null;
     if (known?.version === version && known.standIn === standIn) return known;
     const fresh = withStandIn(file, { version, standIn: null, ...readPlaybook(dir, file, stats) });
-    if (fresh.problem) log.warn("A playbook file is left out", { file, problem: fresh.problem.message });
+    if (fresh.problem) log.warn("A playbook file is left out", { file, problem: fresh.problem.message, issues: fresh.problem.issues });
     loaded.set(file, fresh);
     return fresh;
   };
