@@ -10,9 +10,13 @@ export const DRAIN_MS = 5_000; // downloads may end; event streams are resumed e
 /** `threads`: null for an edge of a single one. */
 export type Started = { config: EdgeConfig; edge: RunningEdge; threads: Threads | null; runtime: string };
 
+const deno = (globalThis as { Deno?: DenoRuntime }).Deno;
+
+/** @throws VALIDATION_FAILED, naming all that are wrong */
+export const readSettings = (): EdgeConfig => parseConfig(deno ? deno.env.toObject() : process.env);
+
 export async function startHere(as: "first" | "joining"): Promise<Started> {
-  const deno = (globalThis as { Deno?: DenoRuntime }).Deno;
-  const config = parseConfig(deno ? deno.env.toObject() : process.env);
+  const config = readSettings();
   const threads = config.threads > 1 ? joinThreads(config.threads) : null;
   const options = { peers: threads?.peers, share: threads ? as : undefined };
   const edge = deno

@@ -1,10 +1,14 @@
 /** Starts the edge, as many threads as it is told to, and ends it in peace. */
 import process from "node:process";
-import { startFailureCode } from "../shared/start-failure.ts";
+import { CHECK_SETTINGS, startFailureCode } from "../shared/start-failure.ts";
 import { createLog } from "./log.ts";
-import { DRAIN_MS, type Started, startHere } from "./main-start.ts";
+import { DRAIN_MS, readSettings, type Started, startHere } from "./main-start.ts";
 
 try {
+  if (process.argv.includes(CHECK_SETTINGS)) {
+    readSettings();
+    process.exit(0);
+  }
   const starting = start();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, async () => {

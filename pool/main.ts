@@ -1,6 +1,6 @@
 /** `npm run pool`: one node. SIGTERM and SIGINT drain it; a second one ends it without waiting. */
 import { AppError } from "../shared/errors.ts";
-import { startFailureCode } from "../shared/start-failure.ts";
+import { CHECK_SETTINGS, startFailureCode } from "../shared/start-failure.ts";
 import { readConfig } from "./config.ts";
 import { openNode } from "./node.ts";
 import { openNodeLog } from "./node-log.ts";
@@ -11,6 +11,7 @@ const CLOSED_MS = 2_000;
 
 try {
   const config = readConfig(process.env);
+  if (process.argv.includes(CHECK_SETTINGS)) process.exit(0);
   const nodeLog = openNodeLog(config);
   const { log } = nodeLog;
   const ending = signalToEnd(process, (signal) => {

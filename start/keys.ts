@@ -2,6 +2,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { AppError } from "../shared/errors.ts";
+import { readKept } from "./kept-file.ts";
 import { makeFolder } from "./make-folder.ts";
 
 /** `shown`: a launcher has printed the API key before. */
@@ -35,7 +37,7 @@ async function keepSecret(file: string, make: () => string): Promise<string> {
       if (error.code !== "EEXIST") throw error;
     })
     .finally(() => rm(draft));
-  const secret = (await readFile(file, "utf8")).trim();
-  if (secret.length < 8) throw new Error(`${file} holds no secret. Delete it, and the next start makes a new one`);
+  const secret = (await readKept(file)) ?? "";
+  if (secret.length < 8) throw new AppError("VALIDATION_FAILED", `${file} holds no secret. Delete it, and the next start makes a new one`);
   return secret;
 }

@@ -8,6 +8,7 @@ const WHY: Record<string, string> = {
   ENOTDIR: "something above it is a file",
   EACCES: "this user may not write there",
   EPERM: "this user may not write there",
+  ENOENT: "nothing can be written there, as below /proc: the system makes what is in it",
   EROFS: "it is on a disk that can only be read",
 };
 const FULL = ["ENOSPC", "EDQUOT"];

@@ -25,9 +25,9 @@ export class Program {
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcess;
 
-  constructor(options: { name: string; file: string; flags?: string[]; environment: NodeJS.ProcessEnv; output: Output }) {
+  constructor(options: { name: string; file: string; flags?: string[]; args?: string[]; environment: NodeJS.ProcessEnv; output: Output }) {
     this.name = options.name;
-    const args = [...(options.flags ?? []), "--import", import.meta.resolve("./lifeline.ts"), options.file];
+    const args = [...(options.flags ?? []), "--import", import.meta.resolve("./lifeline.ts"), options.file, ...(options.args ?? [])];
     const child = spawn(process.execPath, args, {
       env: options.environment,
       stdio: ["ignore", options.output, options.output, "ipc"],

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { untilAborted, withDeadline } from "../shared/deadline.ts";
 import { AppError } from "../shared/errors.ts";
-import { EXIT_CONFIG } from "../shared/start-failure.ts";
+import { CHECK_SETTINGS, EXIT_CONFIG } from "../shared/start-failure.ts";
 import { type Keys, openKeys } from "./keys.ts";
 import { parsePort, takePort } from "./ports.ts";
 import { EndedEarly, type Exit, exitCode, type Output, Program } from "./program.ts";
@@ -62,12 +62,15 @@ export type SystemOptions = {
 export async function openSystem({ environment, output, signal, atOnce, programs = PROGRAMS }: SystemOptions): Promise<System> {
   const dataDir = resolve(environment.DATA_DIR || "./data");
   const [node, edge] = [await place(environment, "POOL", 7070), await place(environment, "EDGE", 8080)];
-  if (node.url === edge.url && node.url !== NOWHERE)
-    throw new AppError("CONFLICT", `EDGE_PORT and POOL_PORT are both ${node.port}; set one of them to another, or to 0 for any`);
   const keys = await openKeys(dataDir);
   await seedPlaybooks(dataDir);
 
   const environments = tell(environment, { dataDir, keys, node, edge });
+  const taken = placeProblem(node, edge);
+  if (taken !== null) {
+    await untilAborted(sayFaults(programs, environments, output), signal);
+    throw taken;
+  }
   const nodeProgram = new Program({ name: "The node", file: programs.node, flags: NODE_FLAGS, environment: environments.node, output });
   const edgeProgram = new Program({ name: "The edge", file: programs.edge, environment: environments.edge, output });
   const both = [nodeProgram, edgeProgram];
@@ -134,15 +137,37 @@ function tell(given: NodeJS.ProcessEnv, { dataDir, keys, node, edge }: { dataDir
   };
 }
 
+/** Why the two cannot have their ports; null: they can. */
+function placeProblem(node: Place, edge: Place): AppError | null {
+  if (node.url === edge.url && node.url !== NOWHERE)
+    return new AppError("CONFLICT", `EDGE_PORT and POOL_PORT are both ${node.port}; set one of them to another, or to 0 for any`);
+  const [first, second] = [node.problem, edge.problem].filter((each) => each !== null);
+  return first && second ? new AppError(first.code, `${first.message}\n${second.message}`) : (first ?? null);
+}
+
+/** Each says what is wrong with its settings, and opens nothing: a taken port is not all that an operator has to put right. */
+async function sayFaults({ node, edge }: typeof PROGRAMS, environments: ReturnType<typeof tell>, output: Output): Promise<void> {
+  const args = [CHECK_SETTINGS];
+  const both = [
+    new Program({ name: "The node", file: node, args, environment: environments.node, output }),
+    new Program({ name: "The edge", file: edge, args, environment: environments.edge, output }),
+  ];
+  await withDeadline(OTHER_FAULTS_MS, () => Promise.allSettled(both.map(({ exited }) => exited))).catch(() => {}); // they end with us
+}
+
 /** Where one of them listens, and how the others reach it there. What is no port stays as it is: the program refuses it, with all else that is wrong. */
 async function place(environment: NodeJS.ProcessEnv, prefix: "POOL" | "EDGE", fallback: number) {
   const variable = `${prefix}_PORT`;
   const host = environment[`${prefix}_HOST`] || "127.0.0.1";
   const wanted = parsePort(environment[variable] || String(fallback));
-  if (wanted === null) return { host, port: environment[variable], url: NOWHERE };
-  const port = await takePort(host, wanted, prefix);
+  if (wanted === null) return { host, port: environment[variable], url: NOWHERE, problem: null };
+  const port = await takePort(host, wanted, prefix).catch((error: unknown) => {
+    if (error instanceof AppError) return error;
+    throw error;
+  });
+  if (port instanceof AppError) return { host, port: wanted, url: NOWHERE, problem: port };
   const reached = WILDCARDS[host] ?? (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);
-  return { host, port, url: `http://${reached}:${port}` };
+  return { host, port, url: `http://${reached}:${port}`, problem: null };
 }
 
 const without = (names: string[], environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>

@@ -24,7 +24,7 @@ const BESIDE: Record<string, string[]> = {
 const OUTSIDE: Record<string, string[]> = {
   "*": ["start/make-folder"],
   browsers: ["start/find-chrome"],
-  store: ["start/make-folder"],
+  store: ["start/make-folder", "start/kept-file"],
   volume: ["start/make-folder"],
 };
 
@@ -45,7 +45,8 @@ const ARROWS: Record<string, string[] | "anything"> = {
   "pool/llm": ["shared", "pool/telemetry"],
   "start/find-chrome": [], // the pool looks for Chrome in the same places as set-up, which runs before there are packages
   "start/make-folder": ["shared"], // launchers and nodes make the same folders, and say the same of those that cannot be made
-  start: ["shared", "start/make-folder", "start/find-chrome", "test/fixtures"], // the demo runs against the dashboard that the tests use too
+  "start/kept-file": ["shared", "start/make-folder"], // the same for the files that are kept in them
+  start: ["shared", "start/make-folder", "start/kept-file", "start/find-chrome", "test/fixtures"], // the demo runs against the dashboard that the tests use too
   "test/edge": ["edge", "shared", "test/support", "test/fixtures"],
   "test/shared": ["shared", "test/support"],
   "test/fixtures": ["test/support", "shared"],

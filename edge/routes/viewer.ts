@@ -11,7 +11,7 @@ import { askerOf, param } from "../endpoint-parts.ts";
 import type { LiveFirst } from "../nodes/live-first.ts";
 import type { ViewerFile, ViewerFiles } from "../viewer/files.ts";
 import type { Links } from "../viewer/link.ts";
-import { FILE_HEAD, renderPage } from "../viewer/page.ts";
+import { renderPage } from "../viewer/page.ts";
 import { type RunBytes, TRACE_HEAD, TRACE_PATH } from "./run-bytes.ts";
 import { type RunEvents, STREAM_ANSWERS, STREAM_HEADERS } from "./stream.ts";
 
@@ -169,12 +169,13 @@ async function requireTrace(liveFirst: LiveFirst, runId: string, call: Parameter
   if (state === "lost") throw new AppError("NOT_FOUND", "The run's recording was lost with its node", { details: { reason: "node_lost" } });
 }
 
-function answerFile(head: Record<string, string>, { bytes, gzip, type, etag, immutable }: ViewerFile, { headers }: Request): Response {
+function answerFile(head: Record<string, string>, file: ViewerFile, { headers }: Request): Response {
+  const { bytes, gzip, type, etag, immutable } = file;
   const asGzip = gzip !== null && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(headers.get("accept-encoding") ?? "");
   const tag = asGzip ? `"${etag}-gzip"` : `"${etag}"`;
   const own: Record<string, string> = {
     ...head,
-    ...FILE_HEAD,
+    ...file.head,
     ETag: tag,
     "Cache-Control": immutable ? "public, max-age=31536000, immutable" : "no-cache",
     Vary: "Accept-Encoding",

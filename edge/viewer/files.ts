@@ -4,10 +4,11 @@ import { ViewerSchema } from "../../shared/viewer.ts";
 import type { Log } from "../log.ts";
 import type { Asker } from "../nodes/node-client.ts";
 import type { PoolClient } from "../nodes/pool-client.ts";
+import { fileHead } from "./policy.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-/** `gzip`: null where it would not be smaller. `etag` is of the plain bytes. */
-export type ViewerFile = { bytes: Bytes; gzip: Bytes | null; type: string; etag: string; immutable: boolean };
+/** `gzip`: null where it would not be smaller. `etag` is of the plain bytes. `head`: what browsers may do with it. */
+export type ViewerFile = { bytes: Bytes; gzip: Bytes | null; type: string; etag: string; immutable: boolean; head: Record<string, string> };
 /** By its path below the viewer's folder; null: there is none. @throws POOL_UNREACHABLE, UPSTREAM_TIMEOUT */
 export type ViewerFiles = (name: string, asker: Asker) => Promise<ViewerFile | null>;
 
@@ -42,7 +43,8 @@ async function toFile({ name, type, base64 }: { name: string; type: string; base
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   const etag = [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const gzip = await compressed(bytes);
-  return { bytes, gzip: gzip.byteLength < bytes.byteLength ? gzip : null, type, etag, immutable: HASHED_NAME.test(name) };
+  const head = await fileHead(type, bytes);
+  return { bytes, gzip: gzip.byteLength < bytes.byteLength ? gzip : null, type, etag, immutable: HASHED_NAME.test(name), head };
 }
 
 async function compressed(bytes: Bytes): Promise<Bytes> {

@@ -1,16 +1,7 @@
-/** The page around the viewer, and what browsers may do with it and with the viewer's own files. */
+/** The page around the viewer, and what browsers may do with it. */
+import { hashOf } from "./policy.ts";
 import { openStage } from "./stage.ts";
 import { watch } from "./watch.ts";
-
-/** For the viewer's files. Recorded pages are shown in its frames: none of them may load, run or send anything by this origin's leave. */
-export const FILE_HEAD: Record<string, string> = {
-  "Content-Security-Policy":
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; " +
-    "connect-src 'self' blob: data:; frame-src 'self' data:; worker-src 'self'; manifest-src 'self'; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
-  "Referrer-Policy": "no-referrer",
-  "Cross-Origin-Resource-Policy": "same-origin",
-};
 
 /** The page, and its headers. Its script and style are allowed by their hashes. */
 export async function renderPage(): Promise<{ html: string; head: Record<string, string> }> {
@@ -41,11 +32,6 @@ export async function renderPage(): Promise<{ html: string; head: Record<string,
       "Referrer-Policy": "no-referrer",
     },
   };
-}
-
-async function hashOf(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return `sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}`;
 }
 
 const STYLE = `

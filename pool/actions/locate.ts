@@ -121,7 +121,7 @@ function tellChoice(attempt: Attempt, candidates: ParsedSelector[], answer: Extr
     observe.log(
       `${answer.visible} visible elements match; ${answer.agreed ? "the one that another selector of the chain finds too" : "the first one"} was taken`,
     );
-  if (answer.visible === 1 && hidden > 0) observe.log(`${hidden} more match, but ${hidden === 1 ? "is" : "are"} hidden`);
+  if (answer.visible === 1 && hidden > 0) observe.log(`${hidden} more ${hidden === 1 ? "matches, but is" : "match, but are"} hidden`);
 }
 
 /** Each candidate with what became of it. */

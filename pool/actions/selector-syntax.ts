@@ -1,5 +1,6 @@
 /** Selectors as authors write them → what the engine in the page looks for. Everything that is wrong without a page is refused here. */
 import { AppError } from "../../shared/errors.ts";
+import { isAriaRole, meantRole, misspeltRole } from "./aria-roles.ts";
 import { type Complex, isPlain, parseCss } from "./css-syntax.ts";
 import { resolveEscapes, scan, unquote } from "./scan.ts";
 import { habitHint, isChain } from "./selector-habits.ts";
@@ -113,7 +114,16 @@ function parseRole(body: string): Query {
     readRoleAttribute(query, rest.slice(1, end - 1).trim());
     rest = rest.slice(end).trimStart();
   }
+  refuseUnknownRole(query.role);
   return query;
+}
+
+/** Nothing on any page has it: without this the step would look until its time is over, twice. */
+function refuseUnknownRole(role: string): void {
+  if (isAriaRole(role)) return;
+  const meant = meantRole(role);
+  const instead = meant ? `did you mean role=${meant}?` : `an element whose role attribute says so is found by [role="${cut(role, 40)}"]`;
+  throw new Error(`"${cut(role, 40)}" is no ARIA role; ${instead}`);
 }
 
 /** As `scan`, but an expression may hold brackets and quotes of its own. */
@@ -187,7 +197,14 @@ function parseAria(body: string): Query {
   const name = words.replace(/[\s\u00A0]+/g, " ").trim();
   if (name !== "") query.name = resolveEscapes(name);
   if (!query.name && !query.role) throw new Error("it needs a name or a role");
+  refuseMisspeltRole(query.role ?? "");
   return query;
+}
+
+/** Chrome's tree has roles of its own, such as LabelText and image, and more with each version; only what is plainly one of ARIA's, misspelt, is refused. */
+function refuseMisspeltRole(role: string): void {
+  const meant = isAriaRole(role) ? null : misspeltRole(role);
+  if (meant) throw new Error(`"${cut(role, 40)}" is no role; did you mean [role="${meant}"]?`);
 }
 
 function parseXPath(body: string): Query {

@@ -1,4 +1,5 @@
 /** XPath 1.0, told without a browser: its grammar, its functions, and whether it can give elements at all. Source: https://www.w3.org/TR/xpath-10/ */
+import { counted } from "../../shared/counted.ts";
 
 const AXES =
   /^(?:ancestor|ancestor-or-self|attribute|child|descendant|descendant-or-self|following|following-sibling|namespace|parent|preceding|preceding-sibling|self)$/;
@@ -177,6 +178,6 @@ function readCall(reader: Reader, name: string): void {
   const [least, most] = FUNCTIONS[name] as readonly [number, number];
   if (count < least || count > most)
     throw new Error(
-      `${name}() takes ${least === most ? "" : count < least ? "at least " : "at most "}${count < least ? least : most} arguments, not ${count}`,
+      `${name}() takes ${least === most ? "" : count < least ? "at least " : "at most "}${counted(count < least ? least : most, "argument")}, not ${count}`,
     );
 }

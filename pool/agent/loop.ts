@@ -1,4 +1,5 @@
 /** The agent's loop: look, ask, perform, until the work is proven done, or cannot be. */
+import { counted } from "../../shared/counted.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { Verify } from "../../shared/playbook.ts";
 import type { Answer } from "../llm/llm.ts";
@@ -48,7 +49,7 @@ export async function runAgent(given: AgentTask, deps: AgentDeps): Promise<Agent
     if (idle === MAX_IDLE) throw failed("the model answered without a usable call, three times in a row");
     turns.push({ ...turn.turn, seen: await look() });
   }
-  throw failed(`it was not done within ${given.maxSteps} steps`, { max_steps: given.maxSteps });
+  throw failed(`it was not done within ${counted(given.maxSteps, "step")}`, { max_steps: given.maxSteps });
 
   async function makeTurn(answer: Answer): Promise<{ result: AgentResult } | { turn: Turn; isIdle: boolean }> {
     const outcomes: Outcome[] = [];

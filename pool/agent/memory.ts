@@ -1,4 +1,5 @@
 /** What was done so far, as lines that outlive the messages in which it was said. */
+import { counted } from "../../shared/counted.ts";
 import { shownUrl } from "../actions/goto.ts";
 import { cutText } from "./tokens.ts";
 import { untrusted } from "./untrusted.ts";
@@ -33,5 +34,5 @@ export function renderProgress(deeds: readonly Deed[]): string {
   }
   const done = deeds.filter(({ error }) => error === null).length;
   const older = deeds.length > shown.length ? `, the last ${shown.length} of them here` : "";
-  return `<session_progress>\n${deeds.length} actions, ${done} succeeded${older}\n${untrusted(lines.join("\n"))}\n</session_progress>`;
+  return `<session_progress>\n${counted(deeds.length, "action")}, ${done} succeeded${older}\n${untrusted(lines.join("\n"))}\n</session_progress>`;
 }

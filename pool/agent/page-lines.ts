@@ -1,4 +1,5 @@
 /** A page map as lines of text, within a token budget. The same map gives the same lines. */
+import { counted } from "../../shared/counted.ts";
 import type { MapItem, PageMap } from "../actions/page-map.ts";
 import { estimateTokens } from "./tokens.ts";
 
@@ -37,7 +38,7 @@ function itemText({ kind, role, name, level, value, masked, states = [], options
     kind === "field" && value !== undefined ? `= ${masked ? value || "empty" : JSON.stringify(value)}` : "",
     kind === "link" && value ? `to ${value}` : "",
     options?.length ? `of ${options.map((each) => JSON.stringify(each)).join(", ")}` : "",
-    rows ? `${rows.length + (moreRows ?? 0)} rows${moreRows ? `, ${moreRows} of them not shown` : ""}` : "",
+    rows ? `${counted(rows.length + (moreRows ?? 0), "row")}${moreRows ? `, ${moreRows} of them not shown` : ""}` : "",
     states.length > 0 ? `(${states.join(", ")})` : "",
     selectors[0] === undefined ? "" : `→ ${selectors[0]}`,
   ];

@@ -1,5 +1,6 @@
 /** What comes of one call of the model. */
 import type { Action } from "../../shared/action.ts";
+import { counted } from "../../shared/counted.ts";
 import { AppError, toErrorDetail } from "../../shared/errors.ts";
 import type { Verdict } from "../../shared/guardrails.ts";
 import type { Outcome } from "./conversation.ts";
@@ -105,7 +106,7 @@ async function closerLook({ selector, query }: { selector: string | null; query:
   const clean = lines.map(({ text, rank }) => ({ text: deps.redact(text), rank }));
   const found = clean.filter(({ text }) => words.length === 0 || words.some((word) => text.toLowerCase().includes(word)));
   const all = left === 0 && !truncated;
-  const unseen = all ? "" : `\nToo large to be looked at as a whole: ${left > 0 ? `${left} items` : "what comes later"} left out.`;
+  const unseen = all ? "" : `\nToo large to be looked at as a whole: ${left > 0 ? counted(left, "item") : "what comes later"} left out.`;
   if (found.length === 0)
     return (words.length > 0 ? "No line of the page holds one of these words." : "There is nothing to see there.") + unseen;
   return untrusted(fitLines(found, PART_BUDGET).join("\n")) + unseen;

@@ -1,5 +1,6 @@
 /** The rules that watch a run's actions, each a pure function from state to state: a test replays a run as a list. */
 import type { Action, Origin } from "../../shared/action.ts";
+import { counted } from "../../shared/counted.ts";
 import type { Guardrails, Verdict } from "../../shared/guardrails.ts";
 import { fingerprint, judgeStuck, NOT_STUCK, type StuckState } from "./stuck.ts";
 
@@ -34,7 +35,7 @@ export const visitedUrls: Rule = {
     const url = URL.canParse(action.params.url) ? new URL(action.params.url).href : action.params.url;
     if (state.visited.has(url)) return { state, verdict: null };
     if (state.visited.size >= max_urls_visited) {
-      const reason = `The run has visited ${max_urls_visited} different URLs, as many as max_urls_visited allows`;
+      const reason = `The run has visited ${counted(max_urls_visited, "different URL")}, as many as max_urls_visited allows`;
       return { state, verdict: { kind: "block", rule: "max_urls_visited", reason } };
     }
     return { state: { ...state, visited: new Set(state.visited).add(url) }, verdict: null };
@@ -45,7 +46,7 @@ export const visitedUrls: Rule = {
 export const consecutiveErrors: Rule = {
   after(state, { success }, { max_consecutive_errors }) {
     const errors = success ? 0 : state.errors + 1;
-    const reason = `${errors} actions in a row have failed, as many as max_consecutive_errors allows`;
+    const reason = `${errors === 1 ? "An action has" : `${errors} actions in a row have`} failed, as many as max_consecutive_errors allows`;
     const verdict: Verdict | null = errors >= max_consecutive_errors ? { kind: "stop", rule: "max_consecutive_errors", reason } : null;
     return { state: { ...state, errors }, verdict };
   },

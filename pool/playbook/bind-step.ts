@@ -11,11 +11,8 @@ import {
 import { AppError, flatIssues } from "../../shared/errors.ts";
 import { type Step, StepSchema, type Verify, VerifySchema } from "../../shared/playbook.ts";
 import { SecretValue } from "../../shared/secret-value.ts";
-import { webUrlProblem } from "../../shared/web-url.ts";
-import { parseKeys } from "../actions/keys.ts";
-import { checkScript } from "../actions/script-syntax.ts";
-import { parseSelector } from "../actions/selector-syntax.ts";
 import { type Injection, inject } from "./inject.ts";
+import { addressProblem, judgeStep, keyProblem, scriptProblem, selectorProblem } from "./literals.ts";
 import { mapStep, type Part, type Path, type PlaceKind, partsOf, withParsedItems } from "./places.ts";
 import { fillSelector } from "./selector-template.ts";
 import { cutTemplate, fill, placeholders, type Values } from "./template.ts";
@@ -76,11 +73,15 @@ export function bindOne(index: number, step: Step, scope: Scope, injections: rea
   const written = withParsedItems(step);
   const { own, stored } = scope;
   const values: Values = { ...own, ...stored };
-  if (!allNamed(written, values, scope, report)) return null;
+  const unbound = (): null => {
+    if (injections.length === 0) judgeStep(written, report); // what needs no value is judged all the same
+    return null;
+  };
+  if (!allNamed(written, values, scope, report)) return unbound();
 
   const filled = fillStep(written, values, scope, note);
   const ready = injectAll(filled, injections, note);
-  if (!sound || ready === null) return null;
+  if (!sound || ready === null) return unbound();
 
   const templates = partsOf(written);
   const actions = partsOf(ready.step).map(({ part, path }, i) => {
@@ -207,23 +208,14 @@ function bindAction({ part, path, typed, timeout_ms, late }: Binding, { credenti
   }
   if (!parsed.success) return null;
   const params = parsed.data as { url?: string; credential_ref?: string; key?: string; expression?: string };
-  const problem = params.url !== undefined && !late("url") ? addressProblem(params.url) : null;
-  if (problem !== null) note("steps", at("url"), problem);
-  const { key, expression } = params;
-  if (key !== undefined && !late("key")) said(at("key"), () => parseKeys(key), note);
-  if (expression !== undefined) said(at("expression"), () => checkScript(expression), note);
+  const { url, key, expression } = params;
+  const say = (field: PropertyKey, problem: string | null) => problem !== null && note("steps", at(field), problem);
+  if (url !== undefined && !late("url")) say("url", addressProblem(url));
+  if (key !== undefined && !late("key")) say("key", keyProblem(key));
+  if (expression !== undefined) say("expression", scriptProblem(expression));
   const ref = typed === null && !late("credential_ref") ? params.credential_ref : undefined;
   if (ref !== undefined && !credentialNames.includes(ref)) note("credentials", at("credential_ref"), `No credential "${ref}" was given`);
   return { action: { action, selector: part.selector, params, timeout_ms } as Action, typed: typed?.length === 1 ? null : typed };
-}
-
-/** Reports what `check` throws. */
-function said(path: Path, check: () => void, note: Report): void {
-  try {
-    check();
-  } catch (error) {
-    note("steps", path, error instanceof AppError ? error.message : `Not a script: ${(error as Error).message}`);
-  }
 }
 
 /** The text that the model is asked about is read as `extract` reads it; without a selector that of the page. */
@@ -237,9 +229,6 @@ function bindLlmExtract({ part, path, timeout_ms, late }: Omit<Binding, "typed">
   return parsed.success ? { action: { action: "extract", selector, params: { mode: "markdown" }, timeout_ms }, typed: null } : null;
 }
 
-/** The browser's own schemes and files are no place for a playbook, but for an empty page. */
-export const addressProblem = (text: string): string | null => (URL.parse(text)?.href === "about:blank" ? null : webUrlProblem(text));
-
 function checkVerify(verify: Verify, note: Report): Verify {
   const parsed = VerifySchema.safeParse(verify);
   for (const { path, message } of flatIssues(parsed.error?.issues ?? [])) note("steps", ["verify", ...path], message);
@@ -250,16 +239,8 @@ function checkVerify(verify: Verify, note: Report): Verify {
   return parsed.data ?? verify;
 }
 
-/** What only a browser can judge shows at the first look; all else is said here. */
 function checkSelector({ primary, fallbacks }: Selector, path: Path, note: Report): void {
-  const check = (selector: string, at: Path) => {
-    try {
-      parseSelector(selector);
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      note("selectors", at, error.message);
-    }
-  };
-  check(primary, [...path, "primary"]);
-  for (const [i, fallback] of fallbacks.entries()) check(fallback, [...path, "fallbacks", i]);
+  const say = (at: Path, problem: string | null) => problem !== null && note("selectors", at, problem);
+  say([...path, "primary"], selectorProblem(primary));
+  for (const [i, fallback] of fallbacks.entries()) say([...path, "fallbacks", i], selectorProblem(fallback));
 }

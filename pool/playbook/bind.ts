@@ -1,8 +1,9 @@
 /** A playbook and the values of one run, joined. Whatever can be known to be wrong is refused here, before the run starts. */
 import { AppError, formatPath, type Issue, validationFailed } from "../../shared/errors.ts";
 import type { Playbook, Step } from "../../shared/playbook.ts";
-import { addressProblem, type BoundStep, bindOne, type CheckName, type Report, type Scope } from "./bind-step.ts";
+import { type BoundStep, bindOne, type CheckName, type Report, type Scope } from "./bind-step.ts";
 import { type Injection, planInjections } from "./inject.ts";
+import { addressProblem } from "./literals.ts";
 import { lineInPlaybook } from "./load.ts";
 import { bindParams } from "./params.ts";
 import { mapStep, partsOf, withParsedItems } from "./places.ts";

@@ -1,4 +1,5 @@
 /** `inject_into`: the raw value of a parameter, set at a place of a step instead of written into text. */
+import { counted } from "../../shared/counted.ts";
 import type { Playbook } from "../../shared/playbook.ts";
 import type { Value, Values } from "./template.ts";
 
@@ -39,7 +40,8 @@ export function inject(target: Record<string, unknown>, into: readonly string[],
     const last = i === into.length - 1;
     if (Array.isArray(place)) {
       const index = /^\d{1,4}$/.test(segment) ? Number(segment) : -1;
-      if (index < 0 || index >= place.length) return `"${segment}" is not one of the ${place.length} entries, counted from 0`;
+      if (index < 0 || index >= place.length)
+        return `"${segment}" is not one of the ${counted(place.length, "entry", "entries")}, counted from 0`;
       if (last) place[index] = value;
       place = place[index];
     } else if (typeof place === "object" && place !== null) {

@@ -7,6 +7,7 @@ import { AppError, flatIssues, formatPath, type Issue, validationFailed } from "
 import { PLAYBOOK_ID } from "../../shared/ids.ts";
 import { type Playbook, PlaybookSchema } from "../../shared/playbook.ts";
 import type { Log } from "../telemetry/log.ts";
+import { judgeLiterals } from "./literals.ts";
 import { findOddity, type LineOf, MAX_YAML_CHARS, readYaml } from "./yaml-source.ts";
 
 const MAX_ISSUES = 50;
@@ -21,6 +22,7 @@ export function parsePlaybook(source: string | object, what = "The playbook"): P
   const parsed = PlaybookSchema.safeParse(value);
   if (!parsed.success) {
     const issues = flatIssues(parsed.error.issues).slice(0, MAX_ISSUES); // a hostile one can have as many as it has bytes
+    judgeLiterals(value, (_check, path, message) => issues.length < MAX_ISSUES && issues.push({ path: [...path], message }));
     throw validationFailed(
       what,
       issues.map((issue) => explain(issue, value, lineOf)),
@@ -120,7 +122,7 @@ export async function openLibrary(dir: string, log: Log, standInFor: StandIn = (
     const standIn = known?.source ? (standInFor(file.slice(0, -".yaml".length), known.source.fileDigest)?.version ?? null) : null;
     if (known?.version === version && known.standIn === standIn) return known;
     const fresh = withStandIn(file, { version, standIn: null, ...readPlaybook(dir, file, stats) });
-    if (fresh.problem) log.warn("A playbook file is left out", { file, problem: fresh.problem.message });
+    if (fresh.problem) log.warn("A playbook file is left out", { file, problem: fresh.problem.message, issues: fresh.problem.issues });
     loaded.set(file, fresh);
     return fresh;
   };

@@ -1,4 +1,5 @@
 /** What a request asks to be run, and a dry run's answer about it. */
+import { counted } from "../../shared/counted.ts";
 import { AppError, type Issue } from "../../shared/errors.ts";
 import type { Playbook } from "../../shared/playbook.ts";
 import type { DryRun } from "../../shared/run.ts";
@@ -37,10 +38,12 @@ export function resolvePlaybook(
 
 /** Why no playbook has this id: its file does not load, or there is none. */
 export function whyMissing(library: Library, id: string): { message: string; issues: Issue[] } {
-  const broken = library.problems().find(({ file }) => file === `${id}.yaml`);
+  const broken = brokenFile(library, id);
   if (!broken) return { message: `No playbook has the id "${id}"`, issues: [] };
   return { message: `Playbook "${id}" does not load: ${broken.message}`, issues: broken.issues };
 }
+
+const brokenFile = (library: Library, id: string) => library.problems().find(({ file }) => file === `${id}.yaml`);
 
 type Check = DryRun["checks"][number];
 
@@ -56,7 +59,7 @@ export function checkPlaybookRequest(
     if (!(error instanceof AppError)) throw error;
     return {
       playbook: null,
-      checks: [{ name: "playbook", passed: false, message: error.message }, givenCredentials(request)],
+      checks: [{ name: "playbook", passed: false, message: allThatIsWrong(library, request, error) }, givenCredentials(request)],
       warnings: [],
     };
   }
@@ -71,7 +74,7 @@ export function checkPlaybookRequest(
     placeholders: "Every placeholder has a value, or gets one from an earlier step",
     credentials: givenCredentials(request).message,
     selectors: "Every selector is well formed",
-    steps: `${steps.length} steps bind`,
+    steps: `${counted(steps.length, "step")} ${steps.length === 1 ? "binds" : "bind"}`,
   };
   const check = (name: CheckName): Check => {
     const wrong = problems.filter((problem) => problem.check === name);
@@ -104,5 +107,13 @@ const givenCredentials = ({ credentialNames: { length } }: PlaybookRequest): Che
   passed: true,
   message: length === 0 ? "None given" : `${length} given`,
 });
+
+/** Each place that is wrong, where the error's message names the first and counts the others. */
+function allThatIsWrong(library: Library, { playbook }: PlaybookRequest, { message, details }: AppError): string {
+  const broken = typeof playbook === "string" ? brokenFile(library, playbook) : undefined;
+  const issues = broken?.issues ?? ((details?.issues ?? []) as Issue[]);
+  if (issues.length < 2) return message;
+  return `${broken ? `Playbook "${playbook}" does not load` : "The playbook is not valid"}: ${issues.map(sentence).join("; ")}`;
+}
 
 const sentence = ({ path, message, line }: Issue): string => `${path}: ${message}${line ? ` (line ${line})` : ""}`;

@@ -1,4 +1,5 @@
 /** Runs a bound playbook, step by step. What it does to a page, it does through functions that the session hands it. */
+import { counted } from "../../shared/counted.ts";
 import { AppError, type ErrorCode } from "../../shared/errors.ts";
 import type { StepResult } from "../../shared/run.ts";
 import type { Usage } from "../../shared/run-status.ts";
@@ -25,7 +26,9 @@ export async function runPlaybook(bound: BoundPlaybook, given: RunnerDeps): Prom
   const stored: Record<string, string> = Object.create(null);
   const ended = (error: AppError | null): PlaybookOutcome => ({
     success: error === null,
-    result: error ? null : (extracted_texts.at(-1) ?? `Playbook "${bound.playbook.name}" completed, ${counted(step_results.length)}`),
+    result: error
+      ? null
+      : (extracted_texts.at(-1) ?? `Playbook "${bound.playbook.name}" completed, ${counted(step_results.length, "step")}`),
     extracted_texts,
     step_results,
     error,
@@ -105,8 +108,6 @@ function toResult(shown: Shown, end: StepEnd, duration_ms: number, usage: Usage 
     usage,
   };
 }
-
-const counted = (steps: number): string => (steps === 1 ? "1 step" : `${steps} steps`);
 
 /** The sum; the model is the one asked last. */
 export function addUsage(sum: Usage | null, more: Usage): Usage {

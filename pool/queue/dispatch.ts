@@ -1,4 +1,5 @@
 /** Accepts a run: everything that makes it durable, in one transaction, before its 202. */
+import { counted } from "../../shared/counted.ts";
 import { pause } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { LimitsOfKeys } from "../../shared/key-limits.ts";
@@ -91,10 +92,14 @@ async function assertJoins(tx: Sql, queueMax: number): Promise<void> {
 
 function assertRoom(queued: number, queueMax: number): void {
   if (queued < queueMax) return;
-  throw new AppError("POOL_SATURATED", `The queue is full: ${queued} runs wait. Try again later.`, {
-    retryAfterS: RETRY_AFTER_S,
-    details: { reason: "queue_full", queued },
-  });
+  throw new AppError(
+    "POOL_SATURATED",
+    `The queue is full: ${counted(queued, "run")} ${queued === 1 ? "waits" : "wait"}. Try again later.`,
+    {
+      retryAfterS: RETRY_AFTER_S,
+      details: { reason: "queue_full", queued },
+    },
+  );
 }
 
 /** The next run of the queue for this node, or null when nothing waits. */

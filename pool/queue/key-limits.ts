@@ -1,4 +1,5 @@
 /** What one API key may take of the pool, so that no key keeps the others from it. Held in the store: the same on every node, behind any edge. */
+import { counted } from "../../shared/counted.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { KeyLimits, LimitsOfKeys } from "../../shared/key-limits.ts";
 import { countQueued } from "../store/runs.ts";
@@ -39,7 +40,7 @@ export async function assertWithinRate(tx: Sql, limits: LimitsOfKeys, name: stri
     await tx.query("INSERT INTO understudy.key_posts (api_key_name, at) VALUES ($1, $2)", [name, now]);
     return;
   }
-  throw new AppError("RATE_LIMITED", `This key may post ${per_minute} runs a minute. Try again later.`, {
+  throw new AppError("RATE_LIMITED", `This key may post ${counted(per_minute, "run")} a minute. Try again later.`, {
     retryAfterS: Math.max(1, Math.ceil((oldest.at.getTime() - since.getTime()) / 1000)),
     details: { reason: "key_rate", per_minute },
   });
@@ -49,8 +50,12 @@ export async function assertWithinRate(tx: Sql, limits: LimitsOfKeys, name: stri
 export async function assertMayWait(tx: Sql, limits: LimitsOfKeys, name: string | null): Promise<void> {
   const { queued } = limitsOf(limits, name);
   if (queued === undefined || (await countQueued(tx, name)) <= queued) return;
-  throw new AppError("RATE_LIMITED", `${queued} runs of this key wait already, as many as may. Try again later.`, {
-    retryAfterS: RETRY_AFTER_S,
-    details: { reason: "key_queue", queued },
-  });
+  throw new AppError(
+    "RATE_LIMITED",
+    `${counted(queued, "run")} of this key ${queued === 1 ? "waits" : "wait"} already, as many as may. Try again later.`,
+    {
+      retryAfterS: RETRY_AFTER_S,
+      details: { reason: "key_queue", queued },
+    },
+  );
 }

@@ -10,9 +10,18 @@ export function warnOnce(listener: (error: unknown) => void): Warn {
     if (told.has(what)) return;
     told.add(what);
     try {
-      listener(new AppError("INTERNAL", what, { cause })); // the cause is the log's: its text names folders of this machine
+      const why = reasonOf(cause);
+      listener(new AppError(cause instanceof AppError ? cause.code : "INTERNAL", why ? `${what}: ${why}` : what, { cause }));
     } catch {} // a recording is never in the way of its run, nor is who listens to it
   };
+}
+
+/** What the run's owner may read of it. Any other text is the log's alone: it may name folders of this machine. */
+function reasonOf(cause: unknown): string | null {
+  if (cause instanceof AppError) return cause.message;
+  if (!(cause instanceof Error)) return null;
+  if (cause.name === "TimeoutError" && cause instanceof DOMException) return "it took too long"; // a limit of ours
+  return "code" in cause && typeof cause.code === "string" && /^E[A-Z0-9]{2,20}$/.test(cause.code) ? cause.code : null; // of the file system, as ENOSPC
 }
 
 /** Hears which limit was reached, as "10,000 requests". */

@@ -1,4 +1,5 @@
 /** Takes a request in: everything that can be known to be wrong is refused here, before there is a run. */
+import { counted } from "../../shared/counted.ts";
 import { AppError, type Issue, toErrorDetail, validationFailed } from "../../shared/errors.ts";
 import type { Guardrails, GuardrailsInput } from "../../shared/guardrails.ts";
 import { newRunId } from "../../shared/ids.ts";
@@ -11,7 +12,7 @@ import type { Policy } from "../guardrails/policy.ts";
 import type { Llm } from "../llm/llm.ts";
 import { parseModelName } from "../llm/model-name.ts";
 import { bindPlaybook } from "../playbook/bind.ts";
-import { addressProblem } from "../playbook/bind-step.ts";
+import { addressProblem } from "../playbook/literals.ts";
 import type { Library } from "../playbook/load.ts";
 import { checkPlaybookRequest, resolvePlaybook } from "../playbook/request.ts";
 import { placeholders } from "../playbook/template.ts";
@@ -146,7 +147,10 @@ const needsModel = (playbook: Playbook | null): Issue[] =>
 
 function recoverable(playbook: Playbook | null): string[] {
   const count = playbook?.steps.filter(({ on_failure }) => on_failure === "llm_recover").length ?? 0;
-  return count === 0 ? [] : [`No model is configured: ${count} steps with on_failure llm_recover are tried twice and not recovered`];
+  if (count === 0) return [];
+  return [
+    `No model is configured: ${counted(count, "step")} with on_failure llm_recover ${count === 1 ? "is" : "are"} tried twice and not recovered`,
+  ];
 }
 
 /** A playbook that begins on an empty page, which has nothing to click. */

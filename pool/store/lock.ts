@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../shared/errors.ts";
+import { keptFileProblem } from "../../start/kept-file.ts";
 import { makeFolder } from "../../start/make-folder.ts";
 
 const SQLITE_BUSY = 5;
@@ -14,7 +15,7 @@ const HOLDER_FILE = "node.holder.json";
 /** Makes the folder where it is missing and locks it. @throws CONFLICT, naming the holder, when another process has it; VALIDATION_FAILED when it cannot be one */
 export function lockDataDir(dataDir: string): Disposable {
   makeFolder(dataDir, "DATA_DIR");
-  const database = new DatabaseSync(join(dataDir, LOCK_FILE));
+  const database = openFile(join(dataDir, LOCK_FILE));
   try {
     database.exec("PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE");
   } catch (cause) {
@@ -27,7 +28,12 @@ export function lockDataDir(dataDir: string): Disposable {
     );
   }
   const holder = join(dataDir, HOLDER_FILE);
-  writeFileSync(holder, JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() }));
+  try {
+    writeFileSync(holder, JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() }));
+  } catch (cause) {
+    database.close();
+    throw keptFileProblem(holder, cause);
+  }
   return {
     [Symbol.dispose]() {
       if (!database.isOpen) return;
@@ -35,6 +41,14 @@ export function lockDataDir(dataDir: string): Disposable {
       database.close();
     },
   };
+}
+
+function openFile(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path);
+  } catch (cause) {
+    throw keptFileProblem(path, cause);
+  }
 }
 
 const isBusy = (error: unknown): boolean => error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;

@@ -1,9 +1,9 @@
 /** Credentials at rest: AES-256-GCM, with the run's id as associated data, so that a sealed value opens for its own run alone. */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../shared/errors.ts";
 import { type Credentials, SecretValue } from "../../shared/secret-value.ts";
+import { readKept, writeKept } from "../../start/kept-file.ts";
 
 export type Seal = {
   seal(runId: string, credentials: Credentials): Uint8Array;
@@ -19,11 +19,13 @@ const VERSION = 1;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** The key is SECRETS_KEY, or one made at the first start and kept in DATA_DIR (0600). @throws VALIDATION_FAILED for a key too short to be one. */
+/** The key is SECRETS_KEY, or one made at the first start and kept in DATA_DIR (0600). @throws VALIDATION_FAILED for a key too short to be one, or a file that is none */
 export async function openSeal(options: { secretsKey: string | null; dataDir: string }): Promise<Seal> {
-  const secret = options.secretsKey ?? (await keepKey(join(options.dataDir, KEY_FILE)));
+  const file = join(options.dataDir, KEY_FILE);
+  const secret = options.secretsKey ?? (await keepKey(file));
   const problem = secretsKeyProblem(secret);
-  if (problem !== null) throw new AppError("VALIDATION_FAILED", `SECRETS_KEY: ${problem}`);
+  if (problem !== null)
+    throw new AppError("VALIDATION_FAILED", `${options.secretsKey === null ? `The key in "${file}"` : "SECRETS_KEY"}: ${problem}`);
   return createSeal(secret);
 }
 
@@ -76,13 +78,9 @@ const hidden = (values: Record<string, string>): Credentials =>
 
 /** Called by the one process that holds DATA_DIR. */
 async function keepKey(path: string): Promise<string> {
-  try {
-    return (await readFile(path, "utf8")).trim();
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-  }
+  const kept = await readKept(path);
+  if (kept !== null) return kept;
   const key = randomBytes(32).toString("hex");
-  await writeFile(`${path}.part`, `${key}\n`, { mode: 0o600, flush: true });
-  await rename(`${path}.part`, path); // whole or not at all: with half a key nothing sealed would ever open
+  await writeKept(path, key, 0o600); // whole or not at all: with half a key nothing sealed would ever open
   return key;
 }

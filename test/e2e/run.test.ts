@@ -37,6 +37,11 @@ afterEach(({ task }) => {
 });
 
 const login = () => openLogin(system.dashboard.url);
+/** A run as it is shown at this moment: its status, and that of its recording. */
+const shown = async (runId: string): Promise<string> => {
+  const { status, recording } = await system.as.writer.read(runId);
+  return `${status}, ${recording.state}`;
+};
 
 describe("a run", () => {
   it("signs in, reads the page, and ends as completed with everything in its record", () => {
@@ -241,12 +246,16 @@ describe("a run", () => {
     expect(source).toBe("live");
     expect((await readZip(bytes)).get("trace.trace")?.toString() ?? "").toContain("goto");
     expect((await writer.call(`/runs/${run_id}`, { method: "DELETE" })).status).toBe(409);
+    const seen = [await shown(run_id)];
     const stopping = writer.stop(run_id);
-    for (let seen = await writer.read(run_id); seen.status !== "terminated"; seen = await writer.read(run_id))
-      expect(`${seen.status}, ${seen.recording.state}`).toBe("running, recording"); // the recording ends after the run
+    while (seen.at(-1)?.startsWith("running")) seen.push(await shown(run_id));
+    expect(new Set(seen.slice(0, -1))).toEqual(new Set(["running, recording"])); // the recording ends after the run
+    expect(seen.at(-1)).toMatch(/^terminated, (?:finalizing|ready)$/);
     expect(await stopping).toEqual({ run_id, status: "terminated" });
     expect(await writer.stop(run_id)).toEqual({ run_id, status: "terminated" });
-    const { run } = await writer.finished(run_id);
+    const { run, events } = await writer.finished(run_id);
+    const statuses = events.flatMap(({ event }) => (event.type === "status" ? `${event.previous} → ${event.status}` : []));
+    expect(statuses).toEqual(["null → queued", "queued → starting", "starting → running", "running → terminated"]);
     expect(run).toMatchObject({
       status: "terminated",
       error: { code: "RUN_TERMINATED" },

@@ -87,6 +87,7 @@ describe("a link to the viewer", () => {
     const page = await chrome.browser.newPage();
     const errors: unknown[] = [];
     page.on("pageerror", (error) => errors.push(error));
+    page.on("console", (entry) => entry.type() === "error" && errors.push(entry.text())); // what a policy refuses is told there
     await page.goto(await viewerUrl(run_id));
     const viewer = await viewerOf(page);
     const step = (n: number) => viewer.waitForSelector(`[role=treeitem] ::-p-text(Step ${n}:)`);

@@ -44,7 +44,7 @@ it("is empty while its folder is not there, and filled once it is", async () => 
 it("skips broken files with one warning each, and lists them with field and line", async () => {
   await write("good.yaml", playbook("good"));
   await write("other.yaml", playbook("another"));
-  await write("typo.yaml", "id: typo\nsteps:\n  - action: clik\n");
+  await write("typo.yaml", "id: typo\nsteps:\n  - action: clik\n    selector: id=b\n");
   await write("No Id.yaml", playbook("no"));
   await write("ending.yml", playbook("ending"));
   await mkdir(join(dir, "folder.yaml"));
@@ -56,6 +56,7 @@ it("skips broken files with one warning each, and lists them with field and line
     ["other.yaml", "id", 1],
     ["typo.yaml", "steps[0].action", 3],
   ]);
+  expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ file: "typo.yaml", issues: [{ line: 3 }, { line: 4 }] });
   library.list();
   expect(lines).toHaveLength(4);
 });

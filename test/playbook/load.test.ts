@@ -200,6 +200,39 @@ describe("a playbook from YAML", () => {
     ]);
   });
 
+  it("is told with the selectors, keys, scripts and addresses that are wrong, which need no value to be judged", () => {
+    const source = [
+      "id: a",
+      "start_url: ftp://x",
+      "parameters:",
+      "  - {name: which, inject_into: steps.3.selector.primary}",
+      "steps:",
+      "  - action: clik",
+      "    selector: role=buton",
+      "  - action: sequence",
+      "    params:",
+      "      actions:",
+      "        - {action: key_press, params: {key: Bogus}}",
+      "        - {action: goto, params: {url: 'file:///etc'}}",
+      "        - {action: click, selector: {primary: '#{id}', fallbacks: [id=b]}}",
+      "  - action: evaluate",
+      "    params: {expression: 'f('}",
+      "    verify: {expect_element_gone: '%', expect_title: x}",
+      "  - {action: click, selector: '%'}",
+    ];
+    expect(issuesOf(source.join("\n")).map(({ path, line }) => [path, line])).toEqual([
+      ["steps[0].action", 6],
+      ["steps[2].verify.expect_title", 16],
+      ["start_url", 2],
+      ["steps[0].selector.primary", 7],
+      ["steps[1].params.actions[0].params.key", 11],
+      ["steps[1].params.actions[1].params.url", 12],
+      ["steps[1].params.actions[2].selector.fallbacks[0]", 13],
+      ["steps[2].params.expression", 15],
+      ["steps[2].verify.expect_element_gone.primary", 16],
+    ]);
+  });
+
   it("takes anchors in small numbers", () => {
     const playbook = parsePlaybook(`${HEAD}  - &s\n    action: click\n    selector: a\n  - *s\n`);
     expect(playbook.steps[1]).toEqual(playbook.steps[0]);
@@ -285,7 +318,7 @@ describe("hostile YAML", () => {
   it("never makes anything throw but VALIDATION_FAILED, as an object either", () => {
     const step = fc.dictionary(
       fc.constantFrom("action", "params", "selector", "verify", "description", "store_as", "__proto__", "x"),
-      fc.oneof(fc.constantFrom("goto", "sequence", "click", "toString", "__proto__"), fc.jsonValue()),
+      fc.oneof(fc.constantFrom("goto", "sequence", "click", "toString", "__proto__", { actions: [null, { selector: 1 }] }), fc.jsonValue()),
     );
     fc.assert(
       fc.property(
@@ -308,6 +341,12 @@ describe("an inline playbook", () => {
     expect(issuesOf({ id: "a", steps: [{ action: "click", selector: "a", hue: 1 }] })).toEqual([
       { path: "steps[0].hue", message: "Unknown field" },
     ]);
+  });
+
+  it("is judged to its end whatever its fields are", () => {
+    const parameters = [{ name: "x", inject_into: { toString: 1 } }];
+    const steps = [null, [], { action: "sequence", params: { actions: [0, { selector: "%" }] }, verify: "x" }];
+    expect(issuesOf({ id: "a", parameters, steps }).map(({ path }) => path)).toContain("steps[2].params.actions[1].selector.primary");
   });
 
   it("is refused when it has no end", () => {

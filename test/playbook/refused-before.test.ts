@@ -25,11 +25,23 @@ describe("what is written wrong", () => {
 
   it("is refused in a sequence, in a fallback and in a verification too", () => {
     const items = "  - action: sequence\n    params:\n      actions:\n        - action: key_press\n          params: {key: Ctrl+Bogus}\n";
-    const verified = "  - action: click\n    selector: {primary: a, fallbacks: [b, nth=1]}\n    verify: {expect_element_gone: '%'}\n";
+    const verified =
+      "  - action: click\n    selector: {primary: a, fallbacks: [b, nth=1]}\n    verify: {expect_element_gone: 'role=buton'}\n";
     expect(wrong(items + verified)).toMatchObject([
       { path: "steps[0].params.actions[0].params.key", line: 9 },
       { path: "steps[1].selector.fallbacks[1]", line: 11 },
-      { path: "steps[1].verify.expect_element_gone.primary", line: 12 },
+      { path: "steps[1].verify.expect_element_gone.primary", line: 12, message: expect.stringContaining("did you mean role=button?") },
+    ]);
+  });
+
+  it("is refused beside a placeholder without a value, or a value that cannot stand where it is put", () => {
+    const steps = "  - {action: click, selector: {primary: '#{nobody}', fallbacks: [id=b]}}\n";
+    const unfit = "  - {action: click, selector: {primary: 'li:nth-child({p})', fallbacks: [id=c]}}\n";
+    expect(wrong(steps + unfit).map(({ path }) => path)).toEqual([
+      "steps[0].selector.primary",
+      "steps[0].selector.fallbacks[0]",
+      "steps[1].selector.primary",
+      "steps[1].selector.fallbacks[0]",
     ]);
   });
 

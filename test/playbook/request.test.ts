@@ -27,7 +27,7 @@ let library: Library;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "us-request-"));
   await writeFile(join(dir, "cancel-order.yaml"), CANCEL);
-  await writeFile(join(dir, "broken.yaml"), "id: broken\nsteps:\n  - action: clik\n");
+  await writeFile(join(dir, "broken.yaml"), "id: broken\nsteps:\n  - action: clik\n    selector: id=b\n");
   library = await openLibrary(dir, createLog("silent"));
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
@@ -58,7 +58,7 @@ describe("the playbook that a request means", () => {
     expect(refusal("broken")).toMatchObject({
       code: "VALIDATION_FAILED",
       message: expect.stringContaining("does not load"),
-      details: { issues: [{ path: "playbook" }, { path: "steps[0].action", line: 3 }] },
+      details: { issues: [{ path: "playbook" }, { path: "steps[0].action", line: 3 }, { path: "steps[0].selector.primary", line: 4 }] },
     });
   });
 });
@@ -71,7 +71,12 @@ describe("an installed playbook", () => {
       error: {
         code: "NOT_FOUND",
         message: expect.stringContaining("does not load"),
-        details: { issues: [{ path: "steps[0].action", line: 3 }] },
+        details: {
+          issues: [
+            { path: "steps[0].action", line: 3 },
+            { path: "steps[0].selector.primary", line: 4 },
+          ],
+        },
       },
     });
     expect(await ask("nobody")).toEqual({ error: { code: "NOT_FOUND", message: 'No playbook has the id "nobody"', details: null } });
@@ -90,15 +95,25 @@ describe("a dry run", () => {
   };
 
   it("passes each check by name when all is there, and warns of a default", () => {
-    const { failed, names, warnings } = check({ playbook: "cancel-order", directive: "cancel order 12345", credentialNames: ["password"] });
+    const { failed, names, checks, warnings } = check({
+      playbook: "cancel-order",
+      directive: "cancel order 12345",
+      credentialNames: ["password"],
+    });
     expect(failed).toEqual([]);
     expect(names).toEqual(["playbook", "params", "placeholders", "credentials", "selectors", "steps"]);
+    expect(checks.at(-1)?.message).toBe("2 steps bind");
+    const one = check({ playbook: { id: "a", steps: [{ action: "wait_for", selector: "a" }] } });
+    expect(one.checks.at(-1)?.message).toBe("1 step binds");
     expect(warnings).toEqual(['Parameter "reason" is not in the directive; its default is used']);
   });
 
   it("says what fails under the name of its check", () => {
     expect(check({ playbook: "nobody" }).failed).toEqual(["playbook"]);
-    expect(check({ playbook: "broken" }).checks[0]?.message).toContain('Unknown action "clik"');
+    const twice = /^Playbook "broken" does not load: steps\[0\].action: Unknown action "clik".* \(line 3\); .*write #b \(line 4\)$/;
+    expect(check({ playbook: "broken" }).checks[0]?.message).toMatch(twice);
+    const inline = check({ playbook: { id: "a", steps: [], hue: 1 } }).checks[0]?.message;
+    expect(inline).toBe("The playbook is not valid: steps: Must not be empty; hue: Unknown field");
     expect(check({ playbook: "cancel-order" }).failed).toEqual(["params", "credentials"]);
     expect(check({ playbook: "cancel-order", params: { order_id: "x" }, credentialNames: ["password"] }).failed).toEqual(["params"]);
     expect(

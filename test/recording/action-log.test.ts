@@ -112,6 +112,7 @@ describe("an action log", () => {
     await log.drain();
     expect(warnings).toHaveLength(2); // one for the actions, one for the file of all of them
     expect(JSON.stringify(warnings.map(toErrorDetail))).not.toContain(temp.dir); // clients see the message, the log sees the cause
+    expect(warnings.map((each) => (each as AppError).message)).toContain("An action could not be logged: ENOTDIR");
     expect(warnings.map((each) => (each as AppError).cause)).toEqual([expect.any(Error), expect.any(Error)]);
     expect(log.artifacts()).toEqual([]);
   });

@@ -53,12 +53,15 @@ describe("npm start", { timeout: 60_000 }, () => {
     await place.untilGone();
   });
 
-  it("says in one sentence that its port is taken", async () => {
+  it("says in one sentence that its port is taken, after all that is wrong with its settings", async () => {
     const holder = createServer().listen(Number(new URL(place.edge).port), "127.0.0.1");
     await once(holder, "listening");
-    const launcher = place.start("start/start.ts");
+    const launcher = place.start("start/start.ts", { POOL_SLOTS: "many", EDGE_THREADS: "0" });
     expect(await launcher.exited).toEqual([78, null]);
-    expect(launcher.output()).toMatch(/^Cannot start\. Port \d+ on 127\.0\.0\.1 is taken; set EDGE_PORT to another, or to 0 for any\n$/);
+    expect(launcher.output()).toMatch(/^ {2}POOL_SLOTS: .+$/m);
+    expect(launcher.output()).toMatch(/^ {2}EDGE_THREADS: .+$/m);
+    expect(launcher.output()).toMatch(/^Cannot start\. Port \d+ on 127\.0\.0\.1 is taken; set EDGE_PORT to another, or to 0 for any\n$/m);
+    expect(launcher.output().trimEnd().split("\n").at(-1)).toMatch(/^Cannot start\./);
     holder.close();
   });
 

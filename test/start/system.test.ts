@@ -1,11 +1,15 @@
 import { once } from "node:events";
-import { mkdtemp, open, readdir, readFile, rm, stat, watch, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, watch, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readConfig } from "../../pool/config.ts";
 import { openNode } from "../../pool/node.ts";
+import { openIdentity } from "../../pool/store/identity.ts";
+import { lockDataDir } from "../../pool/store/lock.ts";
+import { openSeal } from "../../pool/store/seal.ts";
+import type { AppError } from "../../shared/errors.ts";
 import { startFailureCode } from "../../shared/start-failure.ts";
 import { markShown, openKeys } from "../../start/keys.ts";
 import { findFolder, folderProblem, makeFolder } from "../../start/make-folder.ts";
@@ -46,7 +50,7 @@ describe("a launched system", () => {
   it("does not start both on one port, and says so before it starts either", async () => {
     await using place = await makePlace();
     await expect(place.open({ POOL_PORT: String(place.edgePort) })).rejects.toThrow(`EDGE_PORT and POOL_PORT are both ${place.edgePort}`);
-    expect(await place.log()).toEqual([""]);
+    expect(await place.log()).toEqual(["node: judged its settings"]);
   });
 
   it("tells when one of them ends by itself, and ends the other", async () => {
@@ -113,7 +117,7 @@ describe("what launchers keep", () => {
     for (const [folder, why] of [
       [join(place.folder, "log"), "it is a file"],
       [join(place.folder, "log/a/b"), "something above it is a file"],
-      ["/proc/nowhere/a", "nothing can be written there"],
+      ["/proc/nowhere/a", "nothing can be written there, as below /proc"],
       ["/proc", "nothing can be written there"],
     ] as const) {
       const message = expect.stringMatching(`^Cannot use the folder "${folder}": ${why}.*; set VOLUME_URL to one `);
@@ -135,6 +139,30 @@ describe("what launchers keep", () => {
     await writeFile(join(place.folder, "playbooks"), "");
     const config = readConfig({ POOL_TOKEN: "token-0123", DATA_DIR: place.folder, LOG_LEVEL: "silent" });
     await expect(openNode(config)).rejects.toThrow(`Cannot use the folder "${join(place.folder, "playbooks")}": it is a file`);
+  });
+
+  it("says in a sentence, with a setting's exit code, that a folder stands where a kept file must be", async () => {
+    await using place = await makePlace();
+    const inIts = (file: string) => join(place.folder, file);
+    for (const file of ["api-key", "secrets.key", "node_id", "node.lock", "node.holder.json"]) await mkdir(inIts(file));
+    for (const [file, open] of [
+      ["api-key", () => openKeys(place.folder)],
+      ["secrets.key", () => openSeal({ secretsKey: null, dataDir: place.folder })],
+      ["node_id", () => openIdentity(place.folder)],
+      ["node.lock", async () => lockDataDir(place.folder)],
+      ["node.holder.json", () => rm(inIts("node.lock"), { recursive: true }).then(() => lockDataDir(place.folder))],
+    ] as const) {
+      const refusal: AppError = await open().then(
+        () => expect.fail(file),
+        (error) => error,
+      );
+      expect(refusal.message).toBe(
+        `Cannot use the file "${inIts(file)}": it is a folder; put that right, or set DATA_DIR to another folder`,
+      );
+      expect(startFailureCode(refusal)).toBe(78);
+    }
+    await rm(inIts("node.holder.json"), { recursive: true });
+    lockDataDir(place.folder)[Symbol.dispose](); // what could not name its holder has let go of the lock
   });
 
   it("says which variable to change when a port is taken", async () => {

@@ -315,10 +315,12 @@ export class StandInNode
 
 const PIECE = 64 * 1024;
 const viewerFile = (name: string, type: string, text: string) => ({ name, type, base64: Buffer.from(text).toString("base64") });
+export const VIEWER_INDEX =
+  '<title>The viewer</title>\r\n<script type="module" src="./index.js"></script>\r\n<script>\r\n  void 0;\r\n</script>';
 const VIEWER = {
   version: "stand-in",
   files: [
-    viewerFile("index.html", "text/html; charset=utf-8", "<title>The viewer</title>"),
+    viewerFile("index.html", "text/html; charset=utf-8", VIEWER_INDEX),
     viewerFile("sw.bundle.js", "text/javascript; charset=utf-8", "// ü\n".repeat(100)),
     viewerFile("assets/index-BY2vkw8A.js", "text/javascript; charset=utf-8", "void 0;\n".repeat(100)),
   ],

@@ -1,7 +1,7 @@
-/** ARIA roles and states of elements, as HTML-AAM maps them and Playwright reads them. Runs in the page. */
+/** ARIA roles and states of elements, as HTML-AAM maps them and Playwright reads them. Runs in the page, where `known` is told: its text refers to nothing outside. */
 import type { Dom } from "./dom.ts";
 
-export function createRoles(dom: Dom) {
+export function createRoles(dom: Dom, known: readonly string[]) {
   const { attribute, hasAttribute, closest, tagName, parentElement, styleOf } = dom;
 
   const table = (pairs: string): Record<string, string> => Object.fromEntries(pairs.split(" ").map((pair) => pair.split(":")));
@@ -94,8 +94,7 @@ export function createRoles(dom: Dom) {
   const isFocusable = (element: Element): boolean =>
     hasAttribute(element, "tabindex") || /^(A|BUTTON|INPUT|SELECT|TEXTAREA|SUMMARY)$/.test(tagName(element));
 
-  const KNOWN =
-    /^(alert|alertdialog|application|article|banner|blockquote|button|caption|cell|checkbox|code|columnheader|combobox|complementary|contentinfo|definition|deletion|dialog|directory|document|emphasis|feed|figure|form|generic|grid|gridcell|group|heading|img|insertion|link|list|listbox|listitem|log|main|mark|marquee|math|meter|menu|menubar|menuitem|menuitemcheckbox|menuitemradio|navigation|none|note|option|paragraph|presentation|progressbar|radio|radiogroup|region|row|rowgroup|rowheader|scrollbar|search|searchbox|separator|slider|spinbutton|status|strong|subscript|superscript|switch|tab|table|tablist|tabpanel|term|textbox|time|timer|toolbar|tooltip|tree|treegrid|treeitem)$/;
+  const KNOWN = new RegExp(`^(${known.join("|")})$`);
 
   /** CSS for every element that can have the role. */
   function candidates(role: string): string {

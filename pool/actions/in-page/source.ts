@@ -1,4 +1,5 @@
 /** The engine that is put into the page: the parts of this folder, joined, as one expression. */
+import { ARIA_ROLES } from "../aria-roles.ts";
 import { createAim } from "./aim.ts";
 import { createCaptcha } from "./captcha.ts";
 import { createCover } from "./cover.ts";
@@ -37,8 +38,9 @@ function join(
     pageItems: typeof createPageItems;
     pageMap: typeof createPageMap;
   },
+  ariaRoles: readonly string[],
 ) {
-  const roles = parts.roles(dom);
+  const roles = parts.roles(dom, ariaRoles);
   const names = parts.names(dom, roles);
   const find = parts.find(dom, roles, names, parts.texts(dom, roles));
   const watch = parts.watch(dom);
@@ -119,4 +121,6 @@ const parts = Object.entries(PARTS).map(([name, part]) => `${name}: ${part}`);
 export const inAscii = (source: string): string =>
   source.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
-export const ENGINE_SOURCE = inAscii(`(${join})((${createDom})((${createNative})()), { ${parts.join(",\n")} })`);
+export const ENGINE_SOURCE = inAscii(
+  `(${join})((${createDom})((${createNative})()), { ${parts.join(",\n")} }, ${JSON.stringify(ARIA_ROLES)})`,
+);

@@ -1,10 +1,10 @@
 /** Links to the viewer, its page and its files, at the edge on Node and on Deno. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunEvent } from "../../../shared/event.ts";
 import { findDeno } from "../../support/deno.ts";
 import { edgeOnDeno, edgeOnNode, KEYS, type TestEdge } from "../../support/edge.ts";
-import { StandInNode, type StandInRun, StandInStore } from "../../support/stand-in-node.ts";
+import { StandInNode, type StandInRun, StandInStore, VIEWER_INDEX } from "../../support/stand-in-node.ts";
 import { readEvents, same } from "../../support/streams.ts";
 
 const runtimes = [
@@ -99,17 +99,22 @@ describe.each(runtimes)("the edge on $runtime", ({ start }) => {
       expect(() => new Function(script)).not.toThrow(); // JavaScript, whatever the runtime made of our TypeScript
 
       const index = await get("/trace-viewer/");
-      expect([index.status, await index.text()]).toEqual([200, "<title>The viewer</title>"]);
+      expect([index.status, await index.text()]).toEqual([200, VIEWER_INDEX]);
       expect(Object.fromEntries(index.headers)).toMatchObject({
         "content-type": "text/html; charset=utf-8",
         "cache-control": "no-cache",
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",
-        "content-security-policy": expect.stringMatching(/^default-src 'none'; script-src 'self'; .*frame-ancestors 'self'$/),
+        "content-security-policy": expect.stringMatching(
+          /^default-src 'none'; script-src 'self' 'sha256-[^' ]+'; .*frame-ancestors 'self'$/,
+        ),
       });
+      const inline = createHash("sha256").update("\n  void 0;\n").digest("base64"); // as browsers read it
+      expect(index.headers.get("content-security-policy")).toContain(`'sha256-${inline}'`);
       const again = await get("/trace-viewer/index.html", { "if-none-match": index.headers.get("etag") ?? "" });
       expect([again.status, await again.text()]).toEqual([304, ""]);
       const hashed = await get("/trace-viewer/assets/index-BY2vkw8A.js", { "accept-encoding": "gzip" });
+      expect(hashed.headers.get("content-security-policy")).toContain("script-src 'self'; ");
       expect(hashed.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
       expect([hashed.headers.get("content-encoding"), await hashed.text()]).toEqual(["gzip", "void 0;\n".repeat(100)]);
       const plain = await get("/trace-viewer/sw.bundle.js", { "accept-encoding": "identity" });
