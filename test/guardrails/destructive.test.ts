@@ -4,6 +4,7 @@ import type { ClickTarget } from "../../pool/actions/attempt.ts";
 import { conceptOf, normal } from "../../pool/guardrails/concepts.ts";
 import { type AskModel, judgeClick, judgeTarget } from "../../pool/guardrails/destructive.ts";
 import { DESTRUCTIVE, HARMLESS } from "../../pool/guardrails/destructive-words.ts";
+import { ANY_CHARACTER } from "../support/any-character.ts";
 import { rounds } from "../support/rounds.ts";
 
 const button = (name: string, more: Partial<ClickTarget> = {}): ClickTarget => ({
@@ -207,7 +208,7 @@ describe("a text's normal spelling", () => {
   it("is the same for any text", () => {
     const texts = fc.oneof(
       fc.string({ unit: "grapheme" }),
-      fc.string({ unit: "binary" }),
+      fc.string({ unit: ANY_CHARACTER }),
       fc.string({
         unit: fc.constantFrom("Σ", "ς", "ß", "ﬁ", "e\u0301", "한", "\u1112", "\u1161", "_", "\u00a0", "x", "\u{1f130}"),
         maxLength: 40,

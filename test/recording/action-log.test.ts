@@ -6,6 +6,7 @@ import { openActionLog } from "../../pool/recording/action-log.ts";
 import { openRunFolder } from "../../pool/recording/run-folder.ts";
 import type { Action } from "../../shared/action.ts";
 import { type AppError, toErrorDetail } from "../../shared/errors.ts";
+import { ANY_CHARACTER } from "../support/any-character.ts";
 import { click, goto, logEntry, openTempFolder, RUN_ID, typing } from "./support.ts";
 
 const fail = (error: unknown): never => {
@@ -85,7 +86,7 @@ describe("an action log", () => {
 
   it("stays below its folder and keeps names apart, whatever tools and actions are called", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.uniqueArray(fc.string({ unit: "binary", maxLength: 90 }), { minLength: 1, maxLength: 4 }), async (tools) => {
+      fc.asyncProperty(fc.uniqueArray(fc.string({ unit: ANY_CHARACTER, maxLength: 90 }), { minLength: 1, maxLength: 4 }), async (tools) => {
         await using temp = await openTempFolder();
         const log = await openActionLog({ dir: temp.dir, warn: fail });
         for (const tool of tools) {
@@ -137,7 +138,7 @@ describe("a run's folder", () => {
   it("lies below its root, one for each id, whatever the ids are", async () => {
     await using temp = await openTempFolder();
     const ids = fc.uniqueArray(
-      fc.oneof(fc.string({ unit: "binary", maxLength: 200 }), fc.constantFrom("..", ".", "/", "a/b", "a_b", "../a", "")),
+      fc.oneof(fc.string({ unit: ANY_CHARACTER, maxLength: 200 }), fc.constantFrom("..", ".", "/", "a/b", "a_b", "../a", "")),
       {
         minLength: 2,
         maxLength: 6,

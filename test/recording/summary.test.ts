@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { summarise } from "../../pool/recording/summary.ts";
 import { traceCall } from "../../pool/recording/trace-calls.ts";
 import { ACTION_PARAMS, type Action, type SimpleActionName } from "../../shared/action.ts";
+import { ANY_CHARACTER } from "../support/any-character.ts";
 import { click, goto, typing } from "./support.ts";
 
 const action = (name: SimpleActionName, params: object, primary: string | null = "#a"): Action =>
@@ -37,7 +38,7 @@ describe("a summary", () => {
   });
 
   it("is one line of at most 120 characters without the typed text", () => {
-    const anyText = fc.string({ unit: "binary", minLength: 1, maxLength: 200 });
+    const anyText = fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 200 });
     const key = fc.option(
       anyText.filter((text) => text.length <= 50),
       { nil: undefined },

@@ -5,6 +5,7 @@ import { createClean } from "../../pool/recording/clean.ts";
 import { openEntry, plainUrl } from "../../pool/recording/har.ts";
 import { withoutElided } from "../../pool/recording/page-events.ts";
 import { type TraceEvent, TraceEventSchema, TraceOrder, toLine } from "../../pool/recording/trace-events.ts";
+import { ANY_CHARACTER } from "../support/any-character.ts";
 
 const asIs = (text: string) => text;
 const context: TraceEvent = {
@@ -61,7 +62,7 @@ describe("a line of a trace", () => {
   it("is one line of JSON and the same event again, whatever texts are in it", () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: "binary" }),
+        fc.string({ unit: ANY_CHARACTER }),
         fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 }),
         (text, params) => {
           const event: TraceEvent = { ...begin("call@1"), title: text, params } as TraceEvent;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatBrowserId, isRunId, newRunId, PARAMETER_NAME, PLAYBOOK_ID, parseRunId } from "../../shared/ids.ts";
+import { ANY_CHARACTER } from "../support/any-character.ts";
 
 describe("run ids", () => {
   it("are random UUIDs, each another", () => {
@@ -33,7 +34,7 @@ describe("run ids", () => {
     fc.assert(
       fc.property(
         fc.oneof(
-          fc.string({ unit: "binary" }),
+          fc.string({ unit: ANY_CHARACTER }),
           fc.uuid().map((id) => `${id}/`),
           fc.uuid(),
         ),

@@ -10,6 +10,7 @@ import { describe, expect, it } from "vitest";
 import { openDirectoryVolume } from "../../pool/volume/directory.ts";
 import type { StagedFile, Volume } from "../../pool/volume/volume.ts";
 import { isArtifactPath } from "../../shared/recording.ts";
+import { ANY_CHARACTER } from "../support/any-character.ts";
 
 type Setup = { volume: Volume; root: string; staged: string; runId: string } & AsyncDisposable;
 
@@ -218,7 +219,7 @@ describe("reading", () => {
     );
     const path = fc.oneof(
       fc.array(segment, { maxLength: 6 }).map((parts) => parts.join("/")),
-      fc.string({ unit: "binary", maxLength: 400 }),
+      fc.string({ unit: ANY_CHARACTER, maxLength: 400 }),
       fc.constantFrom(
         "/etc/hostname",
         `../${at.runId}/a/b.txt`,
