@@ -2,7 +2,6 @@
 import { ActionError } from "./action-error.ts";
 import type { ActionOf, Attempt } from "./attempt.ts";
 import { locate } from "./locate.ts";
-import { toMarkdown } from "./markdown.ts";
 import { settleFor } from "./settle.ts";
 import { TEXT_LIMIT } from "./text-limit.ts";
 
@@ -20,11 +19,11 @@ export async function extract(attempt: Attempt, { selector, params: { mode } }: 
     arg: { mode, limit: mode === "markdown" ? HTML_LIMIT : TEXT_LIMIT },
   });
   const read = done as string;
-  const text =
-    mode !== "markdown"
-      ? read
-      : read.length > HTML_LIMIT
-        ? `${toMarkdown(read)}\n… (cut at ${HTML_LIMIT} characters of HTML)`
-        : toMarkdown(read);
+  const text = mode === "markdown" ? await markdownOf(read) : read;
   return text.length > TEXT_LIMIT ? `${text.slice(0, TEXT_LIMIT)}\n… (cut at ${TEXT_LIMIT} characters)` : text;
+}
+
+async function markdownOf(html: string): Promise<string> {
+  const { toMarkdown } = await import("./markdown.ts"); // with a parser of 50 modules, which a node's start need not wait for
+  return html.length > HTML_LIMIT ? `${toMarkdown(html)}\n… (cut at ${HTML_LIMIT} characters of HTML)` : toMarkdown(html);
 }

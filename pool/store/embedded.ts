@@ -8,7 +8,6 @@ import type { ReadableStream } from "node:stream/web";
 import { setFlagsFromString } from "node:v8";
 import type { PGlite } from "@electric-sql/pglite";
 import { Client, type ClientConfig, type Notification } from "pg";
-import { extract } from "tar";
 import { withDeadline } from "../../shared/deadline.ts";
 import { makeFolder } from "../../start/make-folder.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -106,7 +105,7 @@ async function openPglite(dir: string): Promise<PGlite> {
 
 /** The first start of all: `initdb` takes five seconds here, what it makes comes with PGlite's own package. Broken off, it is begun again by the next. */
 async function makeFiles(dir: string): Promise<void> {
-  const { dataDir } = await import("@electric-sql/pglite-prepopulatedfs");
+  const [{ dataDir }, { extract }] = await Promise.all([import("@electric-sql/pglite-prepopulatedfs"), import("tar")]);
   const making = `${dir}.making`;
   await rm(making, { recursive: true, force: true });
   await mkdir(making, { mode: 0o700 });
