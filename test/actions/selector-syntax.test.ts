@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseSelector } from "../../pool/actions/selector-syntax.ts";
 import { fillSelector } from "../../pool/playbook/selector-template.ts";
 import { AppError } from "../../shared/errors.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 import { rounds } from "../support/rounds.ts";
 
 const parsed = (source: string) => {

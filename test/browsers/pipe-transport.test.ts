@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { openPipe } from "../../pool/browsers/pipe-transport.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 
 describe("the pipe to Chrome", () => {
   it("gives the messages back whole and in order, however the bytes are cut", async () => {

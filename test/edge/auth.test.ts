@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createAuthenticate, parseBearer, requireScope } from "../../edge/auth.ts";
 import type { ApiKey, Scope } from "../../edge/config.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 
 const apiKey = (name: string, key: string, ...scopes: Scope[]): ApiKey => ({ name, key, scopes: new Set(scopes) });
 const authenticate = createAuthenticate([

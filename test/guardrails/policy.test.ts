@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { isBackgroundHost } from "../../pool/guardrails/background-hosts.ts";
 import { createPolicy } from "../../pool/guardrails/policy.ts";
 import { parsePrivateNetworks } from "../../pool/guardrails/private-networks.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 import { ANSWERS, BLOCKED, CORPUS, type CorpusRow, LISTED, PRIVATE_NETWORKS, PUBLIC_ADDRESS } from "./corpus.ts";
 import { guardrailsOf, labPolicy, tableResolver } from "./lab.ts";
 

@@ -6,7 +6,7 @@ import { openActionLog } from "../../pool/recording/action-log.ts";
 import { openRunFolder } from "../../pool/recording/run-folder.ts";
 import type { Action } from "../../shared/action.ts";
 import { type AppError, toErrorDetail } from "../../shared/errors.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 import { click, goto, logEntry, openTempFolder, RUN_ID, typing } from "./support.ts";
 
 const fail = (error: unknown): never => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { summarise } from "../../pool/recording/summary.ts";
 import { traceCall } from "../../pool/recording/trace-calls.ts";
 import { ACTION_PARAMS, type Action, type SimpleActionName } from "../../shared/action.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 import { click, goto, typing } from "./support.ts";
 
 const action = (name: SimpleActionName, params: object, primary: string | null = "#a"): Action =>

@@ -5,7 +5,7 @@ import { createClean } from "../../pool/recording/clean.ts";
 import { openEntry, plainUrl } from "../../pool/recording/har.ts";
 import { withoutElided } from "../../pool/recording/page-events.ts";
 import { type TraceEvent, TraceEventSchema, TraceOrder, toLine } from "../../pool/recording/trace-events.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 
 const asIs = (text: string) => text;
 const context: TraceEvent = {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatBrowserId, isRunId, newRunId, PARAMETER_NAME, PLAYBOOK_ID, parseRunId } from "../../shared/ids.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 
 describe("run ids", () => {
   it("are random UUIDs, each another", () => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type NumberedEvent, type RunEvent, RunEventSchema } from "../../shared/event.ts";
 import { formatEvent, KEEPALIVE, MAX_FRAME_CHARS, parseEvent, parseFrames, parseLastEventId, type SseFrame } from "../../shared/sse.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 
 const encoder = new TextEncoder();
 

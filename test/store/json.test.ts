@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { freeze, toJson } from "../../pool/store/json.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 
 describe("JSON for Postgres", () => {
   it("replaces NUL and halves of surrogate pairs, which Postgres refuses", () => {

@@ -10,7 +10,7 @@ import { describe, expect, it } from "vitest";
 import { openDirectoryVolume } from "../../pool/volume/directory.ts";
 import type { StagedFile, Volume } from "../../pool/volume/volume.ts";
 import { isArtifactPath } from "../../shared/recording.ts";
-import { ANY_CHARACTER } from "../support/any-character.ts";
+import { ANY_CHARACTER } from "../support/arbitraries.ts";
 
 type Setup = { volume: Volume; root: string; staged: string; runId: string } & AsyncDisposable;
 
