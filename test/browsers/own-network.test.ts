@@ -182,6 +182,7 @@ describe.runIf(possible && COUNTS_PROCESSES)("the network of a Chrome that is go
   });
 
   it("is nobody's any more where something is left in it: a process, a socket that was passed on, a connection that is still open", async () => {
+    log.length = 0;
     const leases = await Promise.all([take(), take(), take()]);
     const [staying, passing, open] = leases as [Taken, Taken, Taken];
     const stray = inNetworkOf(staying.pid, STRAY);
