@@ -232,7 +232,7 @@ eachStore(
       }
     });
 
-    it("tells the log, and not the client, why a recording could not be written", async () => {
+    it("tells the log all, and the client what the system said, but no folder, where a recording could not be written", async () => {
       const told: unknown[] = [];
       const log: Log = { ...quiet, with: () => log, warn: (_message, more) => void told.push(more?.error) };
       const createCDPSession = () => {
@@ -260,7 +260,9 @@ eachStore(
       await run.session.run();
       await run.session.settled;
       expect(told).toContainEqual(expect.objectContaining({ cause: expect.objectContaining({ code: "EISDIR" }) }));
-      expect(JSON.stringify(run.session.toRun().warnings)).not.toContain("EISDIR");
+      const warnings = JSON.stringify(run.session.toRun().warnings);
+      expect(warnings).toContain("trace.zip could not be written: EISDIR");
+      expect(warnings).not.toContain(run.root);
     });
   },
   ["embedded"],
