@@ -8,7 +8,7 @@ import { runInNewContext } from "node:vm";
 
 type Collect = (options?: { type: "minor" }) => void;
 
-const MINOR_BYTES = 12 * 1024 * 1024; // below 0.3 ms each
+const MINOR_BYTES = 12 * 1024 * 1024;
 const FULL_BYTES = 32 * 1024 * 1024; // some 5 ms each
 
 /** Told of bytes passed on, it collects when it is time: a little if `--v8-flags=--expose-gc` was given, else all, since Deno then knows no less. */

@@ -1,10 +1,12 @@
 /** The environment of a node → PoolConfig. Read once, at start; whatever is wrong is said at once, all of it. */
+import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type BucketCredentials, type BucketPlace, bucketCredentials } from "../shared/bucket.ts";
 import type { GuardrailsInput } from "../shared/guardrails.ts";
 import type { LimitsOfKeys } from "../shared/key-limits.ts";
 import type { ClockLimits } from "../shared/run-status.ts";
 import type { TracingConfig } from "../shared/tracing.ts";
+import { defaultProfileMib } from "./browsers/memory-profile.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
 import type { PrivateNetwork } from "./guardrails/private-networks.ts";
 import type { LlmConfig } from "./llm/llm.ts";
@@ -30,8 +32,8 @@ export type PoolConfig = {
   warm: number;
   /** A Chrome process for each run, or a context in one that runs share. */
   isolation: "process" | "context";
-  /** MB of memory for the profile of a Chrome; 0: it is on disk. */
-  profileMb: number;
+  /** MiB of memory for the profile of a Chrome; 0: it is on disk. */
+  profileMib: number;
   spareMaxAgeMs: number;
   /** 0: however much it takes. */
   spareMaxBytes: number;
@@ -77,7 +79,9 @@ export function readConfig(environment: Record<string, string | undefined>): Poo
     slots: env.POOL_SLOTS,
     warm: env.POOL_WARM,
     isolation: env.POOL_ISOLATION ?? "process",
-    profileMb: env.POOL_PROFILE_MB,
+    profileMib:
+      env.POOL_PROFILE_MB ??
+      defaultProfileMib(Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem()), env.POOL_SLOTS + env.POOL_WARM),
     spareMaxAgeMs: env.POOL_SPARE_MAX_AGE_S * 1000,
     spareMaxBytes: env.POOL_SPARE_MAX_MB * 1_000_000,
     sharedMaxBytes: (env.POOL_SHARED_CHROME_MAX_MB ?? SHARED_CHROME_MB + SHARED_SLOT_MB * env.POOL_SLOTS) * 1_000_000,

@@ -9,7 +9,7 @@ import { AppError, type Issue, toIssues, validationFailed } from "../shared/erro
 import { type GuardrailsInput, GuardrailsInputSchema } from "../shared/guardrails.ts";
 import { parseKeyLimits } from "../shared/key-limits.ts";
 import { OTLP_ENDPOINT_FORM, otlpHeadersProblem, parseOtlpEndpoint } from "../shared/tracing.ts";
-import { MIN_PROFILE_MB } from "./browsers/memory-profile.ts";
+import { MIN_PROFILE_MIB } from "./browsers/memory-profile.ts";
 import { remoteIssues } from "./browsers/remote-settings.ts";
 import { mergeGuardrails } from "./guardrails/merge.ts";
 import { type PrivateNetwork, parsePrivateNetworks } from "./guardrails/private-networks.ts";
@@ -116,10 +116,9 @@ const FIELDS = {
   POOL_SLOTS: integer(1, 1000, availableParallelism()),
   POOL_WARM: integer(0, 100, 1),
   POOL_ISOLATION: z.enum(["process", "context"]).optional(),
-  POOL_PROFILE_MB: integer(0, 1_000_000, 1024).refine(
-    (mb) => mb === 0 || mb >= MIN_PROFILE_MB,
-    `Expected 0, or at least ${MIN_PROFILE_MB}`,
-  ),
+  POOL_PROFILE_MB: between(0, 1_000_000)
+    .refine((mib) => mib === 0 || mib >= MIN_PROFILE_MIB, `Expected 0, or at least ${MIN_PROFILE_MIB}`)
+    .optional(),
   POOL_SPARE_MAX_AGE_S: integer(1, 604_800, 1_800),
   POOL_SPARE_MAX_MB: integer(0, 1_000_000, 0),
   POOL_SHARED_CHROME_MAX_MB: between(0, 1_000_000).optional(),

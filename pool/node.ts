@@ -86,7 +86,7 @@ export async function openNode(config: PoolConfig, { log, secretsInHand }: NodeL
       slots: config.slots,
       warm: config.warm,
       isolation: config.isolation,
-      profileMb: config.profileMb,
+      profileMib: config.profileMib,
       spareMaxAgeMs: config.spareMaxAgeMs,
       spareMaxBytes: config.spareMaxBytes,
       sharedMaxBytes: config.sharedMaxBytes,

@@ -1,9 +1,8 @@
 /** Small files that a DATA_DIR keeps from one start to the next: keys, a node's name. Launchers and nodes read them alike, and say alike why they cannot. */
-import { statSync } from "node:fs";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { AppError } from "../shared/errors.ts";
-import { folderProblem } from "./make-folder.ts";
+import { folderProblem, isFolder } from "./make-folder.ts";
 
 const NOT_ALLOWED = "this user may not use it";
 const WHY: Record<string, string> = { EISDIR: "it is a folder", EACCES: NOT_ALLOWED, EPERM: NOT_ALLOWED, ELOOP: "it is a link to itself" };
@@ -32,10 +31,11 @@ export async function writeKept(path: string, text: string, mode: number): Promi
 export function keptFileProblem(path: string, cause: unknown): AppError {
   const code = codeOf(cause);
   if (OF_THE_DISK.includes(code)) return folderProblem(dirname(path), "DATA_DIR", cause);
-  const why = isFolder(path) ? WHY.EISDIR : (WHY[code] ?? `it cannot be used (${code})`);
+  const why = isFolder(path)
+    ? WHY.EISDIR
+    : (WHY[code] ?? `it cannot be used (${cause instanceof Error && code.startsWith("ERR_") ? cause.message : code})`);
   const message = `Cannot use the file "${path}": ${why}; put that right, or set DATA_DIR to another folder`;
   return new AppError("VALIDATION_FAILED", message, { cause });
 }
 
 const codeOf = (cause: unknown): string => (cause instanceof Error && "code" in cause ? String(cause.code) : "");
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

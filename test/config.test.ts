@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { defaultProfileMib } from "../pool/browsers/memory-profile.ts";
 import { readConfig } from "../pool/config.ts";
 import { RECORDING_LIMITS } from "../pool/recording/limits.ts";
 
@@ -65,8 +66,11 @@ describe("a node's environment", () => {
   });
 
   it("keeps a profile in memory of some size, or on disk", () => {
-    const read = (mb: string) => readConfig({ POOL_TOKEN: "token-0123", POOL_PROFILE_MB: mb }).profileMb;
-    expect(["", "0", "16"].map(read)).toEqual([1024, 0, 16]);
+    const read = (mb: string) => readConfig({ POOL_TOKEN: "token-0123", POOL_PROFILE_MB: mb }).profileMib;
+    expect(["0", "16"].map(read)).toEqual([0, 16]);
+    expect(read("")).toBeGreaterThanOrEqual(16);
+    const gigabyte = 1024 ** 3;
+    expect([2, 24, 0.1].map((each) => defaultProfileMib(each * gigabyte, 3))).toEqual([170, 1024, 16]); // all that a node may have at once: a quarter of it
     const issues = [expect.objectContaining({ path: "POOL_PROFILE_MB" })];
     for (const wrong of ["15", "1", "-1", "1g"]) expect(() => read(wrong)).toThrow(expect.objectContaining({ details: { issues } }));
   });

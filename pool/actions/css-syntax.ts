@@ -66,8 +66,7 @@ export function parseCss(commented: string): Complex[] {
       const piece = source.slice(i, end);
       if (char === "(") refuseOwnPseudosWithin(piece);
       const current = open();
-      if (current.css !== "" && /^[a-z*]/i.test(piece) && /[\])]$/.test(current.css))
-        throw new Error(`"${piece}" stands right behind "${current.css}"`);
+      if (isBehindBracket(current.css) && /^[a-z*]/i.test(piece)) throw new Error(`"${piece}" stands right behind "${current.css}"`);
       current.css += piece;
       i = end;
     }
@@ -80,6 +79,9 @@ export function parseCss(commented: string): Complex[] {
 /** Does the browser's own engine do, within one tree? */
 export const isPlain = (list: Complex[]): boolean =>
   list.every(({ compounds }) => compounds.every(({ texts, visible }) => texts.length === 0 && !visible));
+
+/** `\]` belongs to a name, as in `.w-\[10px\]x`. */
+const isBehindBracket = (css: string): boolean => /[\])]$/.test(css.replace(/\\[\s\S]/g, ""));
 
 /** From `start`, the end of one piece that cannot hold a combinator: an escape, a string, a bracket with all it holds, or a character. */
 function endOfPiece(source: string, start: number): number {

@@ -114,16 +114,19 @@ function parseRole(body: string): Query {
     readRoleAttribute(query, rest.slice(1, end - 1).trim());
     rest = rest.slice(end).trimStart();
   }
-  refuseUnknownRole(query.role);
+  refuseUnknownRole(role);
   return query;
 }
 
 /** Nothing on any page has it: without this the step would look until its time is over, twice. */
 function refuseUnknownRole(role: string): void {
-  if (isAriaRole(role)) return;
-  const meant = meantRole(role);
-  const instead = meant ? `did you mean role=${meant}?` : `an element whose role attribute says so is found by [role="${cut(role, 40)}"]`;
-  throw new Error(`"${cut(role, 40)}" is no ARIA role; ${instead}`);
+  const word = role.toLowerCase();
+  if (isAriaRole(word)) return;
+  const meant = word === "password" ? "input[type=password]" : meantRole(word) && `role=${meantRole(word)}`;
+  const found = role.length > 40 ? "CSS" : `[role="${role}"]`;
+  throw new Error(
+    `"${cut(role, 40)}" is no role that role= finds; ${meant ? `did you mean ${meant}?` : `an element with just that attribute is found by ${found}`}`,
+  );
 }
 
 /** As `scan`, but an expression may hold brackets and quotes of its own. */
@@ -203,7 +206,7 @@ function parseAria(body: string): Query {
 
 /** Chrome's tree has roles of its own, such as LabelText and image, and more with each version; only what is plainly one of ARIA's, misspelt, is refused. */
 function refuseMisspeltRole(role: string): void {
-  const meant = isAriaRole(role) ? null : misspeltRole(role);
+  const meant = isAriaRole(role) ? null : misspeltRole(role.toLowerCase());
   if (meant) throw new Error(`"${cut(role, 40)}" is no role; did you mean [role="${meant}"]?`);
 }
 

@@ -28,8 +28,8 @@ export type BrowsersOptions<E extends Egress> = {
   sandbox: SandboxSetting;
   /** POOL_ISOLATION: a Chrome of its own for each run, or a context in one that runs share. */
   isolation?: RunIsolation;
-  /** POOL_PROFILE_MB: what the profile of a Chrome may take of memory; 0: it is on disk, as in all tiers but `netns`. */
-  profileMb: number;
+  /** POOL_PROFILE_MB: MiB of memory that the profile of a Chrome may take; 0: it is on disk, as in all tiers but `netns`. */
+  profileMib: number;
   /** CHROME_WS_ENDPOINTS; empty: Chrome processes of our own */
   endpoints: string[];
   /** POOL_EGRESS_ADVERTISE. Remote Chromes are refused without; `none` uses them without guardrails on the network. */

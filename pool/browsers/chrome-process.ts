@@ -177,7 +177,7 @@ async function spawnChrome(
   const shared = isShared ? { proxyHosts: apart ? OWN_NETWORK_HOSTS : hostOf(proxyUrl) } : undefined;
   const args = chromeArgs({ profileDir: folder.profile, proxyUrl, shared, sandbox, viewport });
   const ids = { uid: isolation.uid ?? process.getuid?.() ?? 0, gid: isolation.uid ?? process.getgid?.() ?? 0 };
-  const inside = { executable, args, ids, profile: { path: folder.profile, mb: profiles.mb } };
+  const inside = { executable, args, ids, profile: { path: folder.profile, mib: profiles.mib } };
   using start = !apart ? asItIs(executable, args) : kept === null ? inNewNetwork(inside) : kept.again(inside);
   const child = spawn(start.command, start.args, {
     cwd: folder.tmp,

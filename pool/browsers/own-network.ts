@@ -10,7 +10,7 @@ import { release } from "node:os";
 import { untilAborted } from "../../shared/deadline.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { Egress } from "./held-browser.ts";
-import { MOUNT_PROFILE } from "./memory-profile.ts";
+import { MOUNT_PROFILE, OWN_MOUNTS } from "./memory-profile.ts";
 
 /** Free in every namespace: each is new, or as good as new. */
 const PORT = 3128;
@@ -51,7 +51,7 @@ read -r _ _ used </proc/self/net/sockstat
 [ "$used" = 1 ] || { echo "$used sockets are in it" >&2; exit 1; }`;
 
 const CHROME = `
-profile=$1 mb=$2 uid=$3 gid=$4; shift 4
+profile=$1 mib=$2 uid=$3 gid=$4; shift 4
 ${MOUNT_PROFILE}
 exec unshare --user --map-user="$uid" --map-group="$gid" -- "$@" 5<&- 6<&-`;
 
@@ -60,13 +60,13 @@ export type Inside = {
   executable: string;
   args: readonly string[];
   ids: { uid: number; gid: number };
-  /** Its folder, and what it may take of memory; 0 MB: it stays on disk. */
-  profile: { path: string; mb: number };
+  /** Its folder, and the MiB of memory that it may take; 0: it stays on disk. */
+  profile: { path: string; mib: number };
 };
 
 const argumentsOf = ({ executable, args, ids, profile }: Inside): string[] => [
   profile.path,
-  ...[profile.mb, ids.uid, ids.gid].map(String),
+  ...[profile.mib, ids.uid, ids.gid].map(String),
   executable,
   ...args,
 ];
@@ -77,7 +77,7 @@ export type Start = Disposable & { command: string; args: string[]; handed: ("ip
 export function inNewNetwork(chrome: Inside): Start {
   const node = openSync(process.execPath, "r");
   const inside = ["sh", "-c", NEW + CHROME, "sh", OPENER, ...argumentsOf(chrome)];
-  const mounts = chrome.profile.mb > 0 ? ["--mount"] : [];
+  const mounts = chrome.profile.mib > 0 ? OWN_MOUNTS : [];
   return {
     command: "unshare",
     args: ["--user", "--map-root-user", "--net", ...mounts, "--", ...inside],
@@ -119,7 +119,7 @@ export class OwnNetwork implements Disposable {
   again(chrome: Inside): Start {
     if (this.#handles === null) throw new AppError("INTERNAL", "This network cannot be entered again");
     const inside = ["sh", "-c", AGAIN + CHROME, "sh", ...argumentsOf(chrome)];
-    const mounts = chrome.profile.mb > 0 ? ["unshare", "--mount", "--"] : [];
+    const mounts = chrome.profile.mib > 0 ? ["unshare", ...OWN_MOUNTS, "--"] : [];
     return {
       command: "nsenter",
       args: ["--preserve-credentials", "--user=/proc/self/fd/5", "--net=/proc/self/fd/6", "--", ...mounts, ...inside],
@@ -173,5 +173,6 @@ function openHandles(pid: number | undefined): Handles | null {
 const noNetwork = (): AppError =>
   new AppError(
     "SETUP_FAILED",
-    "This machine gives Chrome no network of its own: it needs user namespaces, unshare (util-linux) and ip (iproute2)",
+    "This machine gives Chrome no network of its own: it needs user namespaces, unshare (util-linux) and ip (iproute2), " +
+      "and mount namespaces unless POOL_PROFILE_MB is 0",
   );

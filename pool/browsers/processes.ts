@@ -32,7 +32,7 @@ export type ProcessesOptions<E extends Egress> = {
   chromePath: string | null;
   sandbox: SandboxSetting;
   isolation?: RunIsolation;
-  profileMb: number;
+  profileMib: number;
   viewport: Viewport;
   openEgress: () => Promise<E>;
   roster: Roster;
@@ -196,7 +196,7 @@ export async function openProcesses<E extends Egress>(options: ProcessesOptions<
 
   const bootPrefix = randomBytes(3).toString("hex");
   const isolations = isolationsToTry(options.sandbox, process.getuid?.() ?? null);
-  const profiles = new Profiles(options.profileMb, log);
+  const profiles = new Profiles(options.profileMib, log);
   let failure: unknown;
   for (const isolation of isolations) {
     const networks = new KeptNetworks(2 * (options.slots + options.warm), log); // of some, the dead are not buried yet

@@ -74,7 +74,7 @@ export function bindOne(index: number, step: Step, scope: Scope, injections: rea
   const { own, stored } = scope;
   const values: Values = { ...own, ...stored };
   const unbound = (): null => {
-    if (injections.length === 0) judgeStep(written, report); // what needs no value is judged all the same
+    if (injections.length === 0) judgeStep(written, report); // what needs no value is judged all the same, unless a value takes its place
     return null;
   };
   if (!allNamed(written, values, scope, report)) return unbound();

@@ -20,7 +20,7 @@ export function lockDataDir(dataDir: string): Disposable {
     database.exec("PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE");
   } catch (cause) {
     database.close();
-    if (!isBusy(cause)) throw cause;
+    if (!isBusy(cause)) throw keptFileProblem(join(dataDir, LOCK_FILE), cause);
     throw new AppError(
       "CONFLICT",
       `Cannot open "${dataDir}": ${describeHolder(dataDir)} has it open. Stop that node, or set another DATA_DIR.`,

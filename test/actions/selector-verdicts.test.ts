@@ -22,7 +22,7 @@ const WRONG_CSS = [
 ];
 const RIGHT_CSS = [
   ...list(String.raw`
-  a  *  a.b#c  -a  --  #--  _  .é  #\31 abc  .\.  \a  |a  *|a  *|*  [a]  [ a ]  [*|a]  [|a]  [a=b]  [a=-b]  [a=--]  [a='1']  [a|=b]
+  a  *  a.b#c  -a  --  #--  _  .é  #\31 abc  .\.  \)a  .w-\[1px\]x  \a  |a  *|a  *|*  [a]  [ a ]  [*|a]  [|a]  [a=b]  [a=-b]  [a=--]  [a='1']  [a|=b]
   [a ~= 'b' i]  a:hover  a:HOVER  a:not(b)  :not(b, c > d)  :has(> a, + b)  a::before  ::-webkit-scrollbar  ::-webkit-anything  :is()  :is(%)
   :where(a, :foo)  :nth-child(odd)  :nth-child(-n+3)  :nth-child( 2N - 1 )  :nth-child(+5)  :nth-last-child(n of .a, b)
   :nth-child(even of[a])  :nth-of-type(n)  :dir(ltr)  :host(a)  :state(x)  ::part(a b)  ::cue(b)  &  &.a  a/* > */.b  /**/a  a>b+c~d e  a , b

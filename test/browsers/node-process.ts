@@ -11,7 +11,7 @@ const browsers = await openBrowsers({
   warm: 1,
   chromePath: null,
   sandbox: "auto",
-  profileMb: 1024,
+  profileMib: 1024,
   endpoints: endpoint === undefined ? [] : [endpoint],
   egressAdvertise: endpoint === undefined ? null : "127.0.0.1",
   openEgress: openTestEgress,

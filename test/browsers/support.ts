@@ -103,7 +103,7 @@ export async function openPool(options: Partial<BrowsersOptions<TestEgress>> = {
     warm: 0,
     chromePath: null,
     sandbox: "auto",
-    profileMb: 1024,
+    profileMib: 1024,
     endpoints: [],
     egressAdvertise: null,
     log: quiet,

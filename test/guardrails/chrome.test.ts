@@ -28,7 +28,7 @@ let lease: Lease<EgressListener>;
 let dataDir: string;
 const refusals: Refusal[] = [];
 let enteredAgain = 0;
-const OPTIONS = { nodeId: "node-test", slots: 2, warm: 1, chromePath: null, profileMb: 1024, endpoints: [], egressAdvertise: null };
+const OPTIONS = { nodeId: "node-test", slots: 2, warm: 1, chromePath: null, profileMib: 1024, endpoints: [], egressAdvertise: null };
 
 beforeAll(async () => {
   const victim = await openSite(answerVector, "127.0.0.2");

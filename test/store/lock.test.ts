@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -54,6 +54,19 @@ describe("the lock of DATA_DIR", () => {
       expect(() => lockDataDir(dir)).toThrow(expect.objectContaining({ message: expect.stringContaining(`process ${process.pid}`) }));
     }
     using _again = lockDataDir(dir);
+  });
+
+  it("says in a sentence what stands in the place of its file", async () => {
+    const [strange, looped] = [join(dir, "strange"), join(dir, "looped")];
+    await Promise.all([strange, looped].map((each) => mkdir(each)));
+    await writeFile(join(strange, "node.lock"), "kept for something else ".repeat(50));
+    await symlink("node.lock", join(looped, "node.lock"));
+    const sentence = (dir: string) =>
+      expect.objectContaining({
+        code: "VALIDATION_FAILED",
+        message: expect.stringMatching(new RegExp(`^Cannot use the file "${dir}/node.lock": it .*set DATA_DIR to another folder$`)),
+      });
+    for (const each of [strange, looped]) expect(() => lockDataDir(each)).toThrow(sentence(each));
   });
 
   it("makes a folder that is missing, closed to others", async () => {
