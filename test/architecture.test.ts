@@ -18,7 +18,7 @@ const BESIDE: Record<string, string[]> = {
   queue: ["store", "config"],
   session: SIDE_ROOMS,
   drift: ["store"],
-  config: ["environment", "guardrails", "recording"],
+  config: ["environment", "browsers", "guardrails", "recording"], // what they take where the operator says nothing
   environment: ["browsers", "store", "guardrails", "recording"], // what an operator sets of them is read and judged once, at start-up
 };
 const OUTSIDE: Record<string, string[]> = {
