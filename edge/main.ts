@@ -1,11 +1,11 @@
 /** Starts the edge, as many threads as it is told to, and ends it in peace. */
 import process from "node:process";
-import { CHECK_SETTINGS, startFailureCode } from "../shared/start-failure.ts";
+import { onlyChecks, startFailureCode } from "../shared/start-failure.ts";
 import { createLog } from "./log.ts";
 import { DRAIN_MS, readSettings, type Started, startHere } from "./main-start.ts";
 
 try {
-  if (process.argv.includes(CHECK_SETTINGS)) {
+  if (onlyChecks(process.argv.slice(2))) {
     readSettings();
     process.exit(0);
   }

@@ -111,7 +111,7 @@ const FIELDS = {
   POOL_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   POOL_TOKEN: z
     .string({ error: "Required: the secret that edges show to this node" })
-    .min(8)
+    .min(8, "Expected at least 8 characters")
     .regex(/^[\x21-\x7e]*$/, "Expected visible ASCII without spaces"),
   POOL_SLOTS: integer(1, 1000, availableParallelism()),
   POOL_WARM: integer(0, 100, 1),

@@ -1,6 +1,6 @@
 /** `npm run pool`: one node. SIGTERM and SIGINT drain it; a second one ends it without waiting. */
 import { AppError } from "../shared/errors.ts";
-import { CHECK_SETTINGS, startFailureCode } from "../shared/start-failure.ts";
+import { onlyChecks, startFailureCode } from "../shared/start-failure.ts";
 import { readConfig } from "./config.ts";
 import { openNode } from "./node.ts";
 import { openNodeLog } from "./node-log.ts";
@@ -10,8 +10,9 @@ import { signalToEnd } from "./signals.ts";
 const CLOSED_MS = 2_000;
 
 try {
+  const checksOnly = onlyChecks(process.argv.slice(2));
   const config = readConfig(process.env);
-  if (process.argv.includes(CHECK_SETTINGS)) process.exit(0);
+  if (checksOnly) process.exit(0);
   const nodeLog = openNodeLog(config);
   const { log } = nodeLog;
   const ending = signalToEnd(process, (signal) => {

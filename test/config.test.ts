@@ -65,6 +65,11 @@ describe("a node's environment", () => {
     }
   });
 
+  it("says of a token that is too short that it is", () => {
+    const issues = [{ path: "POOL_TOKEN", message: "Expected at least 8 characters" }];
+    expect(() => readConfig({ POOL_TOKEN: "short" })).toThrow(expect.objectContaining({ details: { issues } }));
+  });
+
   it("keeps a profile in memory of some size, or on disk", () => {
     const read = (mb: string) => readConfig({ POOL_TOKEN: "token-0123", POOL_PROFILE_MB: mb }).profileMib;
     expect(["0", "16"].map(read)).toEqual([0, 16]);

@@ -50,7 +50,8 @@ export function parseCss(commented: string): Complex[] {
       i += 1;
     } else if (char === ">" || char === "+" || char === "~") {
       if (pendingCombinator && pendingCombinator !== " ") {
-        if (char === ">") throw new Error('">>" is not supported here: chain with CSS alone, every part of it enters open shadow roots');
+        if (char === ">" && source[i - 1] === ">")
+          throw new Error('">>" is not supported here: chain with CSS alone, every part of it enters open shadow roots');
         throw new Error(`"${pendingCombinator}" and "${char}" stand together`);
       }
       compound = null;

@@ -87,7 +87,7 @@ function reason(action: Action, attempt: Attempt, error: unknown): ActionError {
   }
   const what = action.selector ? ` ${shown(action.selector.primary)}` : "";
   const verb = action.action === "key_press" && !action.selector ? "type" : VERBS[action.action];
-  const details = { selector: action.selector, timeout_ms: timeoutMs };
+  const details = { selector: action.selector?.primary ?? null, timeout_ms: timeoutMs };
   if (error instanceof FrameGone || error instanceof PuppeteerError) {
     return new ActionError(`Cannot ${verb}${what}: the page went away`, { dispatched, cause: error });
   }

@@ -3,9 +3,21 @@
 const CHAINED =
   /\s>>\s*(?:css|xpath|text|role|id|nth|visible|has|has-text|has-not|has-not-text|data-testid|data-test-id|data-test|internal:[a-z-]+|_react|_vue)=/;
 
+const GET_BY: Record<string, string> = {
+  Role: "role=button[name='Save']",
+  Text: "text=Save",
+  TestId: "[data-testid='save']",
+  Label: "aria/Name",
+  Placeholder: "[placeholder='Name']",
+  Title: "[title='Name']",
+  AltText: "[alt='Name']",
+};
+
 /** What to write instead; null: it is no habit that we know. */
 export function habitHint(source: string): string | null {
-  if (/^\/[\w@]/.test(source)) return `it looks like XPath; write xpath/${cut(source)}`;
+  if (/^(?:\/[\w@]|html\/)/.test(source)) return `it looks like XPath; write xpath/${source.startsWith("/") ? "" : "/"}${cut(source)}`;
+  const playwright = /^(?:page\.)?getBy(Role|Text|TestId|Label|Placeholder|Title|AltText)\(/.exec(source)?.[1];
+  if (playwright) return `Playwright's getBy${playwright}() is code; write ${GET_BY[playwright]}`;
   const [, name, raw] = /^([a-z_][\w:-]*)=([\s\S]*)$/i.exec(source) ?? [];
   if (name === undefined || raw === undefined) return null;
   const value = cut(raw.trim().replace(/^(["'])([\s\S]*)\1$/, "$2"));

@@ -59,6 +59,7 @@ export function readYaml(source: string, what: string): { value: unknown; lineOf
 function inOurWords(code: string, message: string): string {
   if (code === "MULTIPLE_DOCS") return "Expected one document, this begins another";
   if (code === "RESOURCE_EXHAUSTION" || message.includes("call stack")) return "Nested too deeply";
+  if (code === "MISSING_CHAR" && message.startsWith("Missing closing")) return `${message.replace("quote", " quote")}: it was opened above`;
   if (code === "NON_STRING_KEY") return "The name of a field must be plain text";
   return message.length > 200 ? `${message.slice(0, 200)}…` : message; // some repeat what they complain of
 }
