@@ -173,7 +173,7 @@ describe("a playbook from YAML", () => {
     ["a tag", `${HEAD}  - action: !js goto\n`, "", 3, /tag/],
     ["a tab as indentation", `${HEAD}\t- action: goto\n`, "", 3, /Tabs/],
     ["a key that is no text", `${HEAD}  - action: goto\n    ? {a: b}\n    : c\n`, "", 4, /plain text/],
-    ["an unclosed quote", `${HEAD}  - action: "goto\n`, "", 4, /closing "quote/],
+    ["an unclosed quote", `${HEAD}  - action: "goto\n`, "", 4, /closing " quote: it was opened above/],
     ["nothing", "", "", 1, /^Expected an object, not null$/],
     ["a list", "- a\n", "", 1, /^Expected an object, not a list$/],
     [
