@@ -12,6 +12,8 @@ export type OutboxEntry = { kind: OutboxKind; run_id: string; payload: unknown }
 
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
+/** Of an entry that is not yet whole. */
+const PART = ".part";
 
 type Named = Pick<OutboxEntry, "kind" | "run_id">;
 const keyOf = ({ kind, run_id }: Named): string => `${run_id} ${kind}`;
@@ -47,6 +49,8 @@ export class Outbox implements AsyncDisposable {
   /** `deliver` must stand being called again for what it has done already, or half done. */
   static async open(dir: string, deliver: (entry: OutboxEntry) => Promise<void>, log: Log): Promise<Outbox> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
+    const halves = (await readdir(dir)).filter((name) => name.endsWith(PART)); // of a process that was killed
+    await Promise.all(halves.map((name) => rm(join(dir, name), { recursive: true, force: true })));
     return new Outbox(dir, deliver, log);
   }
 
@@ -92,10 +96,16 @@ export class Outbox implements AsyncDisposable {
 
   async #save(entry: OutboxEntry): Promise<void> {
     const path = this.#path(entry);
-    await using file = await open(`${path}.part`, "w", 0o600);
-    await file.writeFile(JSON.stringify(entry));
-    await file.sync();
-    await rename(`${path}.part`, path);
+    const part = `${path}${PART}`;
+    try {
+      await using file = await open(part, "w", 0o600);
+      await file.writeFile(JSON.stringify(entry));
+      await file.sync();
+      await rename(part, path);
+    } catch (error) {
+      await rm(part, { force: true }).catch(() => {}); // a full disk leaves an empty one, and it may be delivered from memory
+      throw error;
+    }
   }
 
   /** A full disk must not keep a run from its end: what still cannot be written down is delivered from memory. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -96,6 +96,18 @@ describe("Outbox", () => {
     outbox.start();
     writing.resolve();
     await done.promise;
+  });
+
+  it("leaves nothing half written: not of a disk that was full, nor of a process that was killed", async () => {
+    const run_id = newRunId();
+    await writeFile(join(dir, `${newRunId()}.persist.json.part`), '{"kind":"per');
+    const outbox = await Outbox.open(dir, async () => {}, log);
+    expect(await readdir(dir)).toEqual([]);
+
+    const inItsPlace = `${run_id}.publish.json`;
+    await mkdir(join(dir, inItsPlace, "taken"), { recursive: true }); // what was written cannot be put there
+    await expect(outbox.add({ kind: "publish", run_id, payload: null })).rejects.toThrow();
+    expect(await readdir(dir)).toEqual([inItsPlace]);
   });
 
   it("delivers from memory what the disk does not take", async () => {
