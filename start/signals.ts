@@ -10,8 +10,10 @@ export function nextSignal(): Promise<NodeJS.Signals> {
     const heard = (signal: NodeJS.Signals) => {
       if (performance.now() - heardAt < SAME_WISH_MS) return;
       heardAt = performance.now();
-      for (const each of SIGNALS) process.off(each, heard);
       resolve(signal);
+      setImmediate(() => {
+        for (const each of SIGNALS) process.off(each, heard);
+      }); // not before the next is awaited: an echo in between would end the process
     };
     for (const each of SIGNALS) process.on(each, heard);
   });
