@@ -1,5 +1,6 @@
 /** Starts the edge, as many threads as it is told to, and ends it in peace. */
 import process from "node:process";
+import { signalToEnd } from "../shared/signals.ts";
 import { onlyChecks, startFailureCode } from "../shared/start-failure.ts";
 import { createLog } from "./log.ts";
 import { DRAIN_MS, readSettings, type Started, startHere } from "./main-start.ts";
@@ -10,15 +11,12 @@ try {
     process.exit(0);
   }
   const starting = start();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, async () => {
-      const { edge, threads } = await starting; // a second signal ends the process at once
-      await Promise.all([edge.drain(DRAIN_MS), threads?.stopOthers(DRAIN_MS + 1_000)]);
-      await edge[Symbol.asyncDispose]();
-      process.exit(0);
-    });
-  }
-  await starting;
+  const asked = signalToEnd(process, () => process.exit(1)); // a second one ends it at once
+  const { edge, threads } = await starting;
+  await asked;
+  await Promise.all([edge.drain(DRAIN_MS), threads?.stopOthers(DRAIN_MS + 1_000)]);
+  await edge[Symbol.asyncDispose]();
+  process.exit(0);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(startFailureCode(error));

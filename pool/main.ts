@@ -1,10 +1,10 @@
 /** `npm run pool`: one node. SIGTERM and SIGINT drain it; a second one ends it without waiting. */
 import { AppError } from "../shared/errors.ts";
+import { signalToEnd } from "../shared/signals.ts";
 import { onlyChecks, startFailureCode } from "../shared/start-failure.ts";
 import { readConfig } from "./config.ts";
 import { openNode } from "./node.ts";
 import { openNodeLog } from "./node-log.ts";
-import { signalToEnd } from "./signals.ts";
 
 /** A node that is closed has nothing left to do. */
 const CLOSED_MS = 2_000;

@@ -51,6 +51,7 @@ describe.each(runtimes)("the edge as a process on %s", (_, command, args) => {
     };
     const env = { ...edgeEnv(["http://127.0.0.1:1"]), ...tracing, OTEL_SERVICE_NAME: "front", EDGE_THREADS: "3", LOG_LEVEL: "info" };
     const child = spawnEdge(env);
+    const exited = once(child, "exit");
     const url = urlIn(await heard(child));
     await Promise.all(Array.from({ length: 30 }, () => get(`${url}/healthz`)));
     const metrics = await get(`${url}/metrics`, { authorization: `Bearer ${KEYS.admin}` });
@@ -61,8 +62,9 @@ describe.each(runtimes)("the edge as a process on %s", (_, command, args) => {
     expect(await heard(second)).toMatch(/^Port \d+ on 127\.0\.0\.1 is taken; set EDGE_PORT to another[^\n]*\n$/);
     expect(await refused).toEqual([78, null]);
 
-    child.kill("SIGTERM");
-    expect(await once(child, "exit")).toEqual([0, null]);
+    child.kill("SIGINT"); // the terminal's
+    child.kill("SIGINT"); // and npm's, which is the same wish
+    expect(await exited).toEqual([0, null]);
     const healthy = collector.spans.filter(({ service, name }) => service === "front" && name === "GET /healthz");
     expect(healthy.filter(({ fields }) => fields["http.response.status_code"] === 200)).toHaveLength(30);
     expect(collector.heads.map(({ key }) => key)).toEqual(collector.heads.map(() => "of-us"));

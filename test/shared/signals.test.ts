@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { expect, it } from "vitest";
-import { signalToEnd } from "../pool/signals.ts";
+import { signalToEnd } from "../../shared/signals.ts";
 
 it("a second signal ends a node at once, whichever it is; the echo of the first is not heard", async () => {
   const [process, ended] = [new EventEmitter(), [] as string[]];
